@@ -1,0 +1,91 @@
+"""archonnx: a compiler from declarative architecture files to ONNX, and a runtime that runs them.
+
+    import archonnx
+
+    dnn = archonnx.compile("models/dnn.arch")  # or compile(text="model A(): ...")
+    print(dnn.summary())
+    dnn.save("dnn.onnx")
+    logits = archonnx.load("dnn.onnx")(image)  # image: float32[N, 256, 256, 3] -> logits: float32[N, 10]
+
+Importing the package loads nothing heavy: compiler and runtime come in when they are first asked for.
+"""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+from archonnx._version import __version__
+from archonnx.contract.diagnostics import ArchonnxError, CompileError, Diagnostic, MachineError, UsageError
+
+if TYPE_CHECKING:
+    from archonnx.compiler.artifact import CompiledModel
+    from archonnx.runtime.session import Session
+
+__all__ = [
+    "ArchonnxError",
+    "CompileError",
+    "CompiledModel",
+    "Diagnostic",
+    "MachineError",
+    "Session",
+    "UsageError",
+    "__version__",
+    "compile",
+    "load",
+]
+
+_LAZY = {"CompiledModel": "archonnx.compiler.artifact", "Session": "archonnx.runtime.session"}
+
+
+def compile(  # noqa: A001 (the name readers expect: re.compile, torch.compile)
+    path: str | PathLike[str] | None = None,
+    model: str | None = None,
+    *,
+    text: str | None = None,
+    root: str | PathLike[str] | None = None,
+    **parameters: Any,
+) -> CompiledModel:
+    """Compile one model of an architecture file, or of a text.
+
+    path: the .arch file; text: its source, instead of a file; exactly one of the two is given.
+    model: which of its models, by name; without it the file's only model, or the only one that needs no argument.
+    root: the folder that imports may reach, by default the file's own.
+    parameters: the model's parameters, as Python numbers, strings, lists, tuples, booleans or None.
+
+    Raises CompileError, which holds every diagnostic, where the source is wrong; UsageError where the call is; OSError
+    where the file cannot be read.
+    """
+    if (path is None) == (text is None):
+        raise UsageError("compile() takes a path or text=, one of the two")
+    from archonnx.compiler import artifact
+
+    if path is None:
+        assert text is not None
+        return artifact.compile_text(text, model=model, root=root, parameters=parameters)
+    return artifact.compile_file(path, model=model, root=root, parameters=parameters)
+
+
+def load(model: str | PathLike[str] | CompiledModel, device: str = "auto") -> Session:
+    """Load a model for running: the path of any .onnx file, or what `compile` returned.
+
+    device: "auto" takes the best this machine has; "cpu" and "cuda" insist, and never run anywhere else instead.
+
+    Raises OSError where the file cannot be read, ArchonnxError where it is no ONNX model, MachineError where the device or
+    a library is missing (the text says which, and what to install).
+    """
+    from archonnx.runtime import session
+
+    return session.load(model, device=device)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        import importlib
+
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'archonnx' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
