@@ -1,0 +1,64 @@
+# Everything here sets itself up: a virtual environment in .venv, made once and again whenever pyproject.toml changes.
+# `make demo PYTHON=/path/to/python` chooses the interpreter that it is made from.
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --retries 10
+BITS := [[0,0],[0,1],[1,0],[1,1]]
+
+.PHONY: help demo test lint bench clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo   compile models/dnn.arch, look at it, run it on a photograph, print truth tables"
+	@echo "make test   run the tests"
+	@echo "make lint   ruff and mypy"
+	@echo "make bench  measure the speed of the command line and of builds"
+	@echo "make clean  remove .venv and what the commands above wrote"
+
+demo: .venv/ready-run
+	@mkdir -p demo
+	$(BIN)/archonnx summary models/dnn.arch
+	$(BIN)/archonnx check models/dnn.arch --against models/dnn.summary.txt
+	$(BIN)/archonnx build models/dnn.arch -o demo/dnn.onnx
+	$(BIN)/archonnx plot models/dnn.arch -o demo/dnn.svg
+	$(BIN)/archonnx run demo/dnn.onnx --input image=models/photographs/chelsea.jpg --repeat 5
+	$(BIN)/archonnx run models/gates.arch --model AND --input 'bits=$(BITS)'
+	$(BIN)/archonnx run models/gates.arch --model OR --input 'bits=$(BITS)'
+	$(BIN)/archonnx run models/gates.arch --model NAND --input 'bits=$(BITS)'
+	$(BIN)/archonnx run models/gates.arch --model XOR --input 'bits=$(BITS)'
+	@echo "Written: demo/dnn.onnx, the model, and demo/dnn.svg, its picture."
+
+test: .venv/ready-test
+	$(BIN)/python -m pytest
+
+lint: .venv/ready-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/ready-run
+	$(BIN)/python -m tools.bench.startup
+
+clean:
+	rm -rf .venv demo build .mypy_cache .ruff_cache .pytest_cache .hypothesis src/archonnx.egg-info
+
+.venv/ready-run: pyproject.toml | .venv/made
+	@echo "Installing archonnx into .venv, for running ..."
+	@$(PIP) --editable '.[cpu]'
+	@touch $@
+
+.venv/ready-test: pyproject.toml | .venv/made
+	@echo "Installing archonnx into .venv, for tests (Keras and TensorFlow, which results are compared with: some 300 MB) ..."
+	@$(PIP) --editable '.[cpu,keras,dev]'
+	@touch $@ .venv/ready-run
+
+.venv/made:
+	@if [ -z "$(PYTHON)" ]; then echo "make: no Python 3.11 or newer was found; install one, or name it: make demo PYTHON=..." >&2; exit 3; fi
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "make: $(PYTHON) cannot make virtual environments; install its venv package (Debian, Ubuntu: apt install python3-venv)" >&2; exit 3; }
+	@echo "Making the virtual environment .venv with $$($(PYTHON) --version) ..."
+	@rm -rf .venv
+	@$(PYTHON) -m venv .venv
+	@touch $@

@@ -1,0 +1,39 @@
+"""What the shell offers after a Tab, beside files: models of a file, layers, diagnostic codes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+from click.shell_completion import CompletionItem
+
+_MODEL = re.compile(r"^model\s+([A-Za-z_]\w*)", re.MULTILINE)
+
+
+def models(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The models declared in the FILE already typed. Read by pattern: a file being written need not be right."""
+    named = ctx.params.get("file") or next(iter(ctx.params.get("files") or ()), None)
+    if named is None:
+        return []
+    try:
+        text = Path(named).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    return [CompletionItem(name) for name in dict.fromkeys(_MODEL.findall(text)) if name.startswith(incomplete)]
+
+
+def layers(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Layers by name, with what they do."""
+    from archonnx.cli.layers import documented
+
+    return [
+        CompletionItem(name, help=text) for name, text in documented() if name.lower().startswith(incomplete.lower())
+    ]
+
+
+def codes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Diagnostic codes, with their titles."""
+    from archonnx.cli.explain import titles
+
+    return [CompletionItem(code, help=title) for code, title in titles() if code.startswith(incomplete.upper())]

@@ -1,0 +1,126 @@
+"""Options that several commands share, and how they become a compiled model."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from archonnx.cli import complete
+from archonnx.cli.console import colorful, say, settings
+from archonnx.contract.diagnostics import Diagnostic, UsageError
+
+if TYPE_CHECKING:
+    from archonnx.compiler.artifact import CompiledModel
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def _set_color(ctx: click.Context, param: click.Parameter, value: bool | None) -> bool | None:
+    settings.color = value
+    return value
+
+
+def _set_format(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    settings.format = value
+    return value
+
+
+def color_option(function: Function) -> Function:
+    """--color/--no-color: by default colours go where a person reads."""
+    return click.option(
+        "--color/--no-color",
+        default=None,
+        callback=_set_color,
+        expose_value=False,
+        help="Colour the output; by default on a terminal.",
+    )(function)
+
+
+def format_option(*formats: str) -> Callable[[Function], Function]:
+    """--format, the first being the default; the value is passed on as `format`."""
+    return click.option(
+        "--format",
+        "format",
+        type=click.Choice(formats),
+        default=formats[0],
+        show_default=True,
+        is_eager=True,
+        callback=_set_format,
+        help="How the result is printed.",
+    )
+
+
+def model_options(function: Function) -> Function:
+    """--model, --set and --root, passed on as `model`, `parameters` (name -> value) and `root`."""
+    for option in (
+        click.option(
+            "--root",
+            type=click.Path(path_type=Path),
+            metavar="FOLDER",
+            help="The folder that imports may reach; by default the file's own.",
+        ),
+        click.option(
+            "--set",
+            "parameters",
+            multiple=True,
+            metavar="NAME=VALUE",
+            callback=_parameters,
+            help='Set a parameter of the model; repeatable. The value is a literal: 10, [3, 4], "relu".',
+        ),
+        click.option(
+            "--model",
+            metavar="NAME",
+            shell_complete=complete.models,
+            help="Which model of the file; by default its only one.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def _parameters(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> dict[str, Any]:
+    from archonnx.cli.literals import assignments
+
+    return assignments(value, "--set")
+
+
+def arch_argument(function: Function) -> Function:
+    """The FILE argument: the path of an architecture file."""
+    return click.argument("file", type=click.Path(path_type=Path))(function)
+
+
+def compiled(file: Path, model: str | None, parameters: dict[str, Any], root: Path | None) -> CompiledModel:
+    """Compile and print the warnings. Raises as archonnx.compile does."""
+    from archonnx.compiler.artifact import compile_file
+
+    result = compile_file(file, model=model, root=root, parameters=parameters)
+    warn(result.diagnostics, result.sources)
+    return result
+
+
+def warn(diagnostics: Sequence[Diagnostic], sources: dict[str, str]) -> None:
+    """Print diagnostics, warnings for the most part, on stderr."""
+    if diagnostics:
+        from archonnx.contract.render import render_text
+
+        say(render_text(diagnostics, sources, color=colorful(sys.stderr)).rstrip("\n"))
+
+
+def sources(paths: Sequence[Path]) -> list[Path]:
+    """The files named, and for a folder every .arch file in it, sorted. Raises UsageError for a folder without any."""
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(
+                p for p in path.rglob("*.arch") if not any(part.startswith(".") for part in p.relative_to(path).parts)
+            )
+            if not inside:
+                raise UsageError(f"{path}: the folder holds no .arch file")
+            found.extend(inside)
+        else:
+            found.append(path)
+    return list(dict.fromkeys(found))

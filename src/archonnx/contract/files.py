@@ -1,0 +1,59 @@
+"""Writing files whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """Give a file to write; it takes the place of `path` when the body ends, and vanishes when the body fails.
+
+    A link is followed, the permissions of an old file are kept, and what is no regular file (a pipe, a device) is
+    written as it stands. Raises OSError, named after `path`, where the folder is missing or cannot be written.
+    """
+    target = Path(os.path.realpath(path))
+    mode = _mode(target)
+    if mode is not None and not stat.S_ISREG(mode):
+        with open(target, "wb") as stream:
+            yield stream
+        return
+    partial = target.with_name(f".{target.name[:200]}.{os.getpid()}.part")
+    try:
+        stream = open(partial, "xb")  # noqa: SIM115 (closed below, before the rename)
+    except OSError as error:
+        raise _about(error, path) from None
+    try:
+        with stream:
+            yield stream
+        if mode is not None:
+            os.chmod(partial, stat.S_IMODE(mode))
+        os.replace(partial, target)
+    except BaseException as error:
+        partial.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename in (None, str(partial)):
+            raise _about(error, path) from error
+        raise
+
+
+def replace_file(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write `data` to `path`, whole or not at all."""
+    with replacing(path) as stream:
+        stream.write(data)
+
+
+def _mode(path: Path) -> int | None:
+    try:
+        return path.stat().st_mode
+    except FileNotFoundError:
+        return None
+
+
+def _about(error: OSError, path: str | os.PathLike[str]) -> OSError:
+    """The same refusal, about the file that was asked for instead of the one beside it."""
+    return OSError(error.errno, error.strerror, os.fspath(path))
