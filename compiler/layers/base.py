@@ -1,0 +1,192 @@
+"""What a layer is: one class that declares its arguments, shape rule, weights, MACs, lowering and counterparts.
+
+A new layer is one new class in a module of this folder and nothing else:
+
+    class Dense(Layer):
+        \"\"\"Fully connected: `activation(x @ kernel + bias)` over the last axis.\"\"\"
+
+        units = arg(Whole(minimum=1), doc="Width of the result.")
+        activation = arg(Activation(), default=None, doc="Applied to the result.")
+        use_bias = arg(Flag(), default=True, doc="Whether a bias is added.")
+        keras = "Dense"
+
+        def declare(self, c, x):                     # weights, from the inputs' types
+            c.weight("kernel", (c.known(x, -1), self.units), self.kernel_initializer)
+
+        def infer(self, c, x):                       # TensorTypes in, TensorType (or a tuple of them) out
+            return TensorType(x.dtype, (*x.shape[:-1], self.units))
+
+        def macs(self, inputs, outputs): ...         # multiply-accumulates of one application, a Dim
+        def lower(self, b, x): ...                   # operator values in, operator values out (lowering.builder.Builder)
+
+Arguments are read as attributes (`self.units`). Instances also carry `weights`, filled at the first application.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+
+if TYPE_CHECKING:
+    from archonnx.compiler.graph import TensorType, Value, Weight
+    from archonnx.compiler.ir import Tensor
+    from archonnx.compiler.layers.domains import Domain
+    from archonnx.compiler.lowering.builder import Builder
+    from archonnx.contract.diagnostics import Place
+    from archonnx.contract.dims import Dim, Facts
+
+REQUIRED: Any = type("Required", (), {"__repr__": lambda self: "REQUIRED"})()
+
+
+class LayerError(Exception):
+    """Raised by a layer's rules; the elaborator turns it into a diagnostic at the right place.
+
+    `argument` names the argument at fault, `input` the number of the input at fault (and `axis` its axis), so that the
+    place is the argument's or the value's; without them the place is the application.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        help: str | None = None,
+        label: str = "",
+        argument: str | None = None,
+        input: int | None = None,
+        axis: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code, self.message, self.help, self.label = code, message, help, label
+        self.argument, self.input, self.axis = argument, input, axis
+
+
+class Argument:
+    """One declared argument: its domain, default and meaning. Built by `arg`."""
+
+    __slots__ = ("name", "domain", "default", "doc", "keras")
+
+    def __init__(self, domain: Domain, default: Any, doc: str, keras: bool) -> None:
+        self.name = ""
+        self.domain, self.default, self.doc, self.keras = domain, default, doc, keras
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name.removesuffix("_") if name in ("name_", "input_") else name
+
+    def __get__(self, instance: Layer | None, owner: type) -> Any:
+        return self if instance is None else instance.arguments[self.name]
+
+    @property
+    def required(self) -> bool:
+        return self.default is REQUIRED
+
+
+def arg(domain: Domain, default: Any = REQUIRED, *, doc: str, keras: bool = True) -> Any:
+    """Declare an argument; the order of declaration is the positional order. `keras` False: Keras' layer has no such argument."""
+    return Argument(domain, default, doc, keras)
+
+
+class Context(Protocol):
+    """What `declare` and `infer` may ask for: the facts known of symbols, and new weights.
+
+    The elaborator gives it; a shape rule proves with `c.facts.equal(a, b)` and fails with `raise LayerError(...)`.
+    """
+
+    facts: Facts
+    opset: int  # the operator set that is compiled for
+    results: int | None  # how many results an unpacking asks for, None where it is not unpacked
+    announced: TensorType | None  # the type written beside the name that the result is bound to, `y: float32[N, K] = ...`
+
+    def known(self, x: TensorType, axis: int, *, input: int = 0) -> int:
+        """The size of an axis that a weight's shape needs, an int; E0301 where it is symbolic."""
+
+    def weight(
+        self, name: str, shape: tuple[int, ...], initializer: Any, *, trainable: bool = True, dtype: str = "float32"
+    ) -> None:
+        """Declare a weight of the layer. `initializer` is an Initializer or what `initializers.resolve` takes."""
+
+    def symbol(self, hint: str) -> Dim:
+        """A new symbol for a size that depends on data."""
+
+    def mask(self, input: int = 0) -> Value | None:
+        """The mask that came with an input, for layers whose `masking` is "use"."""
+
+
+class Layer:
+    """The base of every layer, tensor function and raw operator."""
+
+    # What a subclass declares, as plain data.
+    abstract: ClassVar[bool] = True  # set False by __init_subclass__ unless the class says `abstract = True` itself
+    inputs: ClassVar[tuple[str, ...]] = ("x",)  # names in order, Keras' own; `name?` may be left out; `*name` takes one or more
+    masking: ClassVar[Literal["pass", "drop", "use"]] = "pass"  # what becomes of Keras' mask: `supports_masking`
+    makes_mask: ClassVar[bool] = False  # the last result of infer and lower is the mask of the first
+    keras: ClassVar[str | None] = None  # the counterpart, as in keras.layers or keras.ops
+    torch: ClassVar[str | None] = None
+    onnx: ClassVar[tuple[str, ...]] = ()  # operators it becomes, for `archonnx layers`
+    example: ClassVar[str] = ""  # lines of a body that use it, run by the tests
+    declared: ClassVar[Mapping[str, Argument]] = {}
+    parameters: ClassVar[tuple[str, ...]] = ()  # functions: inputs and arguments in the order of the call
+    index_inputs: ClassVar[tuple[str, ...]] = ()  # functions: inputs that hold indices, whose constants are int64
+    hidden: ClassVar[bool] = False  # not shown in summaries and plots: constants and the like
+    call_arguments: ClassVar[tuple[str, ...]] = ()  # input names that Keras takes in the call, such as attention_mask
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.abstract = bool(cls.__dict__.get("abstract", False))
+        found: dict[str, Argument] = {}
+        for base in reversed(cls.__mro__):
+            for value in vars(base).values():
+                if isinstance(value, Argument):
+                    found.pop(value.name, None)
+                    found[value.name] = value
+        order = cls.__dict__.get("order")
+        cls.declared = {n: found[n] for n in order} if order else found
+
+    def __init__(self, arguments: Mapping[str, Any]) -> None:
+        """`arguments` are complete and checked: a value for every declared argument."""
+        self.arguments: Mapping[str, Any] = arguments
+        self.weights: dict[str, Weight] = {}
+        self.path: str | None = None  # set at the first application
+        self.place: Place | None = None
+
+    @property
+    def type_name(self) -> str:
+        return type(self).__name__
+
+    @classmethod
+    def default_name(cls) -> str:
+        return snake_case(cls.__name__)
+
+    def validate(self) -> None:
+        """Check arguments against each other; raises LayerError with `argument=`."""
+
+    def declare(self, c: Context, *inputs: Any) -> None:
+        """Declare the weights that inputs of these types need. Called at the first application."""
+
+    def infer(self, c: Context, *inputs: Any) -> TensorType | tuple[TensorType, ...]:
+        """The results' types; raises LayerError where the inputs do not fit."""
+        raise TypeError(f"{self.type_name} declares no shape rule")
+
+    def macs(self, inputs: tuple[Any, ...], outputs: tuple[TensorType, ...]) -> Dim:
+        """Multiply-accumulates of one application, as a dimension over the model's symbols."""
+        return 0
+
+    def lower(self, b: Builder, *inputs: Any) -> Tensor | tuple[Tensor, ...]:
+        """The operators of one application, built with `b`."""
+        raise TypeError(f"{self.type_name} declares no lowering")
+
+    def merge_masks(self, masks: list[Value | None], apply: Callable[..., Value]) -> Value | None:
+        """The mask of the results, for layers that pass masks: by default the first input's, as in Keras.
+
+        `apply("logical_and", a, b)` adds a tensor function to the graph.
+        """
+        return masks[0] if masks else None
+
+
+def snake_case(name: str) -> str:
+    """Keras' to_snake_case: `MaxPooling2D` -> `max_pooling2d`, `ReLU` -> `re_lu`, `LSTM` -> `lstm`."""
+    name = re.sub(r"\W+", "", name)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    name = re.sub("([a-z])([A-Z])", r"\1_\2", name)
+    return name.lower()

@@ -1,0 +1,57 @@
+"""Element types: names as the language and ONNX write them in lower case, their ONNX numbers and sizes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class DType(NamedTuple):
+    """An element type. `onnx` is the value of onnx.TensorProto.DataType; `bits` the size of one element (0: variable)."""
+
+    name: str
+    onnx: int
+    bits: int
+    kind: str  # "float", "int", "uint", "bool", "string" or "complex"
+
+
+# Numbers from onnx.proto's TensorProto.DataType.
+DTYPES: dict[str, DType] = {
+    d.name: d
+    for d in (
+        DType("float32", 1, 32, "float"),
+        DType("uint8", 2, 8, "uint"),
+        DType("int8", 3, 8, "int"),
+        DType("uint16", 4, 16, "uint"),
+        DType("int16", 5, 16, "int"),
+        DType("int32", 6, 32, "int"),
+        DType("int64", 7, 64, "int"),
+        DType("string", 8, 0, "string"),
+        DType("bool", 9, 8, "bool"),
+        DType("float16", 10, 16, "float"),
+        DType("float64", 11, 64, "float"),
+        DType("uint32", 12, 32, "uint"),
+        DType("uint64", 13, 64, "uint"),
+        DType("complex64", 14, 64, "complex"),
+        DType("complex128", 15, 128, "complex"),
+        DType("bfloat16", 16, 16, "float"),
+        DType("float8e4m3fn", 17, 8, "float"),
+        DType("float8e4m3fnuz", 18, 8, "float"),
+        DType("float8e5m2", 19, 8, "float"),
+        DType("float8e5m2fnuz", 20, 8, "float"),
+        DType("uint4", 21, 4, "uint"),
+        DType("int4", 22, 4, "int"),
+        DType("float4e2m1", 23, 4, "float"),
+    )
+}
+
+BY_ONNX: dict[int, DType] = {d.onnx: d for d in DTYPES.values()}
+
+ALIASES = {"float": "float32", "half": "float16", "double": "float64"}
+
+
+def is_float(dtype: str) -> bool:
+    return DTYPES[dtype].kind == "float"
+
+
+def is_integer(dtype: str) -> bool:
+    return DTYPES[dtype].kind in ("int", "uint")

@@ -1,0 +1,39 @@
+"""What an archonnx file says of itself in the ONNX metadata: written by the compiler, read by the runtime and by anyone else.
+
+Model metadata (ModelProto.metadata_props), all under the prefix `archonnx.`:
+
+    archonnx.version         version of archonnx that wrote the file
+    archonnx.model           the model's name in its source
+    archonnx.source          its file, relative to the root
+    archonnx.arguments       JSON object: parameter -> value as text
+    archonnx.weights         "initial" (drawn, never trained), "given" (read from a file), "literal" (all written in the source), "none" (left out)
+    archonnx.seed            the seed of drawn weights
+    archonnx.requires        JSON list of {"condition": text of contract.dims' condition, "message": text, "place": "file:line:column"}
+    archonnx.optional        JSON list of input names that may be left out
+    archonnx.states          JSON object: output name -> name of the input whose next value it is
+    archonnx.asset.NAME      the bytes of an asset, as text where they are UTF-8, else "base64:" and base64
+
+Node metadata (NodeProto.metadata_props):
+
+    archonnx.layer           path of the layer, `stage_1/bottleneck/conv2d`
+    archonnx.place           "file:line:column"
+    archonnx.trail           JSON list of strings, innermost application first, where a block led there
+"""
+
+from __future__ import annotations
+
+PREFIX = "archonnx."
+VERSION = PREFIX + "version"
+MODEL = PREFIX + "model"
+SOURCE = PREFIX + "source"
+ARGUMENTS = PREFIX + "arguments"
+WEIGHTS = PREFIX + "weights"
+SEED = PREFIX + "seed"
+REQUIRES = PREFIX + "requires"
+OPTIONAL = PREFIX + "optional"
+STATES = PREFIX + "states"
+ASSET = PREFIX + "asset."
+LAYER = PREFIX + "layer"
+PLACE = PREFIX + "place"
+TRAIL = PREFIX + "trail"
+BASE64 = "base64:"
