@@ -1,0 +1,1 @@
+"""The layers: one module a family, one class a layer (see base.py)."""
