@@ -38,7 +38,7 @@ __all__ = [
 _LAZY = {"CompiledModel": "archonnx.compiler.artifact", "Session": "archonnx.runtime.session"}
 
 
-def compile(  # noqa: A001 (the name readers expect: re.compile, torch.compile)
+def compile(
     path: str | PathLike[str] | None = None,
     model: str | None = None,
     *,
@@ -71,8 +71,8 @@ def load(model: str | PathLike[str] | CompiledModel, device: str = "auto") -> Se
 
     device: "auto" takes the best this machine has; "cpu" and "cuda" insist, and never run anywhere else instead.
 
-    Raises OSError where the file cannot be read, ArchonnxError where it is no ONNX model, MachineError where the device or
-    a library is missing (the text says which, and what to install).
+    Raises OSError where the file cannot be read, ArchonnxError where it is no ONNX model, MachineError where the device
+    or a library is missing (the text says which, and what to install).
     """
     from archonnx.runtime import session
 

@@ -1,4 +1,4 @@
-"""The command line: one file a command, imported only when it is asked for, so that `archonnx --help` and `check` stay instant."""
+"""The command line: one file a command, imported only when asked for, so that `--help` and `check` stay instant."""
 
 from __future__ import annotations
 

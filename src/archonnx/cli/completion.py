@@ -18,7 +18,8 @@ SHELLS = ("bash", "zsh", "fish")
 def completion(shell: str | None) -> None:
     """Print the script that completes archonnx's words in your shell.
 
-    Commands, options, files, the models of a file, layers and diagnostic codes are completed. Without SHELL, $SHELL decides.
+    Commands, options, files, the models of a file, layers and diagnostic codes are completed.
+    Without SHELL, $SHELL decides.
 
     \b
     Examples (each lasts for one session; put the line into the file that your shell reads at its start):

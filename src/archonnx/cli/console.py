@@ -1,4 +1,4 @@
-"""Where the command line writes: results to stdout, everything said about them to stderr; colours, and progress past a second."""
+"""Where the command line writes: results to stdout, remarks to stderr; colours, and progress past a second."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def styled(text: str, style: str, stream: TextIO | None = None) -> str:
 
 
 def rich_console(stream: TextIO | None = None, width: int | None = None) -> Console:
-    """A rich console on stdout (or `stream`) that follows the colour options; piped output is as wide as its tables need."""
+    """A rich console on stdout (or `stream`) that follows the colour options; what is piped gets 160 columns."""
     from rich.console import Console
 
     target = stream or sys.stdout
@@ -103,7 +103,7 @@ def busy(text: str) -> Iterator[None]:
 
 
 class Steps:
-    """Progress through a known amount of work: call it with (done, total), as often as you like; nothing shows before a second."""
+    """Progress through a known amount of work: call it with (done, total); nothing shows before a second."""
 
     def __init__(self, text: str, unit: str = "bytes") -> None:
         import time

@@ -38,7 +38,7 @@ class Terminated(BaseException):
 
 
 class Boundary:
-    """A `with` block that lets no foreseeable error out: it prints what went wrong on stderr and leaves the exit code in `code`."""
+    """A `with` block that lets no error out: it says on stderr what went wrong and leaves the exit code in `code`."""
 
     def __init__(self) -> None:
         self.code = DONE
@@ -114,9 +114,11 @@ def describe(error: BaseException) -> tuple[str, int]:
 
 def _diagnostics(error: CompileError) -> int:
     if settings.format == "json":
+        import json
+
         from archonnx.contract.render import render_json
 
-        _line(render_json(error.diagnostics, error.sources))
+        _line(json.dumps({"diagnostics": render_json(error.diagnostics)}, indent=2))
     else:
         from archonnx.contract.render import render_text
 

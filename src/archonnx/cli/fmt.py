@@ -21,8 +21,9 @@ from archonnx.contract.files import replace_file
 def fmt(files: tuple[Path, ...], check: bool, diff: bool) -> int:
     """Format architecture files.
 
-    Rewrites each of FILES (a folder stands for every .arch file in it, - for stdin to stdout) with one layout: four spaces, one space
-    around operators, `layers.` before constructors and commas after lines removed. Comments stay; what the file means does not change.
+    Rewrites each of FILES (a folder stands for every .arch file in it, - for stdin to stdout) with one layout: four
+    spaces, one space around operators, `layers.` before constructors and commas after lines removed. Comments stay;
+    what the file means does not change.
 
     \b
     Examples:

@@ -16,9 +16,8 @@ def assignment(text: str, option: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     name = name.strip()
     if not equals or not name.isidentifier():
-        raise UsageError(
-            f"{option} {text}: expected name=value, as in {option} {'image=photo.jpg' if option == '--input' else 'classes=10'}"
-        )
+        example = "image=photo.jpg" if option == "--input" else "classes=10"
+        raise UsageError(f"{option} {text}: expected name=value, as in {option} {example}")
     return name, value.strip()
 
 
@@ -40,7 +39,7 @@ def literal(text: str, option: str) -> Any:
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         shown = text if len(text) <= 60 else text[:57] + "..."
         raise UsageError(
-            f'{option}: {shown!r} is no literal; expected a number, a "string", True, False, None, or a list of them, as in [3, 4, 6, 3]'
+            f'{option}: {shown!r} is no literal; expected a number, a "string", True, False, None, or a list of them'
         ) from None
     _plain(value, text, option)
     return value

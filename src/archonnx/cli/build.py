@@ -1,0 +1,78 @@
+"""`archonnx build FILE -o OUT.onnx`: compile a model to ONNX."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from archonnx.cli.console import Steps, say
+from archonnx.cli.options import arch_argument, color_option, compiled, model_options
+from archonnx.contract.diagnostics import UsageError
+
+
+@click.command()
+@arch_argument
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="OUT.onnx", help="By default the model's name."
+)
+@model_options
+@click.option("--seed", type=int, default=0, show_default=True, help="What the initial weights are drawn from.")
+@click.option(
+    "--weights",
+    type=click.Choice(["init", "none"]),
+    default="init",
+    show_default=True,
+    help="Draw initial weights, or leave them out: the file then holds the graph alone.",
+)
+@click.option("--opset", type=int, metavar="N", help="The ONNX opset, 17 or newer.")
+@color_option
+def build(
+    file: Path,
+    output: Path | None,
+    model: str | None,
+    parameters: dict[str, Any],
+    root: Path | None,
+    seed: int,
+    weights: str,
+    opset: int | None,
+) -> int:
+    """Compile a model to an ONNX file.
+
+    Inputs, outputs, symbolic dimensions and weights keep the names they have in FILE. Before the file appears, the
+    graph passes ONNX's full checker and strict shape inference, every inferred shape is compared with the compiler's
+    own, and what was written with what was meant; if anything disagrees, no file is written and an old one stays.
+
+    The same file, options and seed give the same bytes on every machine.
+
+    \b
+    Examples:
+      archonnx build models/dnn.arch -o dnn.onnx
+      archonnx build models/resnet.arch --model ResNet50 -o resnet50.onnx --seed 7
+      archonnx build model.arch -o model.onnx --set classes=5 --opset 18
+    """
+    began = time.perf_counter()
+    result = compiled(file, model, parameters, root)
+    target = output or Path(f"{result.name}.onnx")
+    if target.suffix != ".onnx":
+        raise UsageError(f"-o {target}: the file's name ends in .onnx")
+    with Steps(f"building {target.name}") as steps:
+        result.save(target, seed=seed, weights=weights, opset=opset, progress=steps)
+    size = target.stat().st_size + sum(p.stat().st_size for p in _data_files(target))
+    say(f"{target}: {result.name}, {_size(size)}, in {time.perf_counter() - began:.2f} s")
+    return 0
+
+
+def _data_files(target: Path) -> list[Path]:
+    return list(target.parent.glob(f"{target.name}.*.data"))
+
+
+def _size(count: int) -> str:
+    amount = float(count)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if amount < 1000 or unit == "GB":
+            break
+        amount /= 1000
+    return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
