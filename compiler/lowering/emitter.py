@@ -1,0 +1,189 @@
+"""The bottom of the Builder: operators with types, constants and weights, each marked with the layer that it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, overload
+
+from archonnx.compiler.graph import Node, TensorType, Value, Weight
+from archonnx.compiler.ir import Operator, OperatorGraph, Tensor
+from archonnx.contract.dims import Dim, Facts, Verdict
+
+if TYPE_CHECKING:
+    import numpy as np
+
+COMPARISONS = frozenset(
+    ("Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "IsNaN", "IsInf", "And", "Or", "Xor", "Not")
+)
+
+
+class Emitter:
+    """Adds operators to a graph on behalf of one node of the layer graph at a time."""
+
+    def __init__(self, graph: OperatorGraph, facts: Facts) -> None:
+        self.graph = graph
+        self.facts = facts
+        self.opset = graph.opset
+        self.node: Node | None = None
+        self.tensors: dict[int, Tensor] = {}  # id of a layer graph's value -> the tensor that holds it
+        self.carriers: dict[str, tuple[Tensor, int]] = {}  # symbol -> a tensor with an axis of that very size
+        self.mixed: list[tuple[Tensor, int]] = []  # axes of inputs whose size is an expression over symbols
+        self.sizes: dict[Dim, Tensor] = {}  # sizes that are computed already
+        self._weights: dict[int, Tensor] = {}
+
+    # Operators
+
+    @overload
+    def op(
+        self, type: str, *inputs: Tensor | None, result: TensorType | None = None, domain: str = "", **attributes: Any
+    ) -> Tensor: ...
+    @overload
+    def op(
+        self, type: str, *inputs: Tensor | None, result: Sequence[TensorType], domain: str = "", **attributes: Any
+    ) -> tuple[Tensor, ...]: ...
+    def op(
+        self,
+        type: str,
+        *inputs: Tensor | None,
+        result: TensorType | Sequence[TensorType] | None = None,
+        domain: str = "",
+        **attributes: Any,
+    ) -> Tensor | tuple[Tensor, ...]:
+        """Add one operator. An input None is an optional one left out; an attribute None is not written.
+
+        `result` is the result's type, or several for several results; by default the inputs' shapes broadcast as numpy's and
+        the dtype is the first input's, bool for comparisons.
+        """
+        if result is None:
+            given = [t for t in inputs if t is not None]
+            dtype = "bool" if type in COMPARISONS else given[0].dtype
+            result = TensorType(dtype, self.broadcast(t.shape for t in given))
+        types = (result,) if isinstance(result, TensorType) else tuple(result)
+        needed = list(inputs)
+        while needed and needed[-1] is None:
+            needed.pop()
+        prefix, layer = (self.node.name, self.node.path) if self.node is not None else ("", "")
+        operator = Operator(
+            type,
+            needed,
+            [],
+            {k: v for k, v in attributes.items() if v is not None},
+            domain,
+            name=f"{prefix}/{type}" if prefix else type,
+            layer=layer,
+            place=self.node.place if self.node is not None else None,
+            trail=self.node.trail if self.node is not None else (),
+        )
+        name = f"{prefix}/{type.lower()}" if prefix else type.lower()
+        operator.outputs = [Tensor(f"{name}:{i}" if i else name, t, operator) for i, t in enumerate(types)]
+        if domain and domain not in self.graph.domains:
+            self.graph.domains[domain] = 1
+        self.graph.operators.append(operator)
+        for tensor in operator.outputs:
+            self.carry(tensor)
+        return operator.outputs[0] if isinstance(result, TensorType) else tuple(operator.outputs)
+
+    def carry(self, tensor: Tensor, *, is_input: bool = False) -> None:
+        """Note the symbols whose value the tensor's shape tells at run time."""
+        for axis, dim in enumerate(tensor.shape):
+            if not isinstance(dim, int):
+                name = str(dim)
+                if name in dim.symbols():
+                    self.carriers.setdefault(name, (tensor, axis))
+                elif is_input:
+                    self.mixed.append((tensor, axis))
+
+    # Types
+
+    def same(self, a: Dim, b: Dim) -> bool:
+        """Whether two sizes are equal for every value of their symbols, with what is known of them."""
+        return a == b or (not (isinstance(a, int) and isinstance(b, int)) and self.facts.equal(a, b) is Verdict.YES)
+
+    def same_shape(self, a: Sequence[Dim], b: Sequence[Dim]) -> bool:
+        return len(a) == len(b) and all(map(self.same, a, b))
+
+    def known(self, dim: Dim) -> Dim:
+        """The size, as a number where the facts make it one."""
+        return dim if isinstance(dim, int) else self.facts.normalize(dim)
+
+    def broadcast(self, shapes: Iterable[Sequence[Dim]]) -> tuple[Dim, ...]:
+        """The shape that these broadcast to: of several sizes on one axis the known one, else the first that is not 1."""
+        result: list[Dim] = []
+        for shape in shapes:
+            if len(shape) > len(result):
+                result[:0] = shape[: len(shape) - len(result)]
+            for axis in range(-1, -len(shape) - 1, -1):
+                old, new = result[axis], shape[axis]
+                if (isinstance(old, int) and old == 1) or (isinstance(new, int) and new != 1):
+                    result[axis] = new
+        return tuple(result)
+
+    # Constants
+
+    def constant(self, value: Any, dtype: str = "float32") -> Tensor:
+        """A constant of a number, nested lists of numbers, or a numpy array."""
+        from archonnx.compiler.recipes import Constant
+
+        array = as_array(value, dtype)
+        prefix = f"{self.node.name}/constant" if self.node is not None else "constant"
+        return Tensor(prefix, TensorType(dtype, tuple(array.shape)), recipe=Constant(array))
+
+    def ints(self, values: Sequence[int]) -> Tensor:
+        """A one-dimensional int64 constant."""
+        return self.constant(list(values), "int64")
+
+    def like(self, x: Tensor, number: float | int | bool) -> Tensor:
+        """A scalar constant of the dtype of `x`."""
+        return self.constant(number, x.dtype)
+
+    # Weights and masks
+
+    def weight(self, name: str) -> Tensor:
+        """The current layer's weight, in the layer's own layout. KeyError: it has none of that name."""
+        assert self.node is not None
+        return self.weight_tensor(self.node.layer.weights[name])
+
+    def weight_tensor(self, weight: Weight) -> Tensor:
+        """The tensor of a weight: one for all its uses."""
+        found = self._weights.get(id(weight))
+        if found is None:
+            from archonnx.compiler.recipes import Draw
+
+            found = Tensor(weight.path, TensorType(weight.dtype, weight.shape), recipe=Draw(weight))
+            self._weights[id(weight)] = found
+        return found
+
+    def has_weight(self, name: str) -> bool:
+        """Whether the current layer has a weight of that name."""
+        return self.node is not None and name in self.node.layer.weights
+
+    def mask(self, i: int = 0) -> Tensor | None:
+        """The mask that came with the current node's input `i`, a bool tensor, or None."""
+        assert self.node is not None
+        value = self.node.inputs[i] if i < len(self.node.inputs) else None
+        return self.tensor_of(value.mask) if value is not None and value.mask is not None else None
+
+    def tensor_of(self, value: Value) -> Tensor:
+        """The tensor that holds a value of the layer graph."""
+        return self.tensors[id(value)]
+
+
+def as_array(value: Any, dtype: str) -> np.ndarray[Any, Any]:
+    """A numpy array in C order of a number, nested lists or an array."""
+    import numpy as np
+
+    return np.ascontiguousarray(np.asarray(value, dtype=numpy_dtype(dtype))).reshape(np.shape(value))
+
+
+def numpy_dtype(dtype: str) -> np.dtype[Any]:
+    """numpy's dtype for one of contract.dtypes' names; those that numpy lacks come from ml_dtypes."""
+    import numpy as np
+
+    if dtype == "string":
+        return np.dtype(object)
+    if dtype.startswith(("bfloat16", "float8", "float4", "int4", "uint4")):
+        import ml_dtypes
+
+        name = dtype.replace("float8e", "float8_e").replace("float4e2m1", "float4_e2m1fn")
+        return np.dtype(getattr(ml_dtypes, name))
+    return np.dtype(dtype)

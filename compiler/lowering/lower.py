@@ -1,0 +1,111 @@
+"""From the layer graph to the operator graph: each layer lowers itself, in the graph's order, through one Builder."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+from archonnx._version import __version__
+from archonnx.compiler.graph import LayerGraph, Node, Value
+from archonnx.compiler.ir import OperatorGraph, Tensor
+from archonnx.compiler.layers.base import LayerError
+from archonnx.compiler.lowering.builder import Builder
+from archonnx.compiler.lowering.naming import assign_names
+from archonnx.compiler.lowering.opsets import checked_opset
+from archonnx.contract import metadata
+from archonnx.contract.diagnostics import ArchonnxError, CompileError, Diagnostic
+from archonnx.contract.dims import Facts
+
+
+class LoweringError(ArchonnxError):
+    """A layer whose lowering does not give what its shape rule promises: a mistake in the layer's class, not in a source."""
+
+    def __init__(self, node: Node, message: str) -> None:
+        self.node = node
+        where = f"{node.place}: " if node.place is not None else ""
+        super().__init__(f"{where}{node.type_name} ({node.name}): {message}; this is a mistake in the layer's class")
+
+
+def lower(graph: LayerGraph, *, opset: int | None = None, passes: bool = True) -> OperatorGraph:
+    """The model as ONNX operators.
+
+    `opset` is a version of ONNX's operator set, by default the one that measured best (docs/opset.md); `passes` False
+    leaves the graph as the layers wrote it. Errors: UsageError for an opset out of range; CompileError where a layer has no
+    form in that operator set or a size cannot be read from any input; LoweringError for a layer that breaks its promise.
+    """
+    facts = graph.facts if graph.facts is not None else Facts()
+    result = OperatorGraph(graph.name, checked_opset(opset), documentation=graph.documentation or "")
+    builder = Builder(result, facts)
+    for given in graph.inputs:
+        tensor = Tensor(given.name, given.value.type, stands_for=given.value.name)
+        builder.tensors[id(given.value)] = tensor
+        builder.carry(tensor, is_input=True)
+        result.inputs.append(tensor)
+    for node in graph.nodes:
+        _lower_node(node, builder)
+    result.outputs = [(output.name, builder.tensor_of(output.value)) for output in graph.outputs]
+    if passes:
+        from archonnx.compiler.passes.pipeline import run_passes
+
+        result = run_passes(result, facts)
+    names = assign_names(result)
+    states = {names[i]: output.state for i, output in enumerate(graph.outputs) if output.state is not None}
+    result.metadata = _metadata(graph, states)
+    return result
+
+
+def _lower_node(node: Node, builder: Builder) -> None:
+    builder.node = node
+    inputs = [None if value is None else builder.tensor_of(value) for value in node.inputs]
+    try:
+        lowered = node.layer.lower(builder, *inputs)
+    except LayerError as error:
+        found = Diagnostic(error.code, error.message, node.place, error.label, trail=node.trail, help=error.help)
+        raise CompileError([found]) from error
+    tensors = (lowered,) if isinstance(lowered, Tensor) else tuple(lowered)
+    if len(tensors) != len(node.outputs):
+        raise LoweringError(node, f"its lowering gives {len(tensors)} results, its shape rule {len(node.outputs)}")
+    for value, tensor in zip(node.outputs, tensors, strict=True):
+        _hold(node, value, tensor, builder)
+    builder.node = None
+
+
+def _hold(node: Node, value: Value, tensor: Tensor, builder: Builder) -> None:
+    """Note that the tensor holds the value, once it is sure that it can."""
+    if tensor.dtype != value.type.dtype or not builder.same_shape(tensor.shape, value.type.shape):
+        raise LoweringError(node, f"its lowering gives {tensor.type}, its shape rule {value.type}")
+    builder.tensors[id(value)] = tensor
+    if tensor.stands_for is None and tensor.producer is not None:
+        tensor.stands_for = value.name
+        builder.carry(Tensor(value.name, value.type, tensor.producer))
+    tensor.type = value.type
+
+
+def _metadata(graph: LayerGraph, states: dict[str, str]) -> dict[str, str]:
+    """What the file says of itself; contract/metadata.py lists the keys. The writer adds what it knows of the weights."""
+    said = {metadata.VERSION: __version__, metadata.MODEL: graph.name}
+    if graph.place is not None:
+        said[metadata.SOURCE] = graph.place.file
+    if graph.arguments:
+        said[metadata.ARGUMENTS] = _json(graph.arguments)
+    if graph.requirements:
+        said[metadata.REQUIRES] = _json(
+            [{"condition": str(r.condition), "message": r.message, "place": str(r.place)} for r in graph.requirements]
+        )
+    optional = [given.name for given in graph.inputs if given.optional]
+    if optional:
+        said[metadata.OPTIONAL] = _json(optional)
+    if states:
+        said[metadata.STATES] = _json(states)
+    for name, asset in graph.assets.items():
+        try:
+            text = asset.data.decode("utf-8")
+        except UnicodeDecodeError:
+            text = ""
+        plain = text.encode("utf-8") == asset.data and not text.startswith(metadata.BASE64)
+        said[metadata.ASSET + name] = text if plain else metadata.BASE64 + base64.b64encode(asset.data).decode("ascii")
+    return said
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)

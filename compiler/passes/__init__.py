@@ -1,0 +1,1 @@
+"""Operator graph to operator graph: one file a pass, put in order in `pipeline.py`."""
