@@ -1,0 +1,38 @@
+"""Sizes of tensors, exact: expressions over symbols, conditions on them, and what follows from conditions.
+
+A size (`Dim`) is a plain `int` or an `Expr`. This module is the whole public face; the parts are
+
+    dims_expr      expressions and their arithmetic      conditions    comparisons, and, or
+    dims_simplify  floor division, minimum, maximum      facts         what `require` makes known
+    dims_text      to text; dims_parse: from text        facts_rules, facts_learn  how facts are kept and drawn
+    dims_range, dims_proof, dims_cases                   bounds and proofs about signs
+"""
+
+from archonnx.contract.conditions import Condition, Operator, compare
+from archonnx.contract.dims_expr import DIM_LIMIT, Dim, DimTooLarge, Expr, Ratio, evaluate, symbol, symbols_of
+from archonnx.contract.dims_parse import parse_condition, parse_dim
+from archonnx.contract.dims_simplify import ceil_div, dim_max, dim_min
+from archonnx.contract.dims_text import format_dim
+from archonnx.contract.facts import Facts, Verdict
+
+__all__ = [
+    "DIM_LIMIT",
+    "Condition",
+    "Dim",
+    "DimTooLarge",
+    "Expr",
+    "Facts",
+    "Operator",
+    "Ratio",
+    "Verdict",
+    "ceil_div",
+    "compare",
+    "dim_max",
+    "dim_min",
+    "evaluate",
+    "format_dim",
+    "parse_condition",
+    "parse_dim",
+    "symbol",
+    "symbols_of",
+]
