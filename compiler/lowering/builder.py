@@ -11,6 +11,7 @@ Every method returns `ir.Tensor`s with exact types.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from archonnx.compiler.graph import TensorType
 from archonnx.compiler.ir import Tensor
@@ -45,8 +46,8 @@ class Builder(Shaping):
         product = self.matmul(x, kernel)
         return product if bias is None else self.op("Add", product, bias, result=product.type)
 
-    def reduce(self, type: str, x: Tensor, axes: Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
-        """`Reduce` + type ("Mean", "Sum", "Max", "LogSumExp", ...) over axes; None: over all."""
+    def reduce(self, kind: str, x: Tensor, axes: Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
+        """`Reduce` + kind ("Mean", "Sum", "Max", "LogSumExp", ...) over axes; None: over all."""
         places = sorted(range(x.rank) if axes is None else {a % x.rank for a in axes})
         if not places:
             return x
@@ -55,8 +56,8 @@ class Builder(Shaping):
         else:
             shape = tuple(d for a, d in enumerate(x.shape) if a not in places)
         result = TensorType(x.dtype, shape)
-        name = f"Reduce{type}"
-        if type == "Sum" or self.opset >= _AXES_INPUT:
+        name = f"Reduce{kind}"
+        if kind == "Sum" or self.opset >= _AXES_INPUT:
             return self.op(name, x, self.ints(places), result=result, keepdims=int(keepdims))
         return self.op(name, x, result=result, axes=places, keepdims=int(keepdims))
 
@@ -74,7 +75,7 @@ class Builder(Shaping):
         pads_end: Sequence[int] | None = None,
         auto_pad: str | None = None,
     ) -> Tensor:
-        """Convolution, channels first: x (batch, channels, ...), kernel (filters, channels / groups, ...), bias (filters,).
+        """Convolution. x (batch, channels, ...), kernel (filters, channels / groups, ...), bias (filters,): channels first.
 
         `spatial` are the result's spatial sizes; padding is given by numbers, or by `auto_pad` ("same_upper") where the
         sizes are not known. What equals ONNX's default is not written, except the kernel's shape.
@@ -99,9 +100,9 @@ class Builder(Shaping):
         pads_begin: Sequence[int] | None = None,
         pads_end: Sequence[int] | None = None,
         auto_pad: str | None = None,
-    ) -> dict[str, list[int] | str]:
+    ) -> dict[str, Any]:
         """The attributes of a sliding window that differ from ONNX's defaults, for Conv and the pools alike."""
-        attributes: dict[str, list[int] | str] = {}
+        attributes: dict[str, Any] = {}
         if strides is not None and any(s != 1 for s in strides):
             attributes["strides"] = list(strides)
         if dilations is not None and any(d != 1 for d in dilations):

@@ -1,4 +1,4 @@
-"""What may be known of a constant while a graph is shaped: the numbers of a literal, the weight behind a recipe, never its values."""
+"""What may be known of a constant while a graph is shaped: the numbers of a literal, the weight behind a recipe."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def literal(tensor: Tensor | None) -> np.ndarray[Any, Any] | None:
-    """The array of a constant that the compiler itself wrote; None for weights and for values computed at run time."""
+    """The array of a constant that the compiler wrote itself; None for weights and for what is computed at run time."""
     if tensor is None or tensor.recipe is None:
         return None
     from archonnx.compiler.recipes import Constant

@@ -1,4 +1,4 @@
-"""The bottom of the Builder: operators with types, constants and weights, each marked with the layer that it comes from."""
+"""The bottom of the Builder: operators with types, constants and weights, each marked with the layer it comes from."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from archonnx.contract.dims import Dim, Facts, Verdict
 if TYPE_CHECKING:
     import numpy as np
 
+# Operators whose result is bool.
 COMPARISONS = frozenset(
     ("Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "IsNaN", "IsInf", "And", "Or", "Xor", "Not")
 )
@@ -35,15 +36,22 @@ class Emitter:
 
     @overload
     def op(
-        self, type: str, *inputs: Tensor | None, result: TensorType | None = None, domain: str = "", **attributes: Any
+        self,
+        kind: str,
+        /,
+        *inputs: Tensor | None,
+        result: TensorType | None = None,
+        domain: str = "",
+        **attributes: Any,
     ) -> Tensor: ...
     @overload
     def op(
-        self, type: str, *inputs: Tensor | None, result: Sequence[TensorType], domain: str = "", **attributes: Any
+        self, kind: str, /, *inputs: Tensor | None, result: Sequence[TensorType], domain: str = "", **attributes: Any
     ) -> tuple[Tensor, ...]: ...
     def op(
         self,
-        type: str,
+        kind: str,
+        /,
         *inputs: Tensor | None,
         result: TensorType | Sequence[TensorType] | None = None,
         domain: str = "",
@@ -51,12 +59,11 @@ class Emitter:
     ) -> Tensor | tuple[Tensor, ...]:
         """Add one operator. An input None is an optional one left out; an attribute None is not written.
 
-        `result` is the result's type, or several for several results; by default the inputs' shapes broadcast as numpy's and
-        the dtype is the first input's, bool for comparisons.
+        `result` is the result's type, or several for several results; by default the inputs' shapes broadcast, and the dtype is the first input's, bool for comparisons.
         """
         if result is None:
             given = [t for t in inputs if t is not None]
-            dtype = "bool" if type in COMPARISONS else given[0].dtype
+            dtype = "bool" if kind in COMPARISONS else given[0].dtype
             result = TensorType(dtype, self.broadcast(t.shape for t in given))
         types = (result,) if isinstance(result, TensorType) else tuple(result)
         needed = list(inputs)
@@ -64,17 +71,17 @@ class Emitter:
             needed.pop()
         prefix, layer = (self.node.name, self.node.path) if self.node is not None else ("", "")
         operator = Operator(
-            type,
+            kind,
             needed,
             [],
             {k: v for k, v in attributes.items() if v is not None},
             domain,
-            name=f"{prefix}/{type}" if prefix else type,
+            name=f"{prefix}/{kind}" if prefix else kind,
             layer=layer,
             place=self.node.place if self.node is not None else None,
             trail=self.node.trail if self.node is not None else (),
         )
-        name = f"{prefix}/{type.lower()}" if prefix else type.lower()
+        name = f"{prefix}/{kind.lower()}" if prefix else kind.lower()
         operator.outputs = [Tensor(f"{name}:{i}" if i else name, t, operator) for i, t in enumerate(types)]
         if domain and domain not in self.graph.domains:
             self.graph.domains[domain] = 1
@@ -107,7 +114,7 @@ class Emitter:
         return dim if isinstance(dim, int) else self.facts.normalize(dim)
 
     def broadcast(self, shapes: Iterable[Sequence[Dim]]) -> tuple[Dim, ...]:
-        """The shape that these broadcast to: of several sizes on one axis the known one, else the first that is not 1."""
+        """The shape that these broadcast to: of several sizes of an axis a known one, else the first that is not 1."""
         result: list[Dim] = []
         for shape in shapes:
             if len(shape) > len(result):

@@ -18,7 +18,7 @@ from archonnx.contract.dims import Facts
 
 
 class LoweringError(ArchonnxError):
-    """A layer whose lowering does not give what its shape rule promises: a mistake in the layer's class, not in a source."""
+    """A layer whose lowering does not give what its shape rule promises: a mistake in the layer's class."""
 
     def __init__(self, node: Node, message: str) -> None:
         self.node = node
@@ -30,8 +30,8 @@ def lower(graph: LayerGraph, *, opset: int | None = None, passes: bool = True) -
     """The model as ONNX operators.
 
     `opset` is a version of ONNX's operator set, by default the one that measured best (docs/opset.md); `passes` False
-    leaves the graph as the layers wrote it. Errors: UsageError for an opset out of range; CompileError where a layer has no
-    form in that operator set or a size cannot be read from any input; LoweringError for a layer that breaks its promise.
+    leaves the graph as the layers wrote it. Errors: UsageError for an opset out of range; CompileError where a layer has
+    no form in that operator set or a size cannot be read from any input; LoweringError for a layer's broken promise.
     """
     facts = graph.facts if graph.facts is not None else Facts()
     result = OperatorGraph(graph.name, checked_opset(opset), documentation=graph.documentation or "")
@@ -82,7 +82,7 @@ def _hold(node: Node, value: Value, tensor: Tensor, builder: Builder) -> None:
 
 
 def _metadata(graph: LayerGraph, states: dict[str, str]) -> dict[str, str]:
-    """What the file says of itself; contract/metadata.py lists the keys. The writer adds what it knows of the weights."""
+    """What the file says of itself (contract/metadata.py). The writer adds what it knows of the weights."""
     said = {metadata.VERSION: __version__, metadata.MODEL: graph.name}
     if graph.place is not None:
         said[metadata.SOURCE] = graph.place.file

@@ -1,9 +1,9 @@
 """Names in the file, the user's wherever there is one, unique and the same on every machine.
 
-inputs and outputs     their names; an output that is an input, a constant or another output too gets an Identity
-weights                `scope/layer/weight`; of several forms of one weight the plain one, else the first; others a suffix
-results of layers      the layer's name, `:1` for a later result
-all else               the layer's name, then the operator's type (`dense/gemm`) or the role of a constant (`flatten/shape`)
+    inputs and outputs   their names; an output that is an input, a constant or another output too gets an Identity
+    weights              `scope/layer/weight`; of several forms of a weight the plain or else first one; others a suffix
+    results of layers    the layer's name, `:1` for a later result
+    all else             the layer's name and the operator's type (`dense/gemm`) or a constant's role (`flatten/shape`)
 """
 
 from __future__ import annotations
@@ -72,11 +72,10 @@ def assign_names(graph: OperatorGraph) -> list[str]:
 def _name_outputs(graph: OperatorGraph, names: _Names) -> set[int]:
     """Outputs first, so that nothing else takes their names. Returns the ids of all tensors that are named."""
     named = {id(tensor) for tensor in graph.inputs}
-    for position, (wanted, tensor) in enumerate(graph.outputs):
+    for position, (wanted, held) in enumerate(graph.outputs):
         # The next value of a state has the state's name, which an input of an ONNX graph has already.
         name = names.take(f"{wanted}_next" if wanted in names.taken else wanted)
-        if id(tensor) in named or tensor.recipe is not None:
-            tensor = _copy(graph, tensor)
+        tensor = _copy(graph, held) if id(held) in named or held.recipe is not None else held
         tensor.name = name
         named.add(id(tensor))
         graph.outputs[position] = name, tensor

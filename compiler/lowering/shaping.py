@@ -61,7 +61,7 @@ class Shaping(Sizes):
         return self.op("Reshape", x, target, result=result, allowzero=1 if zero else None)
 
     def reshape_target(self, old: Sequence[Dim], new: Sequence[Dim]) -> tuple[Tensor, bool]:
-        """The second input of Reshape, a constant where 0 (copy the axis) and one -1 can say it, and whether 0 means 0."""
+        """The second input of Reshape, constant where 0 (copy the axis) and one -1 can say it; and whether 0 means 0."""
         known = [self.known(d) for d in new]
         entries: list[int] = []
         for axis, dim in enumerate(known):
@@ -98,13 +98,13 @@ class Shaping(Sizes):
         places = sorted(a % x.rank for a in axes)
         return self._rerank("Squeeze", x, places, tuple(d for a, d in enumerate(x.shape) if a not in places))
 
-    def _rerank(self, type: str, x: Tensor, axes: list[int], shape: tuple[Dim, ...]) -> Tensor:
+    def _rerank(self, kind: str, x: Tensor, axes: list[int], shape: tuple[Dim, ...]) -> Tensor:
         if not axes:
             return x
         result = TensorType(x.dtype, shape)
         if x.recipe is not None:
             return Tensor(x.name, result, recipe=x.recipe.reshape(tuple(d for d in shape if isinstance(d, int))))
-        return self.op(type, x, self.ints(axes), result=result)
+        return self.op(kind, x, self.ints(axes), result=result)
 
     def concat(self, xs: Sequence[Tensor], axis: int) -> Tensor:
         """The tensors one after another along `axis`."""
@@ -214,7 +214,7 @@ class Shaping(Sizes):
         value: float | int | bool = 0.0,
         mode: str = "constant",
     ) -> Tensor:
-        """Entries added before and after each axis, one number an axis. `mode` is ONNX's: constant, reflect, edge, wrap."""
+        """Entries added before and after each axis, a number an axis. `mode` is ONNX's: constant, reflect, edge, wrap."""
         pads = [*pads_begin, *pads_end]
         if all(isinstance(p, int) and p == 0 for p in pads):
             return x

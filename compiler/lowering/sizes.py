@@ -1,4 +1,4 @@
-"""Sizes as tensors: a dimension that is not known before run time is computed from the shape of a value that carries it."""
+"""Sizes as tensors: one that is not known before run time is computed from the shape of a value that carries it."""
 
 from __future__ import annotations
 
@@ -102,8 +102,8 @@ class Sizes(Emitter):
         assert product is not None
         return product
 
-    def _int(self, type: str, a: Tensor, b: Tensor) -> Tensor:
-        return self.op(type, a, b, result=SIZE)
+    def _int(self, kind: str, a: Tensor, b: Tensor) -> Tensor:
+        return self.op(kind, a, b, result=SIZE)
 
     def _symbol(self, name: str) -> Tensor:
         carrier = self.carriers.get(name)
