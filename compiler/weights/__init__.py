@@ -1,0 +1,1 @@
+"""Weights: initializers and how they draw, readers and writers of other tools' files."""

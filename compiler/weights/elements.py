@@ -1,0 +1,56 @@
+"""What the elements of a weight are, before any number is drawn: an initializer's answer to a shape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+Shape: TypeAlias = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """Every element is `value`."""
+
+    value: float | int | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Uniform:
+    """Uniform between `low` and `high`."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Normal:
+    """Normal; with `truncated`, drawn again while further than two `stddev` from the mean."""
+
+    mean: float
+    stddev: float
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Diagonal:
+    """A matrix with `gain` on its main diagonal and 0 elsewhere."""
+
+    gain: float
+
+
+@dataclass(frozen=True, slots=True)
+class OrthogonalMatrix:
+    """`gain` times the orthogonal factor of a matrix of normal numbers, signs fixed: uniform over such matrices."""
+
+    gain: float
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """The elements themselves, in C order."""
+
+    flat: tuple[float | int | bool, ...]
+
+
+Elements: TypeAlias = Fill | Uniform | Normal | Diagonal | OrthogonalMatrix | Values

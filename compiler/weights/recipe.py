@@ -1,0 +1,171 @@
+"""The base of recipes: a tensor that any slice can be asked of, without ever having all of it in memory."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archonnx.compiler.weights.regions import Box, Shape, boxes, extents, full, runs
+from archonnx.contract.dtypes import DTYPES
+
+if TYPE_CHECKING:
+    from archonnx.compiler.graph import Weight
+
+Array: TypeAlias = NDArray[Any]
+
+SLICE_BYTES = 16 << 20
+ML_DTYPES = {
+    "bfloat16": "bfloat16",
+    "float8e4m3fn": "float8_e4m3fn",
+    "float8e4m3fnuz": "float8_e4m3fnuz",
+    "float8e5m2": "float8_e5m2",
+    "float8e5m2fnuz": "float8_e5m2fnuz",
+    "uint4": "uint4",
+    "int4": "int4",
+    "float4e2m1": "float4_e2m1fn",
+}
+
+
+def numpy_dtype(name: str) -> np.dtype[Any]:
+    """numpy's dtype for a name of contract.dtypes: ml_dtypes' where numpy has none, object for strings."""
+    if name in ML_DTYPES:
+        import ml_dtypes
+
+        dtype: np.dtype[Any] = np.dtype(getattr(ml_dtypes, ML_DTYPES[name]))
+        return dtype
+    return np.dtype(object if name == "string" else name)
+
+
+def pick(flat: Array, starts: NDArray[np.int64], length: int) -> Array:
+    """Runs of a flat array, one after another."""
+    if len(starts) == 1:
+        return flat[int(starts[0]) : int(starts[0]) + length]
+    chosen: Array = flat[(starts[:, None] + np.arange(length)).reshape(-1)]
+    return chosen
+
+
+class Evaluation:
+    """What reading a recipe needs: the seed of drawn weights, and how much memory a slice may take."""
+
+    def __init__(self, seed: int, *, slice_bytes: int = SLICE_BYTES) -> None:
+        self.seed, self.slice_bytes = seed, slice_bytes
+        self._kept: tuple[Hashable, Array] | None = None
+
+    def keep(self, key: Hashable, make: Callable[[], Array]) -> Array:
+        """The array that `make` makes, kept until another is asked for: a tensor's slices follow each other."""
+        if self._kept is None or self._kept[0] != key:
+            self._kept = None
+            self._kept = (key, make())
+        return self._kept[1]
+
+
+class Recipe:
+    """The base: `dtype` is a name of contract.dtypes, `shape` known numbers. Immutable."""
+
+    dtype: str
+    shape: Shape
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """The length of the data in a file, elements of four bits packed by two."""
+        return (self.size * DTYPES[self.dtype].bits + 7) // 8
+
+    @property
+    def is_literal(self) -> bool:
+        """Whether it draws on no weight: what it gives belongs to the graph, like a Reshape's shape."""
+        return not any(True for _ in self.weights())
+
+    def inputs(self) -> tuple[Recipe, ...]:
+        """The recipes that it transforms."""
+        return ()
+
+    def weights(self) -> Iterator[Weight]:
+        """The weights that it draws on."""
+        for recipe in self.inputs():
+            yield from recipe.weights()
+
+    def key(self) -> Hashable:
+        """The same for two recipes only if they give the same bytes."""
+        raise TypeError(f"{type(self).__name__} declares no key")
+
+    def read(self, evaluation: Evaluation, start: int, stop: int) -> Array:
+        """Elements start to stop, flat in C order."""
+        return self.gather(evaluation, np.array([start], dtype=np.int64), stop - start)
+
+    def gather(self, evaluation: Evaluation, starts: NDArray[np.int64], length: int) -> Array:
+        """Runs of `length` elements from each of `starts`, ascending, one after another: flat."""
+        if self.nbytes <= evaluation.slice_bytes and len(starts) > 1:
+            flat = evaluation.keep(self.key(), lambda: self.whole(evaluation).reshape(-1))
+            return pick(flat, starts, length)
+        parts = [
+            self.box(evaluation, box).reshape(-1)
+            for start in starts.tolist()
+            for box in boxes(self.shape, start, start + length)
+        ]
+        if len(parts) == 1:
+            return parts[0]
+        return np.concatenate(parts) if parts else np.empty(0, dtype=numpy_dtype(self.dtype))
+
+    def box(self, evaluation: Evaluation, box: Box) -> Array:
+        """The elements of a box, with its shape."""
+        return self.gather(evaluation, *runs(self.shape, box)).reshape(extents(box))
+
+    def whole(self, evaluation: Evaluation) -> Array:
+        """Everything, in memory."""
+        return self.box(evaluation, full(self.shape))
+
+    def iter_bytes(self, evaluation: Evaluation) -> Iterator[memoryview]:
+        """The data as it stands in a file: little-endian, slice after slice."""
+        bits = DTYPES[self.dtype].bits
+        if self.nbytes <= evaluation.slice_bytes:
+            yield _bytes_of(self.whole(evaluation), bits)
+            return
+        step = max(evaluation.slice_bytes * 8 // bits, 2) // 2 * 2  # even, so that packed pairs stay together
+        for start in range(0, self.size, step):
+            yield _bytes_of(self.read(evaluation, start, min(start + step, self.size)), bits)
+
+    def transpose(self, perm: Sequence[int]) -> Recipe:
+        """numpy's transpose: axis i of the result is axis perm[i] of this."""
+        from archonnx.compiler.weights.transforms import transpose
+
+        return transpose(self, tuple(perm))
+
+    def reshape(self, shape: Sequence[int]) -> Recipe:
+        """The same elements under another shape of the same size; one extent may be -1."""
+        from archonnx.compiler.weights.transforms import reshape
+
+        return reshape(self, tuple(shape))
+
+    def cast(self, dtype: str) -> Recipe:
+        from archonnx.compiler.weights.transforms import cast
+
+        return cast(self, dtype)
+
+    def __getitem__(self, key: Any) -> Recipe:
+        """numpy's basic slicing: whole numbers, slices and `...`."""
+        from archonnx.compiler.weights.transforms import take
+
+        return take(self, key)
+
+
+def _bytes_of(array: Array, bits: int) -> memoryview:
+    """The bytes of an array: little-endian, elements of four bits packed, the first in the lower half."""
+    flat = np.ascontiguousarray(array).reshape(-1)
+    if bits == 4:
+        nibbles = flat.view(np.uint8) & 0x0F
+        if len(nibbles) % 2:
+            nibbles = np.append(nibbles, np.uint8(0))
+        return (nibbles[0::2] | nibbles[1::2] << 4).data
+    if sys.byteorder == "big" and flat.dtype.itemsize > 1:
+        flat = flat.byteswap()
+    return flat.view(np.uint8).data
