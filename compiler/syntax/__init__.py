@@ -1,0 +1,1 @@
+"""Text to syntax tree and back: tokens, lines, expressions, statements, and the formatter."""
