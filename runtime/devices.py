@@ -1,0 +1,188 @@
+"""Execution providers: what is there, why one is not, and which one runs a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from archonnx.contract.diagnostics import MachineError, UsageError, did_you_mean
+from archonnx.runtime.machine import ORT_WHEELS, Machine, probe
+
+Device = Literal["auto", "cpu", "cuda"]
+DEVICES: tuple[Device, ...] = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """An execution provider of onnxruntime: its name there, and the options that make it compute in float32."""
+
+    name: str
+    options: dict[str, str] = field(default_factory=dict)
+
+
+CPU = Provider("CPUExecutionProvider")
+# TF32 rounds the factors of float32 products to 10 bits: it must be asked for. An exhaustive search for convolutions
+# costs hundreds of milliseconds for each new shape; the heuristic one costs nothing and is nearly as good.
+CUDA = Provider("CUDAExecutionProvider", {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"})
+PROVIDERS: dict[str, Provider] = {"cpu": CPU, "cuda": CUDA}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that keeps a device from being used, and the one command or step that mends it."""
+
+    what: str
+    mend: str
+
+    def __str__(self) -> str:
+        return f"{self.what} (mend: {self.mend})"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Where a model will run. device: "cpu" or "cuda"; providers: onnxruntime's, best first; why: one line on the
+    choice."""
+
+    device: str
+    providers: tuple[Provider, ...]
+    why: str = ""
+
+
+_NO_ORT = 'pip install "archonnx[cpu]"'
+_GPU_WHEEL = 'pip uninstall -y onnxruntime && pip install "archonnx[gpu]"'
+
+
+def runtime_problems(machine: Machine) -> list[Problem]:
+    """What keeps any model from running here, or may."""
+    found: list[Problem] = []
+    wheels = [name for name in ORT_WHEELS if name in machine.versions]
+    if len(wheels) > 1:  # they own the same folder: the one installed last has overwritten the other
+        keep = "gpu" if "onnxruntime-gpu" in wheels else "cpu"
+        mend = f'pip uninstall -y {" ".join(wheels)} && pip install "archonnx[{keep}]"'
+        found.append(Problem(f"{' and '.join(wheels)} are installed together and overwrite each other's files", mend))
+    elif machine.onnxruntime is None:
+        reason = machine.ort_error or "it is not installed"
+        mend = f"pip install --force-reinstall {wheels[0]}" if wheels else _NO_ORT
+        found.append(Problem(f"onnxruntime cannot be imported: {reason}", mend))
+    return found
+
+
+def cuda_problems(machine: Machine) -> list[Problem]:
+    """What keeps models from running on an NVIDIA GPU here, all of it: the wheel, the driver, the GPU, the
+    libraries."""
+    found = runtime_problems(machine)
+    if machine.onnxruntime is not None and CUDA.name not in machine.providers and not found:
+        wheel = next((name for name in ORT_WHEELS if name in machine.versions), "onnxruntime")
+        mend = _GPU_WHEEL.replace("-y onnxruntime ", f"-y {wheel} ")
+        found.append(Problem(f"the wheel installed, {wheel} {machine.onnxruntime}, has no CUDA provider", mend))
+    cuda = machine.cuda
+    if cuda is None:
+        return found
+    if machine.system.startswith("Darwin"):
+        return [Problem("CUDA does not exist on macOS", 'use device="cpu"')]
+    driver = cuda.driver
+    if driver.error and driver.error.endswith("is missing"):
+        what = f"there is no NVIDIA driver: {driver.error}"
+        mend = "install the driver of your GPU, https://www.nvidia.com/drivers; a container is started with --gpus all"
+        found.append(Problem(what, mend))
+    elif not driver.gpus and cuda.visible is not None:
+        what = f"no GPU is visible: CUDA_VISIBLE_DEVICES is {cuda.visible!r}"
+        found.append(Problem(what, "unset CUDA_VISIBLE_DEVICES"))
+    elif driver.error:
+        found.append(
+            Problem(
+                f"the NVIDIA driver is of no use: {driver.error}", "reinstall the driver, or start the machine again"
+            )
+        )
+    elif driver.cuda and driver.cuda[0] < cuda.needs[0]:
+        have, needs = ".".join(map(str, driver.cuda)), ".".join(map(str, cuda.needs))
+        what = f"the NVIDIA driver serves CUDA up to {have}, onnxruntime was built for {needs}"
+        found.append(Problem(what, "update the driver, https://www.nvidia.com/drivers"))
+    if cuda.missing:
+        names = ", ".join(cuda.missing)
+        library = "cuDNN" if all("cudnn" in name for name in cuda.missing) else "the CUDA libraries"
+        found.append(Problem(f"{library} cannot be found: {names}", 'pip install "archonnx[gpu]"'))
+    return found
+
+
+def resolve(device: str, machine: Machine | None = None) -> Choice:
+    """Where to run. device: "cpu" and "cuda" insist, "auto" takes CUDA where it works, else the CPU.
+
+    Raises UsageError for an unknown device, MachineError where the device, or onnxruntime itself, cannot be used.
+    """
+    if device not in DEVICES:
+        near = did_you_mean(str(device), DEVICES, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise UsageError(f"device {device!r} is not known; it is one of {', '.join(map(repr, DEVICES))}{hint}")
+    found = machine or probe(cuda=False)
+    if found.onnxruntime is None:
+        raise MachineError("; ".join(str(problem) for problem in runtime_problems(found)))
+    if device == "cpu":
+        return Choice("cpu", (CPU,), "asked for")
+    if device == "auto" and CUDA.name not in found.providers:
+        return Choice("cpu", (CPU,), "this onnxruntime has no CUDA provider")
+    problems = cuda_problems(found if found.cuda else probe())
+    if not problems:
+        return Choice("cuda", (CUDA, CPU), "asked for" if device == "cuda" else "CUDA works here")
+    text = "; ".join(str(problem) for problem in problems)
+    if device == "cuda":
+        raise MachineError(f'device "cuda" cannot be used on this machine: {text}')
+    return Choice("cpu", (CPU,), f"CUDA cannot be used: {text}")
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What `archonnx doctor` prints: the machine, and for each device the problems that keep it from being used."""
+
+    machine: Machine
+    devices: dict[str, list[Problem]]
+
+    @property
+    def problems(self) -> list[Problem]:
+        """What keeps models from running at all."""
+        return self.devices["cpu"]
+
+    @property
+    def auto(self) -> str | None:
+        """The device that "auto" takes; None where nothing runs."""
+        return next((name for name in ("cuda", "cpu") if not self.devices[name]), None)
+
+    def text(self) -> str:
+        """The diagnosis to read, with the mend of every problem."""
+        machine = self.machine
+        physical = f", {machine.physical} physical" if machine.physical else ""
+        memory = f"{machine.memory / 2**30:.1f} GiB" if machine.memory else "unknown"
+        lines = [
+            f"Python       {machine.python}, {machine.system}",
+            f"Processors   {machine.cores} allowed{physical}",
+            f"Memory       {memory}",
+            f"Libraries    {', '.join(f'{n} {v}' for n, v in machine.versions.items()) or 'none'}",
+            f"Providers    {', '.join(machine.providers) or 'none'}",
+        ]
+        if machine.cuda:
+            driver = machine.cuda.driver
+            served = f"serves CUDA up to {'.'.join(map(str, driver.cuda))}" if driver.cuda else ""
+            lines.append(f"NVIDIA       {driver.error or f'driver {served}'}")
+            lines += [f"GPU          {gpu.name}, {gpu.memory / 2**30:.0f} GiB" for gpu in driver.gpus]
+        for name, problems in self.devices.items():
+            lines += ["", f"device {name}: {'cannot be used' if problems else 'works'}"]
+            for problem in problems:
+                lines += [f"  - {problem.what}", f"    mend: {problem.mend}"]
+        lines += ["", f'device "auto" takes {self.auto}' if self.auto else "no device can be used"]
+        return "\n".join(lines)
+
+    def json(self) -> dict[str, Any]:
+        """The same as data that json.dumps takes."""
+        from dataclasses import asdict
+
+        devices = {
+            name: {"works": not found, "problems": [asdict(problem) for problem in found]}
+            for name, found in self.devices.items()
+        }
+        return {"machine": asdict(self.machine), "devices": devices, "auto": self.auto}
+
+
+def diagnose(machine: Machine | None = None) -> Diagnosis:
+    """What this machine can run models on, and why not on more. machine: what was found already, instead of looking."""
+    found = machine or probe()
+    return Diagnosis(found, {"cpu": runtime_problems(found), "cuda": cuda_problems(found)})

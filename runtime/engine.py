@@ -1,0 +1,151 @@
+"""onnxruntime, kept at arm's length: a session made with our defaults, quiet, on the providers that were chosen and no
+other."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import TYPE_CHECKING, Any
+
+from archonnx.contract.diagnostics import MachineError
+from archonnx.contract.dtypes import DTYPES
+from archonnx.runtime.arrays import numpy_dtype
+from archonnx.runtime.devices import CPU, CUDA, Choice
+from archonnx.runtime.errors import ModelFileError
+from archonnx.runtime.machine import physical_cores
+from archonnx.runtime.modelfile import ModelFile, Spec
+from archonnx.runtime.translate import load_error, ort_errors, run_error
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_FATAL, _WARNING = 4, 2
+# Types that numpy has no dtype of its own for: onnxruntime takes and gives them as bytes only.
+_FOREIGN = frozenset({"bfloat16", "float8e4m3fn", "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz"})
+
+
+class Engine:
+    """A session of onnxruntime and the outline of its model.
+
+    choice: where it runs; providers: in onnxruntime's order; placement: provider -> nodes; threads: None where it
+    decides.
+    """
+
+    def __init__(self, session: Any, model: ModelFile, choice: Choice, threads: int | None) -> None:
+        self._session, self._model = session, model
+        self.choice, self.threads = choice, threads
+        self.providers: tuple[str, ...] = tuple(session.get_providers())
+        self.placement: dict[str, int] = {}
+        for part in session.get_provider_graph_assignment_info():
+            self.placement[part.ep_name] = self.placement.get(part.ep_name, 0) + len(part.get_nodes())
+        specs = [*model.inputs, *model.outputs]
+        self._foreign = any(spec.dtype in _FOREIGN for spec in specs)
+        if self._foreign and any(spec.kind != "tensor" for spec in specs):
+            foreign = next(spec.dtype for spec in specs if spec.dtype in _FOREIGN)
+            raise ModelFileError(
+                model.path, f"onnxruntime's Python side carries no {foreign} beside sequences and maps"
+            )
+
+    def run(self, feeds: dict[str, Any]) -> list[Any]:
+        """The outputs in order, for inputs that have been checked. Raises RunError, MachineError."""
+        import onnxruntime
+
+        options = onnxruntime.RunOptions()
+        options.log_severity_level = _FATAL  # its failures are raised: it need not print them too
+        try:
+            if self._foreign:
+                return self._run_values(feeds, options)
+            return list(self._session.run(None, feeds, options))
+        except ort_errors() as error:
+            raise run_error(self._model, error) from error
+
+    def _run_values(self, feeds: dict[str, np.ndarray[Any, Any]], options: Any) -> list[Any]:
+        import numpy as np
+        from onnxruntime import OrtValue
+
+        specs = {spec.name: spec for spec in self._model.inputs}
+        held, values = [], {}
+        for name, array in feeds.items():
+            dtype = specs[name].dtype
+            if dtype in _FOREIGN:
+                raw = np.ascontiguousarray(array).view(np.uint16 if DTYPES[dtype].bits == 16 else np.uint8)
+                held.append(raw)  # the value points into it
+                values[name] = OrtValue.ortvalue_from_numpy_with_onnx_type(raw, DTYPES[dtype].onnx)
+            else:
+                values[name] = OrtValue.ortvalue_from_numpy(array)
+        found = self._session.run_with_ort_values(None, values, options)
+        results = [_to_numpy(spec, value) for spec, value in zip(self._model.outputs, found, strict=True)]
+        del held
+        return results
+
+
+def _to_numpy(spec: Spec, value: Any) -> Any:
+    import numpy as np
+
+    if spec.dtype not in _FOREIGN:
+        return value.numpy()
+    if value.device_name() != "cpu":
+        raise MachineError(
+            f"output {spec.name}: onnxruntime left the {spec.dtype} on {value.device_name()}, out of reach"
+        )
+    dtype, shape = numpy_dtype(spec.dtype), tuple(value.shape())
+    size = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
+    data = ctypes.string_at(value.data_ptr(), size) if size else b""
+    return np.frombuffer(data, dtype).reshape(shape).copy()
+
+
+def start(source: str | bytes, model: ModelFile, choice: Choice, threads: int | None, insist: bool) -> Engine:
+    """Make the session. insist: an error where the device does not take the model; else the CPU is tried instead.
+
+    Raises ModelFileError, MachineError.
+    """
+    if choice.device == "cpu":
+        return _start(source, model, choice, threads)
+    try:
+        return _start(source, model, choice, threads)
+    except (MachineError, ModelFileError) as error:
+        if insist:
+            raise
+        return _start(source, model, Choice("cpu", (CPU,), f"CUDA does not take this model: {error}"), threads)
+
+
+def _start(source: str | bytes, model: ModelFile, choice: Choice, threads: int | None) -> Engine:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _FATAL
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    threads = threads or physical_cores()
+    if threads:
+        options.intra_op_num_threads = threads
+    quiet = choice.device != "cpu"
+    if quiet:  # a provider that does not load says so through the process's own logger
+        onnxruntime.set_default_logger_severity(_FATAL)
+    try:
+        session = onnxruntime.InferenceSession(
+            source,
+            options,
+            providers=[(provider.name, provider.options) for provider in choice.providers],
+            enable_fallback=0,  # else it prints, and runs on the CPU after all
+        )
+    except ort_errors() as error:
+        raise load_error(model, error, choice.device) from error
+    finally:
+        if quiet:
+            onnxruntime.set_default_logger_severity(_WARNING)
+    session.disable_fallback()
+    engine = Engine(session, model, choice, threads)
+    if choice.device == "cuda":
+        _verify(engine, model)
+    return engine
+
+
+def _verify(engine: Engine, model: ModelFile) -> None:
+    """Refuse a session that was asked for CUDA and is none. Shapes and other small whole numbers may stay on the
+    CPU."""
+    if CUDA.name not in engine.providers:
+        raise MachineError(
+            f"{model.path}: onnxruntime dropped its CUDA provider without saying why: archonnx doctor tells more"
+        )
+    if engine.placement and CUDA.name not in engine.placement:
+        raise MachineError(f'{model.path}: none of the model\'s operators runs on CUDA; use device="cpu" for it')

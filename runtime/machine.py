@@ -1,0 +1,261 @@
+"""Facts about this machine that decide where models run: processors and memory allowed, wheels installed, the CUDA
+libraries.
+
+Nothing here judges: `devices` does. Linux is read through /proc and /sys; elsewhere what Python itself knows is taken.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from dataclasses import dataclass
+from importlib import metadata as distributions
+from pathlib import Path
+
+ORT_WHEELS = (
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "onnxruntime-openvino",
+    "onnxruntime-directml",
+    "onnxruntime-rocm",
+    "onnxruntime-migraphx",
+    "onnxruntime-qnn",
+)
+LIBRARIES = ("onnx", "numpy", *ORT_WHEELS, "onnxruntime-ep-openvino")
+_UNLIMITED = 1 << 60  # cgroups write "no limit" as a number near 2^63
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """One GPU as the driver shows it: its name and memory in bytes."""
+
+    name: str
+    memory: int
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """NVIDIA's driver. cuda: the newest CUDA version it serves, (12, 4); error: why it is of no use, else None."""
+
+    cuda: tuple[int, int] | None = None
+    error: str | None = None
+    gpus: tuple[Gpu, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cuda:
+    """The CUDA side of a machine. needs: the CUDA version that onnxruntime was built for, (0, 0) for a wheel without
+    CUDA; missing: shared libraries that the CUDA provider needs and the loader does not find; visible:
+    CUDA_VISIBLE_DEVICES."""
+
+    needs: tuple[int, int]
+    driver: Driver
+    missing: tuple[str, ...] = ()
+    visible: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What was found. cores: logical processors this process may use; physical: cores behind them, None where unknown;
+    memory: bytes it may use, None where unknown; onnxruntime: the version imported, None where it cannot be
+    (`ort_error` says why); cuda: None where it was not looked for."""
+
+    python: str
+    system: str
+    cores: int
+    physical: int | None
+    memory: int | None
+    versions: dict[str, str]
+    onnxruntime: str | None
+    ort_error: str | None
+    providers: tuple[str, ...]
+    cuda: Cuda | None
+
+
+def probe(cuda: bool = True) -> Machine:
+    """Look at this machine. cuda=False leaves the GPU alone: asking the driver takes a tenth of a second and some
+    memory."""
+    version, error, providers, needs = _onnxruntime()
+    return Machine(
+        python=platform.python_version(),
+        system=f"{platform.system()} {platform.release()} {platform.machine()}",
+        cores=allowed_cores(),
+        physical=physical_cores(),
+        memory=memory_limit(),
+        versions=_versions(),
+        onnxruntime=version,
+        ort_error=error,
+        providers=providers,
+        cuda=_cuda(needs, "CUDAExecutionProvider" in providers) if cuda else None,
+    )
+
+
+def _onnxruntime() -> tuple[str | None, str | None, tuple[str, ...], tuple[int, int]]:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        missing = isinstance(error, ModuleNotFoundError) and error.name == "onnxruntime"
+        return None, "it is not installed" if missing else str(error).splitlines()[0], (), (0, 0)
+    if not hasattr(
+        onnxruntime, "get_available_providers"
+    ):  # what is left in the folder when one of two wheels is removed
+        return None, "its files are incomplete", (), (0, 0)
+    needs = _version(str(getattr(onnxruntime, "cuda_version", "") or ""))
+    return str(onnxruntime.__version__), None, tuple(onnxruntime.get_available_providers()), needs
+
+
+def _version(text: str) -> tuple[int, int]:
+    parts = [int(part) for part in text.split(".")[:2] if part.isdigit()]
+    return (parts[0], parts[1] if len(parts) > 1 else 0) if parts else (0, 0)
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = distributions.version(name)
+        except distributions.PackageNotFoundError:
+            continue
+    return found
+
+
+def allowed_cores(root: Path = Path("/")) -> int:
+    """Logical processors that this process may keep busy: its affinity, and the quota of its control groups."""
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = cgroup_quota(root)
+    return affinity if quota is None else max(1, min(affinity, int(quota)))
+
+
+def physical_cores(root: Path = Path("/")) -> int | None:
+    """Cores behind the processors that this process may use, no more than its quota; None where the system does not
+    say."""
+    if not hasattr(os, "sched_getaffinity"):
+        return None
+    cores = set()
+    for cpu in os.sched_getaffinity(0):
+        siblings = _text(root / f"sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+        if siblings is None:
+            return None
+        cores.add(siblings)
+    quota = cgroup_quota(root)
+    return len(cores) if quota is None else max(1, min(len(cores), int(quota)))
+
+
+def cgroup_quota(root: Path = Path("/")) -> float | None:
+    """Processors' worth of time that the control groups allow, the least of them up to the top; None where they do not
+    limit."""
+    found: list[float] = []
+    for folder in _cgroups(root, "cpu"):
+        text = _text(folder / "cpu.max")  # version 2: "200000 100000" or "max 100000"
+        if text is None:  # version 1
+            quota, period = _text(folder / "cpu.cfs_quota_us"), _text(folder / "cpu.cfs_period_us")
+            text = f"{quota} {period}" if quota and period else None
+        words = (text or "").split()
+        if len(words) == 2 and words[0].isdigit() and int(words[1]) > 0:
+            found.append(int(words[0]) / int(words[1]))
+    return min(found, default=None)
+
+
+def memory_limit(root: Path = Path("/")) -> int | None:
+    """Bytes of memory that this process may use: the machine's, or less where its control groups say so."""
+    meminfo = (_text(root / "proc/meminfo") or "").splitlines()
+    found = [int(line.split()[1]) * 1024 for line in meminfo if line.startswith("MemTotal:")]
+    for folder in _cgroups(root, "memory"):
+        for name in ("memory.max", "memory.limit_in_bytes"):
+            text = _text(folder / name)
+            if text and text.isdigit() and int(text) < _UNLIMITED:
+                found.append(int(text))
+    return min(found, default=None)
+
+
+def _cgroups(root: Path, controller: str) -> list[Path]:
+    """The folders of this process's control groups, from its own to the top, for a controller of version 1 or version
+    2."""
+    folders: list[Path] = []
+    for line in (_text(root / "proc/self/cgroup") or "").splitlines():
+        number, controllers, path = [*line.split(":", 2), "", ""][:3]
+        if number == "0" and not controllers:
+            top = root / "sys/fs/cgroup"
+        elif controller in controllers.split(","):
+            top = root / "sys/fs/cgroup" / controller
+        else:
+            continue
+        inner = top / path.lstrip("/")
+        folders.extend([inner, *(p for p in inner.parents if p.is_relative_to(top))])
+    return folders
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text().strip()
+    except OSError:  # not on this system, or not for this user
+        return None
+
+
+def _cuda(needs: tuple[int, int], built_in: bool) -> Cuda:
+    driver = read_driver()
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return Cuda(needs, driver, missing_libraries(needs) if built_in and driver.gpus else (), visible)
+
+
+_DRIVER_ERRORS = {
+    34: "the library found is a stub, not the driver",
+    100: "the driver sees no GPU",
+    803: "the driver's library and its kernel module are of different versions",
+    804: "the driver is too old for this CUDA compatibility package",
+}
+
+
+def read_driver() -> Driver:
+    """What NVIDIA's driver says, through its own library (https://docs.nvidia.com/cuda/cuda-driver-api/)."""
+    import ctypes
+
+    name = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+    try:
+        library = ctypes.CDLL(name)
+    except OSError:
+        return Driver(error=f"{name} is missing")
+    code = int(library.cuInit(0))
+    number, count = ctypes.c_int(0), ctypes.c_int(0)
+    library.cuDriverGetVersion(ctypes.byref(number))
+    cuda = (number.value // 1000, number.value % 1000 // 10)
+    if code:
+        return Driver(cuda, _DRIVER_ERRORS.get(code, f"the driver does not start (cuInit: {code})"))
+    library.cuDeviceGetCount(ctypes.byref(count))
+    gpus = []
+    for index in range(count.value):
+        text, size = ctypes.create_string_buffer(256), ctypes.c_size_t(0)
+        library.cuDeviceGetName(text, 256, index)
+        library.cuDeviceTotalMem_v2(ctypes.byref(size), index)
+        gpus.append(Gpu(text.value.decode(errors="replace"), size.value))
+    return Driver(cuda, None if gpus else _DRIVER_ERRORS[100], tuple(gpus))
+
+
+def cuda_libraries(needs: tuple[int, int]) -> tuple[str, ...]:
+    """The shared libraries that onnxruntime's CUDA provider links to, for the CUDA version that it was built for."""
+    major = needs[0]
+    fft = 10 if major == 11 else 11 if major == 12 else 12
+    names = (f"libcudart.so.{major}", f"libcublasLt.so.{major}", f"libcublas.so.{major}", "libcurand.so.10")
+    return (*names, f"libcufft.so.{fft}", "libcudnn.so.9")
+
+
+def missing_libraries(needs: tuple[int, int]) -> tuple[str, ...]:
+    """Which of them the loader does not find, once onnxruntime has loaded those that pip installed."""
+    import contextlib
+    import ctypes
+    import io
+
+    import onnxruntime
+
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does not find: we say that ourselves
+        onnxruntime.preload_dlls()
+    if sys.platform != "linux":  # the provider's own loading says what is missing there
+        return ()
+    missing = []
+    for name in cuda_libraries(needs):
+        try:
+            ctypes.CDLL(name)
+        except OSError:
+            missing.append(name)
+    return tuple(missing)

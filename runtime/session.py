@@ -1,0 +1,209 @@
+"""Loading a model and calling it: any .onnx file, on this machine's devices, every input checked.
+
+session = load("dnn.onnx")
+logits = session(image)  # image: float32[N, 256, 256, 3] -> float32[N, 10]
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from archonnx.contract import metadata as keys
+from archonnx.contract.diagnostics import UsageError
+from archonnx.runtime.contract import Contract
+from archonnx.runtime.devices import resolve
+from archonnx.runtime.engine import Engine, start
+from archonnx.runtime.errors import ModelFileError
+from archonnx.runtime.modelfile import ModelFile, Spec, read_model
+from archonnx.runtime.results import Results
+
+if TYPE_CHECKING:
+    import numpy as np
+
+log = logging.getLogger("archonnx.runtime")
+
+
+@runtime_checkable
+class Compiled(Protocol):
+    """What the compiler returns, as far as the runtime needs it."""
+
+    def save(self, path: Path, /) -> object: ...
+
+
+def load(
+    model: str | os.PathLike[str] | bytes | Compiled, device: str = "auto", *, threads: int | None = None
+) -> Session:
+    """Load a model for running.
+
+    model: the path of any .onnx file (its external data beside it), the bytes of one, or what `archonnx.compile`
+    returned. device: "auto" takes the best that works here; "cpu" and "cuda" insist, and never run anywhere else
+    instead. threads: for one operator on the CPU; by default the physical cores that this process may use.
+
+    Raises OSError where the file cannot be read, ModelFileError where it is no model that runs, UsageError for a
+    device or a number of threads that makes no sense, MachineError where a device, a library or memory is missing.
+    """
+    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
+        raise UsageError(f"threads is a whole number of at least 1, received {threads!r}")
+    if isinstance(model, bytes | bytearray | memoryview):
+        data = bytes(model)
+        return _load(data, read_model(data), device, threads)
+    if isinstance(model, str | os.PathLike):
+        path = os.fsdecode(model)
+        return _load(path, read_model(path), device, threads)
+    if isinstance(model, Compiled):
+        with tempfile.TemporaryDirectory(prefix="archonnx-", ignore_cleanup_errors=True) as folder:
+            target = Path(folder) / "model.onnx"
+            model.save(target)
+            name = str(getattr(model, "name", "model"))
+            return _load(str(target), read_model(target, name), device, threads)
+    raise UsageError(f"load() takes a path, bytes or a compiled model, received a {type(model).__name__}")
+
+
+def _load(source: str | bytes, model: ModelFile, device: str, threads: int | None) -> Session:
+    """The steps from an outline to a session, cheapest refusal first."""
+    _check_weights(source, model)
+    contract = Contract(model)
+    choice = resolve(device)
+    engine = start(source, model, choice, threads, insist=device != "auto")
+    log.info("%s runs on %s: %s", model.path, engine.choice.device, engine.choice.why)
+    return Session(model, contract, engine)
+
+
+def _check_weights(source: str | bytes, model: ModelFile) -> None:
+    if model.weights == "none":
+        raise ModelFileError(
+            model.path, "it was built without weights (--weights none): build it again with them to run it"
+        )
+    if not model.external:
+        return
+    if isinstance(source, bytes):
+        name = min(model.external)
+        raise ModelFileError(model.path, f"its weights lie in another file, {name}: load the model by its path")
+    for name, needed in sorted(model.external.items()):
+        path = Path(source).parent / name
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise ModelFileError(model.path, f"its weights lie outside its folder, in {name}: that is refused")
+        if not path.is_file():
+            raise ModelFileError(model.path, f"its weights are missing: expected the file {path} beside it")
+        size = path.stat().st_size
+        if size < needed:
+            reason = f"its weights are cut short: {path} has {size:,} bytes of {needed:,}; copy or build it again"
+            raise ModelFileError(model.path, reason)
+
+
+class Session:
+    """A loaded model. Call it with arrays, by position or by name; may be called from several threads at once.
+
+    inputs, outputs: their names, types and shapes; metadata: the file's own entries; device: "cpu" or "cuda";
+    providers: onnxruntime's, in order; placement: provider -> number of nodes it runs.
+    """
+
+    def __init__(self, model: ModelFile, contract: Contract, engine: Engine) -> None:
+        self._model, self._contract = model, contract
+        self._engine: Engine | None = engine
+        self.path = model.path
+        self.inputs: tuple[Spec, ...] = tuple(contract.inputs)
+        self.outputs: tuple[Spec, ...] = tuple(model.outputs)
+        self.metadata: dict[str, str] = dict(model.metadata)
+        self.device: str = engine.choice.device
+        self.providers: tuple[str, ...] = engine.providers
+        self.placement: dict[str, int] = engine.placement
+        self.threads: int | None = engine.threads
+        self.last_time: float | None = None
+
+    @property
+    def name(self) -> str | None:
+        """The model's name in its source, None for others' files."""
+        return self.metadata.get(keys.MODEL)
+
+    @property
+    def initial_weights(self) -> bool:
+        """Whether the weights are as drawn: the model was never trained, and its results mean nothing."""
+        return self._model.weights == "initial"
+
+    @property
+    def assets(self) -> dict[str, bytes]:
+        """The files that travel in the model, by name."""
+        return {
+            key.removeprefix(keys.ASSET): _asset(self._model, key)
+            for key in self.metadata
+            if key.startswith(keys.ASSET)
+        }
+
+    @property
+    def labels(self) -> list[str] | None:
+        """The asset `labels`, one a line, None where the model has none."""
+        data = _asset(self._model, keys.ASSET + "labels") if keys.ASSET + "labels" in self.metadata else None
+        return None if data is None else data.decode(errors="replace").rstrip("\r\n").splitlines()
+
+    @property
+    def states(self) -> dict[str, str]:
+        """Output -> the input whose next value it is, for models that keep state."""
+        found = self._model.json(keys.STATES, {})
+        return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Run the model. Arrays by position, by name, or as one mapping from names.
+
+        Python numbers and lists take the input's dtype where nothing is lost; arrays must have it. Returns the array
+        where there is one output, else Results: by name, position and attribute.
+
+        Raises UsageError for a missing or unknown input, InputError for one that does not fit (its type, its shape,
+        sizes that disagree, a `require` of the model), RunError where the model fails, MachineError where memory runs
+        out.
+        """
+        results, _ = self.run_with_timing(*args, **kwargs)
+        return results[0] if len(results) == 1 else results
+
+    def run_with_timing(self, /, *args: Any, **kwargs: Any) -> tuple[Results, float]:
+        """As a call, but always Results, and the seconds that onnxruntime took."""
+        engine = self._engine
+        if engine is None:
+            raise UsageError(f"{self.path}: the session is closed")
+        feeds = self._contract.check(self._contract.names(args, kwargs))
+        began = time.perf_counter()
+        values = engine.run(feeds)
+        seconds = time.perf_counter() - began
+        self.last_time = seconds
+        names = (spec.name for spec in self.outputs)
+        return Results(dict(zip(names, values, strict=True))), seconds
+
+    def check(self, /, *args: Any, **kwargs: Any) -> dict[str, np.ndarray[Any, Any]]:
+        """The arrays that a call with the same arguments would run on, checked and converted; nothing is run."""
+        return self._contract.check(self._contract.names(args, kwargs))
+
+    def close(self) -> None:
+        """Give the model's memory back. Calls in progress finish; later ones raise UsageError. May be called again."""
+        self._engine = None
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        inputs, outputs = (", ".join(map(str, specs)) for specs in (self.inputs, self.outputs))
+        state = "" if self._engine else ", closed"
+        return f"<Session {self.name or self.path} on {self.device}: ({inputs}) -> ({outputs}){state}>"
+
+
+def _asset(model: ModelFile, key: str) -> bytes:
+    text = model.metadata[key]
+    if not text.startswith(keys.BASE64):
+        return text.encode()
+    import base64
+    import binascii
+
+    try:
+        return base64.b64decode(text.removeprefix(keys.BASE64), validate=True)
+    except binascii.Error:
+        raise ModelFileError(model.path, f"its metadata entry {key} is damaged: no base64") from None

@@ -1,0 +1,145 @@
+"""onnxruntime's failures in words that help: what went wrong, in which layer, at which line of the source."""
+
+from __future__ import annotations
+
+import re
+
+from archonnx.contract.diagnostics import ArchonnxError, MachineError
+from archonnx.runtime.errors import ModelFileError, RunError
+from archonnx.runtime.modelfile import ModelFile, NodePlace
+
+_NODE = re.compile(
+    r"Name:'([^']*)'|[Nn]ode with name '([^']*)'|in node \(([^)]*)\)|In Node, \(\"([^\"]*)\"|Node \(([^)]*)\)"
+)
+_PREFIX = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
+_LOCATION = re.compile(r"/?[\w./\\-]*\.(?:cc|h|cu|cuh|cpp|hpp|inc|inl):\d+ ")
+_MEMORY = re.compile(
+    r"Failed to allocate memory|bad_alloc|bad allocation|out of memory|OUT_OF_MEMORY|_ALLOC_FAILED|Cannot allocate memory",
+    re.IGNORECASE,
+)
+_AMOUNT = re.compile(r"requested buffer of size (\d+)")
+
+
+def ort_errors() -> tuple[type[Exception], ...]:
+    """Every exception that onnxruntime raises: its own, which share no base, and those of its bindings."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    own = {item for item in vars(state).values() if isinstance(item, type) and issubclass(item, Exception)}
+    return (*sorted(own, key=lambda item: item.__name__), RuntimeError, ValueError, MemoryError)
+
+
+def load_error(model: ModelFile, error: Exception, device: str) -> ArchonnxError:
+    """What to raise where onnxruntime does not load a model."""
+    import onnxruntime
+
+    text = str(error)
+    version = onnxruntime.__version__
+    if isinstance(error, MemoryError) or _MEMORY.search(text):
+        return MachineError(f"{model.path}: there is not enough memory to load the model{_amount(text)}")
+    match = re.search(r"Unsupported model IR version: (\d+), max supported IR version: (\d+)", text)
+    if match:
+        reason = f"it is written in ONNX IR version {match[1]}, onnxruntime {version} reads up to {match[2]}"
+        return ModelFileError(model.path, f"{reason}; update it: pip install -U onnxruntime")
+    match = re.search(r"Opset (\d+) is under development", text)
+    if match:
+        reason = f"it uses opset {match[1]}, which onnxruntime {version} does not know"
+        return ModelFileError(model.path, f"{reason}; update it: pip install -U onnxruntime")
+    match = re.search(r"Could not find an implementation for (\w+)\((\d+)\)", text)
+    if match:
+        reason = f"onnxruntime {version} has no implementation of {match[1]} for these types on device {device}"
+        return MachineError(f"{model.path}: {reason}{_where(model, text)}")
+    match = re.search(r"Fatal error: (\S+?):(\w+)\(-?\d+\) is not a registered function/op", text)
+    match = match or re.search(r"No Op registered for ()(\w+) ", text)
+    if match:
+        name = f"{match[1]}:{match[2]}" if match[1] and match[1] != "ai.onnx" else match[2]
+        return ModelFileError(
+            model.path, f"onnxruntime {version} does not know the operator {name}{_where(model, text)}"
+        )
+    return ModelFileError(model.path, f"onnxruntime {version} cannot load it: {clean(text)}{_where(model, text)}")
+
+
+def run_error(model: ModelFile, error: Exception) -> ArchonnxError:
+    """What to raise where a run failed."""
+    text = str(error)
+    where = _where(model, text)
+    if isinstance(error, MemoryError) or _MEMORY.search(text):
+        reason = f"there is not enough memory for this run{_amount(text)}"
+        return MachineError(f"{model.path}: {reason}{where}; use a smaller batch or smaller inputs")
+    node = node_name(text)
+    place = find_place(model, node) if node else None
+    message = f"{model.path}: the run failed: {clean(text)}{where}"
+    if place is None:
+        return RunError(message, node=node)
+    return RunError(message, node=node, layer=place.layer, place=place.place, trail=place.trail)
+
+
+def clean(text: str) -> str:
+    """The message on one line, without onnxruntime's own source places, function signatures and failed conditions."""
+    text = _PREFIX.sub("", " ".join(text.split()))
+    text = re.sub(
+        r"Non-zero status code returned while running (\w+) node\. Name:'[^']*' Status Message: ", r"\1: ", text
+    )
+    text = re.sub(r"^Load model from .* failed:", "", text)
+    match = _LOCATION.search(text)
+    while match:
+        rest = _after_signature(text[match.end() :])
+        rest = re.sub(r"^.*? was false\. (?=\S)", "", rest)
+        text = text[: match.start()] + rest
+        match = _LOCATION.search(text)
+    return text.strip().rstrip(".") or "onnxruntime gives no reason"
+
+
+def _after_signature(text: str) -> str:
+    """What follows the C++ function signature that `text` begins with; all of it where it begins with none."""
+    at = text.find("(")
+    if at < 0:
+        return re.sub(r"^[A-Za-z_]\w* (?=[A-Z\[])", "", text)
+    while text[at : at + 1] == "(":
+        depth = 0
+        for index in range(at, len(text)):
+            depth += (text[index] == "(") - (text[index] == ")")
+            if depth == 0:
+                at = index + 1
+                break
+        else:
+            return text
+    return re.sub(r"^(?: const| noexcept)*(?: \[with [^\]]*\])? ?", "", text[at:])
+
+
+def node_name(text: str) -> str | None:
+    """The name of the node that a message of onnxruntime speaks of."""
+    match = _NODE.search(text)
+    return next((name for name in match.groups() if name), None) if match else None
+
+
+def find_place(model: ModelFile, node: str) -> NodePlace | None:
+    """Where a node comes from; one that onnxruntime made of others carries the name of one of them within its own."""
+    if node in model.nodes:
+        return model.nodes[node]
+    inside = [name for name in model.nodes if len(name) > 2 and (node.startswith(name) or node.endswith(name))]
+    return model.nodes[max(inside, key=lambda name: (len(name), name))] if inside else None
+
+
+def _where(model: ModelFile, text: str) -> str:
+    node = node_name(text)
+    if node is None:
+        return ""
+    place = find_place(model, node)
+    if place is None or not (place.layer or place.place):
+        return f" (node {node})"
+    parts = [f"in layer {place.layer}" if place.layer else f"node {node}"]
+    if place.place:
+        parts.append(f"at {place.place}")
+    return f" ({', '.join([' '.join(parts), *place.trail[:1]])})"
+
+
+def _amount(text: str) -> str:
+    match = _AMOUNT.search(text)
+    if not match:
+        return ""
+    size = int(match[1])
+    for unit in ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB"):
+        if size < 1024 or unit == "PiB":
+            break
+        size /= 1024  # type: ignore[assignment]
+    return f": one tensor alone needs {size:,.0f} {unit}"
