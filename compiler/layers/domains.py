@@ -73,7 +73,7 @@ class Whole(Domain):
             if isinstance(value, float) and value.is_integer():
                 raise self.fail(f"write {int(value)}, or int(...) around a computed value")
             raise self.fail()
-        if self.minimum is not None and value < self.minimum or self.maximum is not None and value > self.maximum:
+        if (self.minimum is not None and value < self.minimum) or (self.maximum is not None and value > self.maximum):
             raise self.fail()
         return int(value)
 
@@ -399,6 +399,41 @@ class Activation(Domain):
 
     def describe(self) -> str:
         return "the name of an activation, None, or an activation layer without weights"
+
+
+class FloatDType(DTypeDomain):
+    """A floating element type: what a layer computes in."""
+
+    examples = ("float32", "float16")
+    kinds = ("float16", "bfloat16", "float32", "float64")
+
+    def parse(self, value: Any) -> str:
+        try:
+            name = super().parse(value)
+        except DomainError:
+            raise self.fail(mean(value, self.kinds) if isinstance(value, str) else None) from None
+        if name not in self.kinds:
+            raise self.fail()
+        return name
+
+    def describe(self) -> str:
+        return f"a floating element type: {one_of(self.kinds)}"
+
+
+class Absent(Domain):
+    """An argument of Keras that would change the layer itself in a way that is not offered: only `absent` is taken."""
+
+    def __init__(self, reason: str, absent: Any = None) -> None:
+        self.reason, self.absent = reason, absent
+        self.examples = (absent,)
+
+    def parse(self, value: Any) -> Any:
+        if value != self.absent or type(value) is not type(self.absent):
+            raise self.fail()
+        return value
+
+    def describe(self) -> str:
+        return f"{self.absent} ({self.reason})"
 
 
 class LayerDomain(Domain):

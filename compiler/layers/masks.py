@@ -1,0 +1,45 @@
+"""Masking: which steps of a sequence count."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from archonnx.compiler.graph import TensorType
+from archonnx.compiler.layers.base import LayerError, arg
+from archonnx.compiler.layers.common import KerasLayer, require_least_rank
+from archonnx.compiler.layers.domains import Real
+from archonnx.contract.dtypes import DTYPES
+
+if TYPE_CHECKING:
+    from archonnx.compiler.ir import Tensor
+    from archonnx.compiler.layers.base import Context
+    from archonnx.compiler.lowering.builder import Builder
+
+
+class Masking(KerasLayer):
+    """Masks the places whose values along the last axis all equal `mask_value`, and sets those values to 0."""
+
+    inputs = ("inputs",)
+    makes_mask = True
+    mask_value = arg(Real(), default=0.0, doc="The value that marks a place to be masked.")
+    keras = "Masking"
+    onnx = ("Equal", "Not", "ReduceMax", "Where")
+    example = "input x: float32[N, 10, 8]\nMasking()"
+
+    def infer(self, c: Context, inputs: TensorType) -> tuple[TensorType, ...]:
+        if DTYPES[inputs.dtype].kind not in ("float", "int", "uint"):
+            raise LayerError("E0303", f"Masking needs numbers, got {inputs}", input=0)
+        require_least_rank(self, inputs, 1)
+        x = self.kept(inputs)
+        if DTYPES[x.dtype].kind != "float" and not self.mask_value.is_integer():
+            raise LayerError(
+                "E0303", f"Masking compares with {self.mask_value}, which {x} never holds", argument="mask_value"
+            )
+        return x, TensorType("bool", x.shape[:-1])
+
+    def lower(self, b: Builder, inputs: Tensor) -> tuple[Tensor, ...]:
+        x = self.cast_kept(b, inputs)
+        differs = b.op("Not", b.op("Equal", x, b.constant(self.mask_value, x.dtype)))
+        kept = b.cast(b.reduce("Max", b.cast(differs, "int32"), [-1], keepdims=True), "bool")
+        y = b.op("Where", kept, x, b.like(x, 0), result=x.type)
+        return y, b.squeeze(kept, [-1])

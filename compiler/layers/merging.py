@@ -1,0 +1,243 @@
+"""Layers of several inputs: Add, Subtract, Multiply, Average, Maximum, Minimum, Concatenate, Dot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar
+
+from archonnx.compiler.graph import TensorType
+from archonnx.compiler.layers.base import LayerError, arg
+from archonnx.compiler.layers.common import (
+    KerasLayer,
+    broadcast,
+    product,
+    require_equal,
+    require_least_rank,
+    require_one_dtype,
+    resolve_axis,
+)
+from archonnx.compiler.layers.domains import Axis, Either, Flag, Pair
+from archonnx.contract.dtypes import DTYPES
+
+if TYPE_CHECKING:
+    from archonnx.compiler.graph import Value
+    from archonnx.compiler.ir import Tensor
+    from archonnx.compiler.layers.base import Context
+    from archonnx.compiler.lowering.builder import Builder
+    from archonnx.contract.dims import Dim
+
+
+class _Merge(KerasLayer):
+    """Values of several inputs put together place by place. Shapes broadcast; missing axes come after the batch."""
+
+    abstract = True
+    inputs = ("*inputs",)
+    operator: ClassVar[str] = "Add"
+
+    def worked(self, x: TensorType) -> TensorType:
+        """The type that an input is worked in."""
+        if DTYPES[x.dtype].kind not in ("float", "int", "uint"):
+            raise LayerError("E0303", f"{self.type_name} needs numbers, got {x}", input=0)
+        return self.kept(x)
+
+    def infer(self, c: Context, *inputs: TensorType) -> TensorType:
+        self.count(inputs)
+        types = [self.worked(x) for x in inputs]
+        dtype = require_one_dtype(self, types)
+        rank = max(x.rank for x in types)
+        aligned = [TensorType(x.dtype, _aligned(x.shape, rank)) for x in types]
+        return TensorType(dtype, broadcast(self, c.facts, aligned))
+
+    def count(self, inputs: tuple[TensorType, ...]) -> None:
+        """E0312 where the number of inputs is wrong."""
+        if not inputs:
+            raise LayerError("E0312", f"{self.type_name} needs at least one input, got none")
+
+    def lower(self, b: Builder, *inputs: Tensor) -> Tensor:
+        rank = max(x.rank for x in inputs)
+        xs = []
+        for x in inputs:
+            worked = b.cast(x, self.worked(x.type).dtype)
+            missing = rank - worked.rank
+            xs.append(b.expand_dims(worked, range(1, 1 + missing)) if missing and worked.rank else worked)
+        return self.merge(b, xs)
+
+    def merge(self, b: Builder, xs: list[Tensor]) -> Tensor:
+        y = xs[0]
+        for x in xs[1:]:
+            y = b.op(self.operator, y, x)
+        return y
+
+    def merge_masks(self, masks: list[Value | None], apply: Callable[..., Value]) -> Value | None:
+        """A place is kept where any input keeps it; an input without a mask takes the result's away."""
+        result: Value | None = None
+        for mask in masks:
+            if mask is None:
+                return None
+            result = mask if result is None else apply("logical_or", result, mask)
+        return result
+
+
+def _aligned(shape: tuple[Dim, ...], rank: int) -> tuple[Dim, ...]:
+    return (*shape[:1], *(1 for _ in range(rank - len(shape))), *shape[1:])
+
+
+class Add(_Merge):
+    """The sum of its inputs."""
+
+    operator = "Add"
+    keras = "Add"
+    onnx = ("Add",)
+    example = "input x: float32[N, 4]\ninput y: float32[N, 4]\n(x, y) -> Add()"
+
+
+class Subtract(_Merge):
+    """The first input less the second."""
+
+    operator = "Sub"
+    keras = "Subtract"
+    onnx = ("Sub",)
+    example = "input x: float32[N, 4]\ninput y: float32[N, 4]\n(x, y) -> Subtract()"
+
+    def count(self, inputs: tuple[TensorType, ...]) -> None:
+        if len(inputs) != 2:
+            raise LayerError("E0312", f"Subtract needs two inputs, got {len(inputs)}")
+
+
+class Multiply(_Merge):
+    """The product of its inputs."""
+
+    operator = "Mul"
+    keras = "Multiply"
+    onnx = ("Mul",)
+    example = "input x: float32[N, 4]\ninput y: float32[N, 4]\n(x, y) -> Multiply()"
+
+
+class Average(_Merge):
+    """The mean of its inputs."""
+
+    operator = "Add"
+    keras = "Average"
+    onnx = ("Add", "Mul")
+    example = "input x: float32[N, 4]\ninput y: float32[N, 4]\n(x, y) -> Average()"
+
+    def worked(self, x: TensorType) -> TensorType:
+        return self.floating(x)
+
+    def merge(self, b: Builder, xs: list[Tensor]) -> Tensor:
+        total = super().merge(b, xs)
+        return b.op("Div", total, b.like(total, float(len(xs))))
+
+
+class Maximum(_Merge):
+    """The largest of its inputs, place by place."""
+
+    operator = "Max"
+    keras = "Maximum"
+    onnx = ("Max",)
+    example = "input x: float32[N, 4]\ninput y: float32[N, 4]\n(x, y) -> Maximum()"
+
+
+class Minimum(_Merge):
+    """The smallest of its inputs, place by place."""
+
+    operator = "Min"
+    keras = "Minimum"
+    onnx = ("Min",)
+    example = "input x: float32[N, 4]\ninput y: float32[N, 4]\n(x, y) -> Minimum()"
+
+
+class Concatenate(KerasLayer):
+    """Its inputs one after another along an axis."""
+
+    inputs = ("*inputs",)
+    axis = arg(Axis(), default=-1, doc="The axis along which they follow one another.")
+    keras = "Concatenate"
+    onnx = ("Concat",)
+    example = "input x: float32[N, 4]\ninput y: float32[N, 6]\n(x, y) -> Concatenate()"
+
+    def infer(self, c: Context, *inputs: TensorType) -> TensorType:
+        if not inputs:
+            raise LayerError("E0312", "Concatenate needs at least one input, got none")
+        types = [self.kept(x) for x in inputs]
+        dtype = require_one_dtype(self, types)
+        first = types[0]
+        axis = resolve_axis(self, first, self.axis, "axis")
+        shape = list(first.shape)
+        for number, x in enumerate(types[1:], 1):
+            if x.rank != first.rank:
+                raise LayerError(
+                    "E0302", f"Concatenate needs inputs of as many axes, got {first} and {x}", input=number
+                )
+            for place, (a, b) in enumerate(zip(first.shape, x.shape, strict=True)):
+                if place == axis:
+                    shape[axis] = shape[axis] + b
+                else:
+                    require_equal(self, c.facts, a, b, (first, x), input=number, axis=place)
+                    shape[place] = b if isinstance(b, int) else shape[place]
+        return TensorType(dtype, (*shape[:axis], c.facts.normalize(shape[axis]), *shape[axis + 1 :]))
+
+    def lower(self, b: Builder, *inputs: Tensor) -> Tensor:
+        return b.concat([self.cast_kept(b, x) for x in inputs], self.axis)
+
+
+class Dot(KerasLayer):
+    """The products of two inputs along an axis of each, summed, for each example of the batch."""
+
+    inputs = ("*inputs",)
+    axes = arg(Either(Axis(), Pair(Axis())), doc="The axis of both, or one of each; the batch is axis 0.")
+    normalize = arg(Flag(), default=False, doc="Whether the inputs are brought to length 1 first: cosine similarity.")
+    keras = "Dot"
+    onnx = ("Einsum",)
+    example = "input x: float32[N, 4]\ninput y: float32[N, 4]\n(x, y) -> Dot(1)"
+
+    def _axes(self, x: TensorType, y: TensorType) -> tuple[int, int]:
+        given = self.axes if isinstance(self.axes, tuple) else (self.axes, self.axes)
+        first, second = resolve_axis(self, x, given[0], "axes"), resolve_axis(self, y, given[1], "axes")
+        if first == 0 or second == 0:
+            raise LayerError("E0311", "Dot cannot sum along axis 0, the batch", argument="axes")
+        return first, second
+
+    def infer(self, c: Context, *inputs: TensorType) -> TensorType:
+        if len(inputs) != 2:
+            raise LayerError("E0312", f"Dot needs two inputs, got {len(inputs)}")
+        for number, given in enumerate(inputs):
+            require_least_rank(self, given, 2, input=number)
+        x, y = self.floating(inputs[0], 0), self.floating(inputs[1], 1)
+        first, second = self._axes(x, y)
+        require_equal(self, c.facts, x.shape[0], y.shape[0], (x, y), input=1, axis=0)
+        require_equal(self, c.facts, x.shape[first], y.shape[second], (x, y), input=1, axis=second)
+        left = [d for axis, d in enumerate(x.shape) if axis != first]
+        right = [d for axis, d in enumerate(y.shape) if axis not in (0, second)]
+        shape = (*left, *right)
+        return TensorType(x.dtype, shape if len(shape) > 1 else (*shape, 1))
+
+    def macs(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
+        first, _ = self._axes(inputs[0], inputs[1])
+        return product(outputs[0].shape) * inputs[0].shape[first]
+
+    def lower(self, b: Builder, *inputs: Tensor) -> Tensor:
+        x, y = (self.cast_floating(b, given) for given in inputs)
+        first, second = self._axes(x.type, y.type)
+        if self.normalize:
+            x, y = _unit(b, x, first), _unit(b, y, second)
+        letters = "abcdefghijklmnopqrstuvw"
+        left = ["z"] + list(letters[: x.rank - 1])
+        right = ["z"] + list(letters[x.rank - 1 : x.rank + y.rank - 2])
+        left[first] = right[second] = "y"
+        kept = [s for s in left if s != "y"] + [s for s in right[1:] if s != "y"]
+        sizes: dict[str, Dim] = dict(zip(right, y.shape, strict=True)) | dict(zip(left, x.shape, strict=True))
+        result = TensorType(x.dtype, tuple(sizes[s] for s in kept))
+        equation = f"{''.join(left)},{''.join(right)}->{''.join(kept)}"
+        z = b.op("Einsum", x, y, result=result, equation=equation)
+        return z if z.rank > 1 else b.expand_dims(z, [1])
+
+    def merge_masks(self, masks: list[Value | None], apply: Callable[..., Value]) -> Value | None:
+        """The summed axis is gone, and with it the masks."""
+        return None
+
+
+def _unit(b: Builder, x: Tensor, axis: int) -> Tensor:
+    """x over its length along an axis: keras.ops.normalize, which takes 1e-7 for shorter ones."""
+    squares = b.reduce("SumSquare", x, [axis], keepdims=True)
+    return b.op("Div", x, b.op("Sqrt", b.op("Max", squares, b.like(x, 1e-14))))

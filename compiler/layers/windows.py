@@ -1,0 +1,101 @@
+"""Sliding windows over any number of spatial axes: what convolutions and pools share.
+
+"same" padding is TensorFlow's: the result has ceil(size / stride) places, and what must be added to reach them is split in
+two, the odd one after. It depends on the size; where a symbol leaves it open, ONNX's SAME_UPPER says the same thing.
+https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from archonnx.compiler.graph import TensorType
+from archonnx.compiler.layers.base import Layer, LayerError
+from archonnx.compiler.layers.common import decide
+from archonnx.contract.dims import Dim, Facts, ceil_div
+
+SPATIAL = {1: ("steps",), 2: ("height", "width"), 3: ("depth", "height", "width")}
+
+
+class Window(NamedTuple):
+    """A window: its size, stride and dilation along each spatial axis, and the padding's name."""
+
+    size: tuple[int, ...]
+    strides: tuple[int, ...]
+    dilations: tuple[int, ...]
+    padding: str
+
+    @property
+    def extents(self) -> tuple[int, ...]:
+        """Places from the first to the last that the window looks at, along each axis."""
+        return tuple((k - 1) * d + 1 for k, d in zip(self.size, self.dilations, strict=True))
+
+
+def axis_names(rank: int, channels_first: bool) -> tuple[str, ...]:
+    """What the axes of an image-like tensor are called, `rank` being the number of spatial axes."""
+    return ("batch", "channels", *SPATIAL[rank]) if channels_first else ("batch", *SPATIAL[rank], "channels")
+
+
+def spatial_axes(rank: int, channels_first: bool) -> range:
+    return range(2, 2 + rank) if channels_first else range(1, 1 + rank)
+
+
+def channel_axis(rank: int, channels_first: bool) -> int:
+    return 1 if channels_first else rank + 1
+
+
+def with_sizes(x: TensorType, channels_first: bool, spatial: Sequence[Dim], channels: Dim) -> TensorType:
+    """The type with other spatial sizes and channels."""
+    if channels_first:
+        return TensorType(x.dtype, (x.shape[0], channels, *spatial))
+    return TensorType(x.dtype, (x.shape[0], *spatial, channels))
+
+
+def moved(layer: Layer, facts: Facts, x: TensorType, window: Window, axes: Sequence[int], argument: str) -> list[Dim]:
+    """How many places a window has along each spatial axis. E0304 where there is none."""
+    sizes: list[Dim] = []
+    for number, axis in enumerate(axes):
+        size, stride, extent = x.shape[axis], window.strides[number], window.extents[number]
+        if window.padding != "valid":
+            sizes.append(facts.normalize(ceil_div(size, stride)))
+            continue
+        if decide(facts, ">=", size, extent) is False:
+            raise LayerError(
+                "E0304",
+                f"{layer.type_name} looks at {extent} places along {_axis(x, axis, axes)}, and {x} has {size}",
+                argument=argument,
+                help='padding="same" fills up what is missing' if window.padding == "valid" else None,
+            )
+        sizes.append(facts.normalize((size - extent) // stride + 1))
+    return sizes
+
+
+def _axis(x: TensorType, axis: int, axes: Sequence[int]) -> str:
+    return f"the {SPATIAL[len(axes)][axis - axes[0]]}"
+
+
+def pads(facts: Facts, sizes: Sequence[Dim], window: Window) -> dict[str, Any]:
+    """The padding as arguments of Builder.conv and Builder.window: numbers where they are known, else `auto_pad`."""
+    if window.padding == "valid":
+        return {}
+    before, after = [], []
+    for size, stride, extent in zip(sizes, window.strides, window.extents, strict=True):
+        if window.padding == "causal":
+            before.append(extent - 1)
+            after.append(0)
+            continue
+        missing = same_total(facts, size, stride, extent)
+        if missing is None:
+            return {"auto_pad": "same_upper"}
+        before.append(missing // 2)
+        after.append(missing - missing // 2)
+    return {"pads_begin": before, "pads_end": after}
+
+
+def same_total(facts: Facts, size: Dim, stride: int, extent: int) -> int | None:
+    """What "same" adds along one axis, or None where that depends on a symbol: max(0, (places - 1) stride + extent - size)."""
+    if stride == 1:
+        return extent - 1
+    missing = facts.normalize((ceil_div(size, stride) - 1) * stride + extent - size)
+    return max(0, missing) if isinstance(missing, int) else None
