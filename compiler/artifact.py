@@ -1,0 +1,141 @@
+"""What compiling returns: a model with its layer graph, its summary, and `save`.
+
+The whole pipeline, in order: parse, elaborate (here), lower and pass (`save`), check, write.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from archonnx.contract.diagnostics import Diagnostic, Diagnostics, UsageError
+
+if TYPE_CHECKING:
+    from archonnx.compiler.analysis.summary import Summary
+    from archonnx.compiler.elaborate.loader import Loader, Module
+    from archonnx.compiler.graph import LayerGraph
+    from archonnx.compiler.ir import OperatorGraph
+    from archonnx.compiler.saving import SaveReport
+
+
+@dataclass(slots=True, eq=False)
+class CompiledModel:
+    """A compiled model.
+
+    graph: the layer graph, typed, with source places. diagnostics: warnings, such as layers that no output needs.
+    models: the names of all models of the file. opset: the ONNX operator set that it was compiled for.
+    """
+
+    graph: LayerGraph
+    opset: int
+    source: str
+    models: tuple[str, ...]
+    diagnostics: tuple[Diagnostic, ...] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The model's name in its source."""
+        return self.graph.name
+
+    def summary(self) -> Summary:
+        """Layers, shapes, parameters, multiply-accumulates and the peak of activation memory; `str()` of it is a table."""
+        from archonnx.compiler.analysis.summary import summarize
+
+        return summarize(self.graph)
+
+    def lower(self) -> OperatorGraph:
+        """The model as ONNX operators, its weights as recipes: what `save` checks and writes."""
+        from archonnx.compiler.lowering.lower import lower
+        from archonnx.contract import metadata
+
+        operators = lower(self.graph, opset=self.opset)
+        operators.metadata[metadata.SOURCE] = self.source
+        return operators
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        seed: int = 0,
+        weights: Literal["init", "none"] = "init",
+        progress: Callable[[int, int], None] | None = None,
+    ) -> SaveReport:
+        """Write the model as an ONNX file, checked before it appears under its name; a failure leaves the old file as it was.
+
+        seed: of the initial weights, 0 to 2**64 - 1; the same seed gives the same bytes on every machine.
+        weights: "init" draws them from their initializers, "none" leaves them out.
+        progress: called with bytes done and bytes in all.
+
+        Raises ArchonnxError where the graph does not pass the checks or the file cannot be written.
+        """
+        from archonnx.compiler.saving import save
+
+        return save(self.lower(), path, seed=seed, weights=weights, progress=progress)
+
+
+def compile_file(
+    path: str | os.PathLike[str],
+    *,
+    model: str | None = None,
+    root: str | os.PathLike[str] | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    opset: int | None = None,
+) -> CompiledModel:
+    """Compile a model of an .arch file. Raises CompileError, UsageError (no such model), OSError (no such file)."""
+    loader = _loader()
+    return _compile(loader, loader.load_file(os.fspath(path), None if root is None else os.fspath(root)), model, parameters, opset)
+
+
+def compile_text(
+    text: str | bytes,
+    *,
+    model: str | None = None,
+    root: str | os.PathLike[str] | None = None,
+    name: str = "text.arch",
+    parameters: Mapping[str, Any] | None = None,
+    opset: int | None = None,
+) -> CompiledModel:
+    """Compile a model of a source text. `name` stands for the file in diagnostics; `root` is where its imports are."""
+    loader = _loader()
+    return _compile(loader, loader.load_text(text, name, None if root is None else os.fspath(root)), model, parameters, opset)
+
+
+def models_of(path: str | os.PathLike[str], root: str | os.PathLike[str] | None = None) -> list[tuple[str, bool]]:
+    """The models of a file, in order, each with whether it needs no argument. Raises CompileError, OSError."""
+    from archonnx.compiler.elaborate.elaborate import declared_models
+
+    loader = _loader()
+    module = loader.load_file(os.fspath(path), None if root is None else os.fspath(root))
+    return declared_models(loader, module)
+
+
+def _loader() -> Loader:
+    from archonnx.compiler.elaborate.loader import Loader
+
+    return Loader(Diagnostics())
+
+
+def _compile(loader: Loader, module: Module, model: str | None, parameters: Mapping[str, Any] | None, opset: int | None) -> CompiledModel:
+    from archonnx.compiler.elaborate.elaborate import elaborate
+    from archonnx.compiler.lowering.opsets import checked_opset
+
+    chosen = checked_opset(opset)
+    graph = elaborate(loader, module, model, _checked_parameters(parameters or {}), chosen)
+    models = tuple(m.name for m in module.models())
+    return CompiledModel(graph, chosen, module.name, models, tuple(loader.diagnostics.found), loader.sources)
+
+
+def _checked_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as compile-time values; UsageError for what is none."""
+    for name, value in parameters.items():
+        stack = [value]
+        while stack:
+            top = stack.pop()
+            if isinstance(top, (list, tuple)):
+                stack.extend(top)
+            elif not (top is None or isinstance(top, (bool, int, float, str))):
+                raise UsageError(f"the parameter {name} is numbers, strings, lists or tuples, got {type(top).__name__}")
+    return dict(parameters)

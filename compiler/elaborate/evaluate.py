@@ -1,0 +1,469 @@
+"""Expressions: from a node of the syntax tree to a value (see values.py), tensors and layers included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from archonnx.compiler.elaborate import apply, arithmetic, calls
+from archonnx.compiler.elaborate.arithmetic import Problem
+from archonnx.compiler.elaborate.builtins import BUILTINS, format_value, sequence
+from archonnx.compiler.elaborate.state import Binding, Frame
+from archonnx.compiler.elaborate.values import (
+    POISON,
+    Abort,
+    Appliable,
+    AppliableLayer,
+    DTypeValue,
+    Results,
+    holds_tensor,
+    is_poisoned,
+    kind_of,
+    show,
+)
+from archonnx.compiler.graph import Value
+from archonnx.compiler.syntax import tree
+from archonnx.contract.diagnostics import Place, did_you_mean
+from archonnx.contract.dims import Condition, DimTooLargeError
+
+from archonnx.contract.dtypes import DTYPES
+
+_MISSING = object()
+
+# Operators between tensors, by the function that each stands for.
+TENSOR_OPERATORS = {
+    "+": "add",
+    "-": "subtract",
+    "*": "multiply",
+    "/": "divide",
+    "//": "floor_divide",
+    "%": "remainder",
+    "@": "matmul",
+    "**": "power",
+    "==": "equal",
+    "!=": "not_equal",
+    "<": "less",
+    "<=": "less_equal",
+    ">": "greater",
+    ">=": "greater_equal",
+    "&": "bitwise_and",
+    "|": "bitwise_or",
+    "^": "bitwise_xor",
+    "<<": "left_shift",
+    ">>": "right_shift",
+}
+
+
+def expression(node: tree.Expr, frame: Frame) -> Any:
+    """The value of an expression. Raises Abort with its diagnostic; POISON where an earlier error took part of it away."""
+    frame.state.step(node.place)
+    try:
+        return _TABLE[type(node)](node, frame)
+    except Problem as problem:
+        raise frame.problem(problem, node.place) from None
+    except DimTooLargeError as error:
+        raise frame.error("E0804", f"this size is too large to keep exact: {error}", node.place) from None
+
+
+def _name(node: tree.Name, frame: Frame) -> Any:
+    binding = frame.names.get(node.id)
+    if binding is not None:
+        binding.read = True
+        return binding.value
+    if node.id == "it":
+        return current(frame, node.place)
+    return constant(node.id, frame, node.place)
+
+
+def current(frame: Frame, place: Place) -> Any:
+    """`it`, the body's current value."""
+    if frame.it is None:
+        if frame.body is None:
+            raise frame.error("E0603", "`it` stands in bodies only", place)
+        inputs = [b for b in frame.names.values() if b.kind == "input"]
+        why = "the body has several inputs" if len(inputs) > 1 else "the body has no input yet"
+        raise frame.error("E0603", f"`it` is not set: {why}", place, "begin the line with a tensor: x -> ...")
+    frame.it.read = True
+    return frame.it.value
+
+
+def is_constant(name: str, frame: Frame) -> bool:
+    """Whether the file declares or imports a constant of this name."""
+    if name in frame.module.declared:
+        return isinstance(frame.module.declared[name], tree.Assign)
+    if name in frame.module.imported:
+        source, original = frame.module.imported[name]
+        return isinstance(source.declared[original], tree.Assign)
+    return False
+
+
+def constant(name: str, frame: Frame, place: Place) -> Any:
+    """The value of a constant of the file, or of a dtype's name."""
+    module = frame.module
+    if name in module.imported:
+        module, name = module.imported[name]
+    if name in module.constants:
+        return module.constants[name]
+    declared = module.declared.get(name)
+    if isinstance(declared, tree.Assign):
+        return _file_constant(name, declared, frame, module, place)
+    if name in DTYPES:
+        return DTypeValue(name)
+    if name in module.failed_imports:
+        return POISON
+    raise _unknown(name, frame, place)
+
+
+def _file_constant(name: str, node: tree.Assign, frame: Frame, module: Any, place: Place) -> Any:
+    state = frame.state
+    key = (module.name, name)
+    if key in state.evaluating:
+        raise frame.error("E0213", f"the constant {name} is defined by itself", place)
+    state.evaluating.add(key)
+    inner = Frame(state, module, None, frame.scope)
+    try:
+        value = expression(node.value, inner)
+        if isinstance(value, Appliable) or holds_tensor(value):
+            raise inner.error("E0505", f"the constant {name} holds {kind_of(value)}", node.value.place, "make layers where they are used: in a block")
+    except Abort as abort:
+        if abort.diagnostic is not None:
+            state.diagnostics.add(abort.diagnostic)
+        value = POISON
+    finally:
+        state.evaluating.discard(key)
+    module.constants[name] = value
+    return value
+
+
+def _unknown(name: str, frame: Frame, place: Place) -> Abort:
+    what = calls.describe_callable(name, frame)
+    if what is not None:
+        kind, example = what
+        return frame.error("E0201", f"{name} is {kind}, not a value", place, f"call it: {example}")
+    known = [*frame.names, *(n for n, d in frame.module.declared.items() if isinstance(d, tree.Assign)), *frame.module.imported]
+    near = did_you_mean(name, [*known, *DTYPES])
+    if name in ("true", "false", "null", "none"):
+        near = [{"true": "True", "false": "False"}.get(name, "None")]
+    help = f"did you mean {near[0]}?" if near else None
+    return frame.error("E0201", f"there is no {name} here", place, help)
+
+
+def _literal(node: tree.Literal, frame: Frame) -> Any:
+    return arithmetic.bounded(node.value)
+
+
+def _fstring(node: tree.FString, frame: Frame) -> Any:
+    parts: list[str] = []
+    for part in node.parts:
+        if isinstance(part, str):
+            parts.append(part)
+            continue
+        value = expression(part.value, frame)
+        if value is POISON:
+            return POISON
+        try:
+            parts.append(format_value(value, part.format))
+        except Problem as problem:
+            raise frame.problem(problem, part.place) from None
+    return arithmetic.bounded("".join(parts))
+
+
+def _tuple(node: tree.Tuple, frame: Frame) -> Any:
+    return tuple(expression(item, frame) for item in node.items)
+
+
+def _list(node: tree.List, frame: Frame) -> Any:
+    return [expression(item, frame) for item in node.items]
+
+
+def _comprehension(node: tree.Comprehension, frame: Frame) -> Any:
+    """Its variables are its own: what they hid is back afterwards."""
+    hidden = dict(frame.names)
+    made: list[Any] = []
+    try:
+        _clauses(node, 0, frame, made)
+    finally:
+        for name in _targets(node):
+            if name in hidden:
+                frame.names[name] = hidden[name]
+            else:
+                frame.names.pop(name, None)
+    return made
+
+
+def _targets(node: tree.Comprehension) -> list[str]:
+    found: list[str] = []
+    stack: list[tree.Target] = [c.target for c in node.clauses]
+    while stack:
+        top = stack.pop()
+        if isinstance(top, tree.TargetTuple):
+            stack.extend(top.items)
+        else:
+            found.append(top.id)
+    return found
+
+
+def _clauses(node: tree.Comprehension, depth: int, frame: Frame, made: list[Any]) -> None:
+    if depth == len(node.clauses):
+        made.append(expression(node.element, frame))
+        arithmetic.bounded(made)
+        return
+    clause = node.clauses[depth]
+    walked = expression(clause.iterable, frame)
+    if walked is POISON:
+        raise Abort(None)
+    for value in sequence(walked, "for"):
+        assign(clause.target, value, frame, fresh=True)
+        if all(decide(condition, frame, "a comprehension's if") for condition in clause.conditions):
+            _clauses(node, depth + 1, frame, made)
+
+
+def assign(target: tree.Target, value: Any, frame: Frame, *, fresh: bool = False, kind: str = "tensor") -> None:
+    """Bind a target to a value, unpacking as Python does. `fresh`: loop variables, which nothing has to read."""
+    if isinstance(target, tree.Name):
+        if fresh:
+            frame.names[target.id] = Binding(value, target.place, "loop")
+        else:
+            frame.bind(target.id, value, target.place, kind)
+        return
+    if value is POISON:
+        for item in target.items:
+            assign(item, POISON, frame, fresh=fresh)
+        return
+    if isinstance(value, (list, tuple, range)):
+        if len(value) != len(target.items):
+            raise frame.error("E0504", f"{len(target.items)} names on the left, {len(value)} values on the right", target.place)
+        for item, part in zip(target.items, value, strict=True):
+            assign(item, part, frame, fresh=fresh)
+        return
+    if isinstance(value, Value):
+        raise frame.error("E0608", f"{len(target.items)} names on the left, one result on the right: {value.type}", target.place)
+    raise frame.error("E0504", f"{kind_of(value)} cannot be unpacked into {len(target.items)} names", target.place)
+
+
+def decide(node: tree.Expr, frame: Frame, what: str) -> bool:
+    """The truth of a condition that elaboration hangs on: numbers, not symbols."""
+    value = expression(node, frame)
+    if value is POISON:
+        raise Abort(None)
+    if isinstance(value, Value):
+        raise frame.error("E0503", f"{what} is decided while elaborating, and a tensor has no value then", node.place, "choose between tensors with where(condition, a, b)")
+    try:
+        truth = arithmetic.truth(value)
+    except Problem as problem:
+        raise frame.problem(problem, node.place) from None
+    if isinstance(truth, Condition):
+        decided = frame.state.facts.decide(truth)
+        if decided is None:
+            raise frame.error("E0503", f"{what} needs numbers, and {truth} hangs on a symbol", node.place, "give the axis a number where it is declared, or state it: require " + str(truth))
+        return decided
+    return truth
+
+
+def _call(node: tree.Call, frame: Frame) -> Any:
+    return calls.call(node, frame)
+
+
+def _attribute(node: tree.Attribute, frame: Frame) -> Any:
+    value = expression(node.value, frame)
+    if value is POISON:
+        return POISON
+    if isinstance(value, Results):
+        if node.name in value.names:
+            return value[value.names.index(node.name)]
+        names = [n for n in value.names if n]
+        help = f"its outputs are {', '.join(names)}" if names else "its results have no names: take them by position, r[0]"
+        raise frame.error("E0508", f"the results have no {node.name}", node.name_place, help)
+    if isinstance(value, Appliable):
+        return apply.weight_of(value, node, frame)
+    if isinstance(value, Value):
+        mend = {"shape": "shape(x)", "dtype": None, "T": "transpose(x)"}.get(node.name, f"{node.name}(x)")
+        raise frame.error("E0508", f"a tensor has no attribute {node.name}", node.name_place, f"functions take the tensor: {mend}" if mend else None)
+    raise frame.error("E0508", f"{kind_of(value)} has no attribute {node.name}", node.name_place)
+
+
+def _subscript(node: tree.Subscript, frame: Frame) -> Any:
+    value = expression(node.value, frame)
+    items = [_item(item, frame) for item in node.items]
+    if is_poisoned(value, *items):
+        return POISON
+    if isinstance(value, Value):
+        return apply.index_tensor(value, items, node, frame)
+    if not isinstance(value, (list, tuple, str, range)):
+        raise frame.error("E0506", f"{kind_of(value)} cannot be indexed", node.value.place)
+    if len(items) != 1:
+        raise frame.error("E0506", f"{kind_of(value)} takes one index", node.place)
+    index = items[0]
+    if isinstance(index, slice):
+        bounds = [None if b is None else arithmetic.whole(b, "a slice") for b in (index.start, index.stop, index.step)]
+        if bounds[2] == 0:
+            raise frame.error("E0502", "a slice with a step of 0", node.place)
+        part = value[slice(*bounds)]
+        return list(part) if isinstance(part, range) else part
+    at = arithmetic.whole(index, "an index")
+    if not -len(value) <= at < len(value):
+        raise frame.error("E0506", f"index {at} is out of range: {kind_of(value)}" + (f" of {len(value)}" if isinstance(value, str) else ""), node.place)
+    return value[at]
+
+
+def _item(item: tree.Expr | tree.Slice, frame: Frame) -> Any:
+    if isinstance(item, tree.Slice):
+        bounds = [None if b is None else expression(b, frame) for b in (item.lower, item.upper, item.step)]
+        return POISON if is_poisoned(*bounds) else slice(*bounds)
+    return expression(item, frame)
+
+
+def _unary(node: tree.Unary, frame: Frame) -> Any:
+    value = expression(node.operand, frame)
+    if value is POISON:
+        return POISON
+    if isinstance(value, Value):
+        name = {"-": "negative", "~": "logical_not" if value.type.dtype == "bool" else "bitwise_not"}.get(node.operator)
+        if name is None and node.operator == "+":
+            return value
+        if name is None:
+            raise frame.error("E0503", "`not` needs a value that is known while elaborating", node.place, "`~` negates a boolean tensor")
+        return apply.function(name, [value], {}, frame, node.place)
+    if node.operator == "not":
+        truth = arithmetic.truth(value)
+        return Condition.not_(truth)
+    return arithmetic.unary(node.operator, value)
+
+
+def _chain(node: tree.Chain, frame: Frame) -> Any:
+    value = expression(node.operands[0], frame)
+    for operator, operand in zip(node.operators, node.operands[1:], strict=True):
+        frame.state.step(operand.place)
+        place = node.operands[0].place.to(operand.place)
+        value = _binary(operator.text, value, expression(operand, frame), frame, place, operator.place)
+    return value
+
+
+def _binary(operator: str, a: Any, b: Any, frame: Frame, place: Place, operator_place: Place) -> Any:
+    if is_poisoned(a, b):
+        return POISON
+    if isinstance(a, Value) or isinstance(b, Value):
+        name = TENSOR_OPERATORS[operator]
+        if operator in ("&", "|", "^") and "bool" in (getattr(v, "type", None) and v.type.dtype for v in (a, b)):
+            name = name.replace("bitwise", "logical")
+        return apply.function(name, [a, b], {}, frame, place)
+    try:
+        return arithmetic.binary(operator, a, b)
+    except Problem as problem:
+        raise frame.problem(problem, operator_place if problem.code == "E0501" else place) from None
+
+
+def _power(node: tree.Power, frame: Frame) -> Any:
+    base, exponent = expression(node.base, frame), expression(node.exponent, frame)
+    return _binary("**", base, exponent, frame, node.place, node.place)
+
+
+def _compare(node: tree.Compare, frame: Frame) -> Any:
+    values = [expression(operand, frame) for operand in node.operands]
+    if is_poisoned(*values):
+        return POISON
+    parts: list[Any] = []
+    for i, operator in enumerate(node.operators):
+        a, b = values[i], values[i + 1]
+        if isinstance(a, Value) or isinstance(b, Value):
+            if a is None or b is None:  # `mask == None`: whether an optional input was given
+                parts.append(operator.text in ("!=", "is not"))
+                continue
+            if operator.text not in TENSOR_OPERATORS:
+                raise frame.error("E0501", f"`{operator.text}` does not compare tensors", operator.place)
+            if len(node.operators) > 1:
+                raise frame.error("E0501", "tensors are compared two at a time", node.place, "join comparisons with `&`")
+            return apply.function(TENSOR_OPERATORS[operator.text], [a, b], {}, frame, node.place)
+        try:
+            parts.append(arithmetic.compare(operator.text, a, b))
+        except Problem as problem:
+            raise frame.problem(problem, operator.place) from None
+    return parts[0] if len(parts) == 1 else Condition.and_(*parts)
+
+
+def _logical(node: tree.Logical, frame: Frame) -> Any:
+    """`and` and `or` stop as soon as they are decided; symbols keep them open."""
+    stops_at = node.operator == "or"
+    parts: list[Condition | bool] = []
+    for operand in node.operands:
+        value = expression(operand, frame)
+        if value is POISON:
+            return POISON
+        if isinstance(value, Value):
+            mend = "`|`" if stops_at else "`&`"
+            raise frame.error("E0503", f"`{node.operator}` needs values that are known while elaborating", operand.place, f"{mend} joins boolean tensors")
+        truth = arithmetic.truth(value)
+        if truth is stops_at:
+            return stops_at
+        parts.append(truth)
+    return Condition.or_(*parts) if stops_at else Condition.and_(*parts)
+
+
+def _conditional(node: tree.Conditional, frame: Frame) -> Any:
+    return expression(node.then if decide(node.condition, frame, "a conditional") else node.otherwise, frame)
+
+
+def _flow(node: tree.Flow, frame: Frame) -> Any:
+    return flow(node, frame)
+
+
+def flow(node: tree.Flow, frame: Frame, *, results: int | None = None, announced: tree.TypeExpr | None = None) -> Any:
+    """`source -> stage -> stage`. `results`: how many the left side unpacks; both hold for the last stage."""
+    value: Any = (
+        calls.Inputs([(a.name, expression(a.value, frame), a.place) for a in node.source.arguments])
+        if isinstance(node.source, tree.FlowInputs)
+        else expression(node.source, frame)
+    )
+    source_place = node.source.place
+    last = len(node.stages) - 1
+    for i, stage in enumerate(node.stages):
+        frame.state.step(stage.place)
+        layer = stage_of(stage, frame)
+        if layer is POISON or is_poisoned(value):
+            if isinstance(layer, Appliable):
+                layer.uses += 1  # not applied because of an earlier error: nothing to say of it
+            value = POISON
+            continue
+        value = apply.apply(
+            layer, value, frame, stage.place, source_place,
+            results=results if i == last else None,
+            announced=announced if i == last else None,
+        )
+        source_place = stage.place
+    return value
+
+
+def stage_of(stage: tree.Expr, frame: Frame) -> Any:
+    """The layer that stands right of an arrow."""
+    if isinstance(stage, tree.Name) and stage.id not in frame.names:
+        what = calls.describe_callable(stage.id, frame)
+        if what is not None and what[0].startswith(("a layer", "a block", "a model")):
+            raise frame.error("E0605", f"{stage.id} stands without its parentheses", stage.place, f"write {stage.id}()")
+        if what is not None:
+            raise frame.error("E0605", f"{stage.id} is {what[0]}, not a layer", stage.place, f"call it: {what[1]}")
+    layer = expression(stage, frame)
+    if layer is POISON or isinstance(layer, Appliable):
+        return layer
+    raise frame.error("E0605", f"right of `->` stands a layer, got {kind_of(layer)}", stage.place)
+
+
+_TABLE: dict[type, Callable[[Any, Frame], Any]] = {
+    tree.Name: _name,
+    tree.Literal: _literal,
+    tree.FString: _fstring,
+    tree.Tuple: _tuple,
+    tree.List: _list,
+    tree.Comprehension: _comprehension,
+    tree.Call: _call,
+    tree.Attribute: _attribute,
+    tree.Subscript: _subscript,
+    tree.Unary: _unary,
+    tree.Chain: _chain,
+    tree.Power: _power,
+    tree.Compare: _compare,
+    tree.Logical: _logical,
+    tree.Conditional: _conditional,
+    tree.Flow: _flow,
+}
+
+__all__ = ["BUILTINS", "AppliableLayer", "assign", "constant", "current", "decide", "expression", "flow", "show", "stage_of"]

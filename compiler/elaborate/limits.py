@@ -1,0 +1,9 @@
+"""The bounds of rule 13: elaboration ends with a diagnostic, not with the machine."""
+
+from __future__ import annotations
+
+LAYERS = 1_000_000
+NESTED_BLOCKS = 256
+STEPS = 10_000_000
+INTEGER_BITS = 4096
+ELEMENTS = 1_000_000  # of a list or a string

@@ -1,0 +1,169 @@
+"""What one elaboration knows: the graph so far, diagnostics, facts, counters; and the frame of one body's execution."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from archonnx.compiler.elaborate import limits
+from archonnx.compiler.elaborate.arithmetic import Problem
+from archonnx.compiler.elaborate.loader import Loader, Module
+from archonnx.compiler.elaborate.naming import Scope, given_names
+from archonnx.compiler.elaborate.values import POISON, Abort, Appliable, Stop, holds_tensor
+from archonnx.compiler.graph import LayerGraph, Node, TensorType, Value, Weight
+from archonnx.compiler.layers.base import Layer
+from archonnx.compiler.syntax import tree
+from archonnx.contract.diagnostics import Diagnostic, Diagnostics, Frame as Application, Label, Place
+from archonnx.contract.dims import Facts
+
+
+@dataclass(slots=True)
+class Binding:
+    """A name of a body, or `it`, with whether anything has read it."""
+
+    value: Any
+    place: Place
+    kind: str  # "tensor" for assigned names and lines, "input", "symbol", "parameter", "loop", "layer"
+    read: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class State:
+    """One elaboration."""
+
+    loader: Loader
+    diagnostics: Diagnostics
+    graph: LayerGraph
+    facts: Facts
+    opset: int
+    steps: int = 0
+    depth: int = 0
+    fresh: int = 0
+    weights: dict[str, Weight] = field(default_factory=dict)
+    uses: dict[str, int] = field(default_factory=dict)
+    appliables: list[tuple[Appliable, tuple[Application, ...]]] = field(default_factory=list)
+    reserved: dict[int, frozenset[str]] = field(default_factory=dict)
+    axis_places: dict[int, list[Place | None]] = field(default_factory=dict)  # id of an input's value -> where its axes are written
+    silent: set[int] = field(default_factory=set)  # ids of nodes that carry masks: left out without a word
+    calling: list[tree.Def] = field(default_factory=list)
+    evaluating: set[tuple[str, str]] = field(default_factory=set)
+
+    def step(self, place: Place) -> None:
+        """Count one step of elaboration."""
+        self.steps += 1
+        if self.steps > limits.STEPS:
+            raise Stop(Diagnostic("E0801", f"elaboration takes more than {limits.STEPS:,} steps", place, help="a loop is larger than it was meant to be"))
+
+    def names_given(self, body: tree.Body) -> frozenset[str]:
+        known = self.reserved.get(id(body))
+        if known is None:
+            known = self.reserved[id(body)] = given_names(body.statements)
+        return known
+
+    def add_node(
+        self,
+        path: str,
+        layer: Layer,
+        inputs: Sequence[Value | None],
+        types: Sequence[TensorType],
+        frame: Frame,
+        place: Place,
+    ) -> Node:
+        """Append one application to the graph."""
+        if len(self.graph.nodes) >= limits.LAYERS:
+            raise Stop(Diagnostic("E0802", f"a graph of more than {limits.LAYERS:,} layers", place, trail=frame.trail))
+        use = self.uses.get(path, 0)
+        self.uses[path] = use + 1
+        node = Node(path, use, layer, tuple(inputs), (), place, frame.trail, frame.scope.blocks)
+        name = node.name
+        node.outputs = tuple(Value(t, node, i, name if i == 0 else f"{name}:{i}", place=place) for i, t in enumerate(types))
+        self.graph.nodes.append(node)
+        return node
+
+
+@dataclass(slots=True, eq=False)
+class Frame:
+    """The execution of one body, or of a file's constants (body None)."""
+
+    state: State
+    module: Module
+    body: tree.Body | None
+    scope: Scope
+    trail: tuple[Application, ...] = ()
+    trainable: bool = True
+    names: dict[str, Binding] = field(default_factory=dict)
+    it: Binding | None = None
+    it_is_input: bool = False
+    is_model: bool = False  # the model that is compiled, not a block inside it
+    loops: list[tuple[str, Any]] = field(default_factory=list)
+    given: list[tuple[str | None, Any, Place]] = field(default_factory=list)  # inputs still to be taken, by the caller
+    omitted: frozenset[str] = frozenset()  # the compiled model's optional inputs that are left out
+    zero_symbols: frozenset[str] = frozenset()  # symbols that `require X >= 0` allows to be 0
+    outputs: list[tuple[str | None, Any, Place]] = field(default_factory=list)
+    application: Place | None = None
+    active: tuple[tree.Body, ...] = ()  # the bodies that are being executed, outermost first
+
+    def error(self, code: str, message: str, place: Place, help: str | None = None, label: str = "", labels: Sequence[Label] = ()) -> Abort:
+        """An error at a place of this body; raise what it returns."""
+        return Abort(Diagnostic(code, message, place, label, tuple(labels), self.trail, help))
+
+    def report(self, code: str, message: str, place: Place, help: str | None = None, labels: Sequence[Label] = ()) -> None:
+        """Record an error and go on."""
+        self.state.diagnostics.add(Diagnostic(code, message, place, "", tuple(labels), self.trail, help))
+
+    def warn(self, code: str, message: str, place: Place, help: str | None = None) -> None:
+        self.state.diagnostics.add(Diagnostic(code, message, place, "", (), self.trail, help, "warning"))
+
+    def problem(self, problem: Problem, place: Place) -> Abort | Stop:
+        """What to raise for a Problem met at a place."""
+        diagnostic = Diagnostic(problem.code, problem.message, place, trail=self.trail, help=problem.help)
+        return Stop(diagnostic) if problem.stop else Abort(diagnostic)
+
+    def bind(self, name: str, value: Any, place: Place, kind: str) -> None:
+        """Give a name a value; what it held before must have been read."""
+        if name == "_":
+            return
+        earlier = self.names.get(name)
+        if earlier is not None:
+            self.check_read(name, earlier)
+        self.names[name] = Binding(value, place, kind)
+
+    def set_it(self, value: Any, place: Place) -> None:
+        """A line is a tensor: it becomes `it`; the one before must have been read."""
+        if self.it is not None and not self.it_is_input:
+            self.check_read("it", self.it)
+        self.it = Binding(value, place, "tensor")
+        self.it_is_input = False
+
+    def check_read(self, name: str, binding: Binding) -> None:
+        if binding.read or binding.kind not in ("tensor", "input") or not holds_tensor(binding.value):
+            return
+        binding.read = True
+        if binding.kind == "input":
+            self.warn("W0602", f"nothing reads the input {name}", binding.place, "remove it, or use it")
+        elif name == "it":
+            self.report("E0601", "nothing reads the tensor of this line", binding.place, "give it a name and use it, make it an output, or remove the line")
+        else:
+            self.report("E0601", f"nothing reads the tensor {name}", binding.place, "use it, call it `_`, or remove the line")
+
+    def poison(self, target: tree.Target) -> None:
+        """Bind every name of a target to POISON, after an error on its right side."""
+        stack: list[tree.Target] = [target]
+        while stack:
+            top = stack.pop()
+            if isinstance(top, tree.TargetTuple):
+                stack.extend(top.items)
+            else:
+                self.bind(top.id, POISON, top.place, "tensor")
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What is to be compiled: a body with the module it stands in, and the arguments that variants and the caller set."""
+
+    name: str
+    body: tree.Body
+    module: Module
+    arguments: dict[str, Any]
+    documentation: str | None

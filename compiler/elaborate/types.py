@@ -1,0 +1,158 @@
+"""Types in the source: making a model's input types, and binding a block's symbols to the sizes that they meet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archonnx.compiler.elaborate import evaluate
+from archonnx.compiler.elaborate.state import Binding, Frame
+from archonnx.compiler.elaborate.values import POISON, Abort, DTypeValue, kind_of
+from archonnx.compiler.graph import TensorType, Value
+from archonnx.compiler.syntax import tree
+from archonnx.contract import dims
+from archonnx.contract.diagnostics import Label, Place, did_you_mean
+from archonnx.contract.dims import Dim, Expr, Verdict
+from archonnx.contract.dtypes import ALIASES, DTYPES
+
+
+def dtype_of(node: tree.Name, frame: Frame) -> str:
+    """The dtype that a type names."""
+    bound = frame.names.get(node.id)
+    if bound is not None and isinstance(bound.value, DTypeValue):
+        bound.read = True
+        return bound.value.name
+    if node.id in DTYPES:
+        return node.id
+    if bound is not None and isinstance(bound.value, str) and bound.value in DTYPES:
+        return bound.value
+    value = evaluate.constant(node.id, frame, node.place)
+    if isinstance(value, DTypeValue):
+        return value.name
+    if node.id in ALIASES:
+        raise frame.error("E0387", f"{node.id} is no dtype here", node.place, f"write {ALIASES[node.id]}")
+    near = did_you_mean(node.id, list(DTYPES))
+    raise frame.error("E0387", f"{node.id} is no dtype", node.place, f"did you mean {near[0]}?" if near else "dtypes are " + ", ".join(DTYPES))
+
+
+def declare_input(node: tree.TypeExpr, frame: Frame) -> tuple[TensorType, list[Place | None]]:
+    """The type of an input of the compiled model: symbols that are new become the graph's. Also where its axes are written."""
+    if node.dtype is None or node.shape is None:
+        missing = "a dtype" if node.dtype is None else "a shape"
+        raise frame.error("E0613", f"an input of a model needs {missing}", node.place, "write both: float32[N, 224, 224, 3]")
+    dtype = dtype_of(node.dtype, frame)
+    shape: list[Dim] = []
+    for entry in node.shape:
+        if isinstance(entry, tree.Literal) and entry.value is ...:
+            raise frame.error("E0613", "the axes of a model's input are counted: `...` stands in blocks only", entry.place)
+        for name in _new_symbols(entry, frame):
+            minimum = 0 if name.id in frame.zero_symbols else 1
+            frame.names[name.id] = Binding(dims.symbol(name.id, minimum), name.place, "symbol")
+        shape.append(size_of(entry, frame))
+    return TensorType(dtype, tuple(shape)), [e.place for e in node.shape]
+
+
+def is_symbol_name(name: str) -> bool:
+    """Whether a name in a type is a symbol: it begins with a capital."""
+    return name[:1].isupper()
+
+
+def _new_symbols(entry: tree.Expr, frame: Frame) -> list[tree.Name]:
+    """The capital names of a size that nothing has bound yet."""
+    found: list[tree.Name] = []
+    stack: list[Any] = [entry]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, tree.Name):
+            if is_symbol_name(node.id) and node.id not in frame.names and not evaluate.is_constant(node.id, frame):
+                found.append(node)
+        elif isinstance(node, tree.Chain):
+            stack.extend(node.operands)
+        elif isinstance(node, tree.Call):
+            stack.extend(a.value for a in node.arguments)
+        elif isinstance(node, tree.Power):
+            stack.extend((node.base, node.exponent))
+    return found
+
+
+def size_of(entry: tree.Expr, frame: Frame) -> Dim:
+    """The size that a type's entry stands for; every name in it must be bound."""
+    if isinstance(entry, tree.Literal) and entry.value is None:
+        raise frame.error("E0386", "None is no size", entry.place, "name the axis: N for the batch, T for time, H and W")
+    if isinstance(entry, tree.Name) and entry.id not in frame.names and not evaluate.is_constant(entry.id, frame):
+        help = f"a symbol begins with a capital: {entry.id.capitalize()}" if entry.id[:1].islower() else None
+        raise frame.error("E0384", f"{entry.id} stands in a type and is not bound", entry.place, help)
+    value = evaluate.expression(entry, frame)
+    if value is POISON:
+        raise Abort(None)
+    if isinstance(value, int) and not isinstance(value, bool):
+        if value < 1:
+            raise frame.error("E0386", f"a size is 1 or more, got {value}", entry.place)
+        if value > dims.DIM_LIMIT:
+            raise frame.error("E0804", f"the size {value} is past 2**63 - 1", entry.place)
+        return value
+    if isinstance(value, Expr):
+        return value
+    help = "sizes are whole numbers: `//` divides, `int()` cuts" if isinstance(value, float) else None
+    raise frame.error("E0386", f"a size is a whole number, got {kind_of(value)}" + (f" ({value})" if isinstance(value, float) else ""), entry.place, help)
+
+
+def match(node: tree.TypeExpr, value: Value, frame: Frame, what: str, place: Place | None = None) -> None:
+    """Hold a tensor against a type that is written: bind the symbols that are new, and check the rest.
+
+    `what` names the tensor in messages ("input x of attend"); `place` is where the blame goes, else the type's own place.
+    """
+    at = place or node.place
+    if node.dtype is not None:
+        dtype = dtype_of(node.dtype, frame)
+        if dtype != value.type.dtype:
+            raise frame.error(
+                "E0380", f"{what} is {dtype}, got {value.type}", at, f"convert it: cast(x, {dtype})", labels=_from(value, at)
+            )
+    if node.shape is None:
+        return
+    spread = [i for i, e in enumerate(node.shape) if isinstance(e, tree.Literal) and e.value is ...]
+    if len(spread) > 1:
+        raise frame.error("E0387", "`...` stands once in a type", node.shape[spread[1]].place)
+    sizes = value.type.shape
+    fixed = len(node.shape) - len(spread)
+    if (len(sizes) < fixed) if spread else (len(sizes) != fixed):
+        axes = f"{fixed} or more axes" if spread else f"{fixed} ax{'i' if fixed == 1 else 'e'}s"
+        raise frame.error("E0381", f"{what} has {axes}, got {value.type}", at, labels=_from(value, at))
+    first = spread[0] if spread else len(node.shape)
+    pairs = list(zip(node.shape[:first], sizes[:first], strict=True))
+    tail = node.shape[first + 1 :]
+    pairs += list(zip(tail, sizes[len(sizes) - len(tail) :], strict=True)) if tail else []
+    for entry, size in pairs:
+        _match_size(entry, size, value, frame, what, at)
+
+
+def _match_size(entry: tree.Expr, size: Dim, value: Value, frame: Frame, what: str, at: Place) -> None:
+    if isinstance(entry, tree.Name):
+        if entry.id == "_":
+            return
+        if is_symbol_name(entry.id) and entry.id not in frame.names and not evaluate.is_constant(entry.id, frame):
+            frame.names[entry.id] = Binding(size, entry.place, "symbol")
+            return
+    for name in _new_symbols(entry, frame):
+        raise frame.error("E0384", f"{name.id} is not bound yet: a size of its own binds it first", name.place)
+    wanted = size_of(entry, frame)
+    verdict = frame.state.facts.equal(wanted, size)
+    if verdict is Verdict.YES:
+        return
+    written = frame.module.file.text.splitlines()[entry.place.line - 1][entry.place.column - 1 : entry.place.end_column - 1]
+    meaning = f"{written} = {wanted}" if written != str(wanted) else written
+    if verdict is Verdict.NO:
+        raise frame.error("E0382", f"{what} needs the size {meaning}, got {size} in {value.type}", at, labels=_from(value, at))
+    raise frame.error(
+        "E0383",
+        f"{what} needs the size {meaning}, and nothing says that it equals {size} in {value.type}",
+        at,
+        f"if they are always equal, say so first: require {wanted} == {size}",
+        labels=_from(value, at),
+    )
+
+
+def _from(value: Value, at: Place) -> list[Label]:
+    if value.place is None or value.place == at:
+        return []
+    return [Label(value.place, f"{value.type} comes from here")]

@@ -1,0 +1,184 @@
+"""What an expression can stand for while elaborating, beside Python's own numbers, strings, tuples and lists.
+
+    graph.Value       a tensor
+    AppliableLayer    a layer of the library, constructed, not yet or already applied
+    AppliableBlock    a block or model, with its arguments
+    Results           several results; those of a block also by name
+    DTypeValue        `float32`
+    dims.Expr         a size that holds a symbol; dims.Condition a truth that depends on one; dims.Ratio an exact quotient
+    POISON            stands in for what an earlier error took away; whatever touches it stays silent
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from archonnx.compiler.graph import Value
+from archonnx.contract.diagnostics import Diagnostic, Place
+from archonnx.contract.dims import Condition, Expr, Ratio
+
+if TYPE_CHECKING:
+    from archonnx.compiler.elaborate.loader import Module
+    from archonnx.compiler.elaborate.naming import Scope
+    from archonnx.compiler.layers.base import Layer
+    from archonnx.compiler.syntax import tree
+
+
+class Poison:
+    """The one value `POISON`."""
+
+    def __repr__(self) -> str:
+        return "POISON"
+
+
+POISON = Poison()
+
+
+class Abort(Exception):
+    """A statement cannot be finished: its diagnostic is recorded where the statement is executed. None: already recorded."""
+
+    def __init__(self, diagnostic: Diagnostic | None) -> None:
+        super().__init__(str(diagnostic))
+        self.diagnostic = diagnostic
+
+
+class Stop(Exception):
+    """A bound of the language was reached: elaboration ends here."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        super().__init__(str(diagnostic))
+        self.diagnostic = diagnostic
+
+
+@dataclass(frozen=True, slots=True)
+class DTypeValue:
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(slots=True, eq=False)
+class Appliable:
+    """A layer or block that can stand right of an arrow. It is named at its first application, in the scope it was made in."""
+
+    scope: Scope
+    place: Place
+    given: str | None  # name=
+    hint: str | None  # the name it was assigned to
+    trainable: bool
+    path: str | None = None
+    uses: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class AppliableLayer(Appliable):
+    layer: Layer = None  # type: ignore[assignment]
+    argument_places: Mapping[str, Place] = field(default_factory=dict)
+    announced_shape: tuple[str, tuple[Any, ...], Place] | None = None  # Keras' input_shape=, which the flow is held against
+
+    @property
+    def constructor(self) -> str:
+        return self.layer.type_name
+
+
+@dataclass(slots=True, eq=False)
+class AppliableBlock(Appliable):
+    body: tree.Body = None  # type: ignore[assignment]
+    module: Module = None  # type: ignore[assignment]
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    inner: Scope | None = None  # where the body's layers are named, made at the first application
+
+    @property
+    def constructor(self) -> str:
+        return self.body.name
+
+
+class Results(tuple[Any, ...]):
+    """Several results in order; `names` where a block named its outputs."""
+
+    names: tuple[str | None, ...] = ()
+
+    @classmethod
+    def named(cls, values: tuple[Any, ...], names: tuple[str | None, ...]) -> Results:
+        made = cls(values)
+        made.names = names
+        return made
+
+
+def kind_of(value: object) -> str:
+    """What a value is, as a message says it: "a string", "a tensor float32[N, 10]"."""
+    if isinstance(value, bool):
+        return "a boolean"
+    for types, text in _KINDS:
+        if isinstance(value, types):
+            return text
+    if value is None:
+        return "None"
+    if value is ...:
+        return "..."
+    if isinstance(value, Value):
+        return f"a tensor {value.type}"
+    if isinstance(value, Appliable):
+        return f"a layer ({value.constructor})"
+    if isinstance(value, Results):
+        return f"{len(value)} results"
+    if isinstance(value, (tuple, list)):
+        return f"a {type(value).__name__} of {len(value)}"
+    return f"an initializer ({value})"
+
+
+_KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
+    (int, "an integer"),
+    (float, "a float"),
+    (str, "a string"),
+    (range, "a range"),
+    (DTypeValue, "a dtype"),
+    (Expr, "a symbolic dimension"),
+    (Ratio, "a quotient of dimensions"),
+    (Condition, "a symbolic condition"),
+)
+
+
+def show(value: object) -> str:
+    """A value as the language writes it, shortened where it is long."""
+    if isinstance(value, Value):
+        return str(value.type)
+    if isinstance(value, Appliable):
+        return f"{value.constructor}(...)"
+    if isinstance(value, (list, tuple)):
+        inner = ", ".join(show(v) for v in value[:8]) + (", ..." if len(value) > 8 else "")
+        if isinstance(value, list):
+            return f"[{inner}]"
+        return f"({inner},)" if len(value) == 1 else f"({inner})"
+    if isinstance(value, str):
+        import json
+
+        return json.dumps(value if len(value) <= 60 else value[:57] + "...", ensure_ascii=False)
+    if isinstance(value, int) and value.bit_length() > 200:
+        return f"an integer of {value.bit_length()} bits"
+    return str(value)
+
+
+def holds_tensor(value: object) -> bool:
+    """Whether a tensor stands in the value, at any depth of tuples and lists."""
+    stack = [value]
+    while stack:
+        top = stack.pop()
+        if isinstance(top, Value):
+            return True
+        if isinstance(top, (list, tuple)):
+            stack.extend(top)
+    return False
+
+
+def is_poisoned(*values: object) -> bool:
+    """Whether one of the values, or an element of a list or tuple among them, is POISON."""
+    for value in values:
+        if value is POISON:
+            return True
+        if isinstance(value, (list, tuple)) and any(v is POISON for v in value):
+            return True
+    return False
