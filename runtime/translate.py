@@ -14,7 +14,8 @@ _NODE = re.compile(
 _PREFIX = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
 _LOCATION = re.compile(r"/?[\w./\\-]*\.(?:cc|h|cu|cuh|cpp|hpp|inc|inl):\d+ ")
 _MEMORY = re.compile(
-    r"Failed to allocate memory|bad_alloc|bad allocation|out of memory|OUT_OF_MEMORY|_ALLOC_FAILED|Cannot allocate memory",
+    r"Failed to allocate memory|bad_alloc|bad allocation|out of memory|OUT_OF_MEMORY|"
+    r"_ALLOC_FAILED|cannot allocate memory",
     re.IGNORECASE,
 )
 _AMOUNT = re.compile(r"requested buffer of size (\d+)")
