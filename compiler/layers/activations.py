@@ -89,7 +89,8 @@ def _squareplus(b: Builder, x: Tensor) -> Tensor:
 def _sparsemax(b: Builder, x: Tensor) -> Tensor:
     """Martins and Astudillo, 2016: the projection onto the simplex along the last axis.
 
-    z sorted downwards; k = how many i have 1 + i z_i > z_1 + ... + z_i; tau = (z_1 + ... + z_k - 1) / k; max(0, x - tau).
+    z sorted downwards; k = how many i have 1 + i z_i > z_1 + ... + z_i; tau = (z_1 + ... + z_k - 1) / k;
+    the result is max(0, x - tau).
     """
     size = x.shape[-1]
     count = b.shape((size,))

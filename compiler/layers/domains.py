@@ -19,7 +19,7 @@ from archonnx.contract.dtypes import ALIASES, DTYPES
 
 
 class DomainError(Exception):
-    """A value outside a domain. `expected` completes the sentence "NAME must be ..."; `help` is the mend, if there is one.
+    """A value outside a domain. `expected` completes "NAME must be ..."; `help` is the mend, if there is one.
 
     `code` is the code of the diagnostic where the value has one of its own (an initializer's), else None.
     """
@@ -377,7 +377,7 @@ class InitializerDomain(Domain):
 
 
 class Activation(Domain):
-    """The name of a Keras activation (its one form the canonical name, None for the identity), or an activation layer."""
+    """The name of a Keras activation, or an activation layer. The one form: the first of its names, None for "linear"."""
 
     examples = ("relu", "gelu", None)
 

@@ -222,8 +222,8 @@ class Dot(KerasLayer):
         if self.normalize:
             x, y = _unit(b, x, first), _unit(b, y, second)
         letters = "abcdefghijklmnopqrstuvw"
-        left = ["z"] + list(letters[: x.rank - 1])
-        right = ["z"] + list(letters[x.rank - 1 : x.rank + y.rank - 2])
+        left = ["z", *letters[: x.rank - 1]]
+        right = ["z", *letters[x.rank - 1 : x.rank + y.rank - 2]]
         left[first] = right[second] = "y"
         kept = [s for s in left if s != "y"] + [s for s in right[1:] if s != "y"]
         sizes: dict[str, Dim] = dict(zip(right, y.shape, strict=True)) | dict(zip(left, x.shape, strict=True))

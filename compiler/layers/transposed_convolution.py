@@ -26,8 +26,7 @@ _ORDER = (
 class _ConvTranspose(_Convolution):
     """The gradient of a convolution with respect to its input, as TensorFlow lays it out.
 
-    The windows of all places reach over (size - 1) stride + extent places; what is cut off (`trim`) before and after, or
-    added after, does not depend on the size (keras/src/backend/common/backend_utils.py).
+    The windows of all places reach over (size - 1) stride + extent places; what is cut off (`trims`), or added after, does not depend on the size (keras/src/backend/common/backend_utils.py).
     """
 
     abstract = True

@@ -1,0 +1,184 @@
+"""How an image is sampled at another size, as TensorFlow does it (tf.image.resize, half-pixel centres).
+
+    linear          ONNX Resize: the mean of the two nearest pixels, weighted
+    nearest         the pixel at floor((i + 0.5) * size / target), in float32
+    matrix          every other kind as a matrix [target, size] along one axis: cubic, Lanczos, area, with or without
+                    antialiasing; the size must be known
+
+The formulas of the matrices are those of tensorflow/core/kernels/image: scale_and_translate_op.cc, resize_bicubic_op.cc,
+resize_area_op.cc.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from archonnx.compiler.graph import TensorType
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from archonnx.compiler.ir import Tensor
+    from archonnx.compiler.lowering.builder import Builder
+    from archonnx.contract.dims import Dim
+
+    Array = np.ndarray[Any, Any]
+
+INTERPOLATIONS = ("bilinear", "nearest", "bicubic", "lanczos3", "lanczos5", "area")
+RADIUS = {"bilinear": 1.0, "bicubic": 2.0, "lanczos3": 3.0, "lanczos5": 5.0}
+TABLE = 1024  # TensorFlow rounds the place between two pixels to this many steps for cubics without antialiasing
+
+
+def needs_known_size(interpolation: str, antialias: bool) -> bool:
+    """Whether an interpolation is a matrix, whose size must be a number."""
+    return interpolation != "nearest" and (antialias or interpolation != "bilinear")
+
+
+def resize(
+    b: Builder, x: Tensor, axes: Sequence[int], sizes: Sequence[int], interpolation: str, antialias: bool
+) -> Tensor:
+    """`x` with its axes `axes` (two, ascending) brought to `sizes`."""
+    if interpolation == "nearest":
+        for axis, size in zip(axes, sizes, strict=True):
+            x = _nearest(b, x, axis, size)
+        return x
+    if needs_known_size(interpolation, antialias):
+        for axis, size in zip(axes, sizes, strict=True):
+            x = _by_matrix(b, x, axis, size, interpolation, antialias)
+        return x
+    return _linear(b, x, axes, sizes)
+
+
+def _linear(b: Builder, x: Tensor, axes: Sequence[int], sizes: Sequence[int]) -> Tensor:
+    if all(x.shape[axis] == size for axis, size in zip(axes, sizes, strict=True)):
+        return x
+    moved = axes[-1] != x.rank - 1
+    y = b.channels_first(x) if moved else x
+    shape = (*y.shape[:2], *sizes)
+    some = b.opset >= 18  # since when only the axes that change need be said
+    return_value = b.op(
+        "Resize",
+        y,
+        None,
+        None,
+        b.ints(sizes) if some else b.shape(shape),
+        result=TensorType(y.dtype, shape),
+        axes=[2, 3] if some else None,
+        mode="linear",
+        coordinate_transformation_mode="half_pixel",
+    )
+    return b.channels_last(return_value) if moved else return_value
+
+
+def _nearest(b: Builder, x: Tensor, axis: int, size: int) -> Tensor:
+    """The indices are computed as TensorFlow does, in float32: the product's rounding decides between two pixels."""
+    import numpy as np
+
+    places = np.arange(size, dtype=np.float32) + np.float32(0.5)
+    known = b.known(x.shape[axis])
+    if isinstance(known, int):
+        if known == size:
+            return x
+        found = np.floor(places * (np.float32(known) / np.float32(size))).astype(np.int64)
+        indices = b.constant(np.minimum(found, known - 1), "int64")
+    else:
+        extent = b.dim(known)
+        scale = b.op("Div", b.cast(extent, "float32"), b.constant(float(size)))
+        products = b.op("Mul", b.constant(places), scale, result=TensorType("float32", (size,)))
+        floors = b.cast(b.op("Floor", products), "int64")
+        last = b.op("Sub", extent, b.constant(1, "int64"))
+        indices = b.op("Min", floors, last, result=TensorType("int64", (size,)))
+    return b.gather(x, indices, axis)
+
+
+def _by_matrix(b: Builder, x: Tensor, axis: int, size: int, interpolation: str, antialias: bool) -> Tensor:
+    known = b.known(x.shape[axis])
+    assert isinstance(known, int)
+    if known == size:
+        return x
+    weights = b.constant(matrix(known, size, interpolation, antialias).T, x.dtype)
+    last = x.rank - 1
+    order = [*(a for a in range(x.rank) if a != axis), axis]
+    y = b.matmul(b.transpose(x, order) if axis != last else x, weights)
+    return b.transpose(y, [order.index(a) for a in range(x.rank)]) if axis != last else y
+
+
+def matrix(size: int, target: int, interpolation: str, antialias: bool) -> Array:
+    """float32 [target, size]: the weight of each pixel in each new one."""
+    if interpolation == "area":
+        return _area(size, target)
+    if interpolation == "bicubic" and not antialias:
+        return _tabled_cubic(size, target)
+    return _kernel(size, target, interpolation, antialias)
+
+
+def _kernel(size: int, target: int, interpolation: str, antialias: bool) -> Array:
+    """scale_and_translate_op.cc: the kernel around each place, as wide as the step where antialiased, of sum 1."""
+    import numpy as np
+
+    scale = size / target
+    width = max(scale, 1.0) if antialias else 1.0
+    centres = (np.arange(target)[:, None] + 0.5) * scale
+    distance = np.abs(np.arange(size)[None, :] + 0.5 - centres) / width
+    weights = _curve(interpolation, distance)
+    weights[distance > RADIUS[interpolation]] = 0.0
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
+
+
+def _curve(interpolation: str, x: Array) -> Array:
+    """A kernel's value at distances x >= 0."""
+    import numpy as np
+
+    if interpolation == "bilinear":
+        return np.maximum(0.0, 1.0 - x)
+    if interpolation == "bicubic":
+        near = ((1.5 * x - 2.5) * x) * x + 1.0
+        far = ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0
+        return np.where(x >= 2.0, 0.0, np.where(x >= 1.0, far, near))
+    radius = RADIUS[interpolation]
+    return np.where(x > radius, 0.0, np.sinc(x) * np.sinc(x / radius))
+
+
+def _tabled_cubic(size: int, target: int) -> Array:
+    """resize_bicubic_op.cc: four pixels, weights from a table of TABLE steps, none for pixels outside, of sum 1."""
+    import numpy as np
+
+    scale = np.float32(size) / np.float32(target)
+    places = (np.arange(target, dtype=np.float32) + np.float32(0.5)) * scale - np.float32(0.5)
+    first = np.floor(places).astype(np.int64)
+    offset = np.rint((places - first.astype(np.float32)) * np.float32(TABLE)) / TABLE
+    weights = np.zeros((target, size))
+    for step in range(-1, 3):
+        column = first + step
+        inside = (column >= 0) & (column < size)
+        rows = np.nonzero(inside)[0]
+        weights[rows, column[rows]] = _curve("bicubic", np.abs(offset - step))[rows]
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
+
+
+def _area(size: int, target: int) -> Array:
+    """resize_area_op.cc: the share of each pixel in the stretch that a new one covers."""
+    import numpy as np
+
+    scale = size / target
+    low = np.arange(target)[:, None] * scale
+    pixel = np.arange(size)[None, :]
+    overlap = np.minimum(pixel + 1, low + scale) - np.maximum(pixel, low)
+    return np.asarray(np.maximum(overlap, 0.0) / scale, np.float32)
+
+
+def repeat(b: Builder, x: Tensor, axes: Sequence[int], factors: Sequence[int]) -> Tensor:
+    """Each place repeated along axes, for every dtype: new axes beside them, which Expand fills."""
+    wide: list[Dim] = []
+    final: list[Dim] = []
+    added: list[int] = []
+    for axis, size in enumerate(x.shape):
+        wide.append(size)
+        final.append(size)
+        if axis in axes:
+            factor = factors[list(axes).index(axis)]
+            added.append(len(wide))
+            wide.append(factor)
+            final[-1] = size * factor
+    return b.reshape(b.expand(b.expand_dims(x, added), wide), final)
