@@ -1,7 +1,7 @@
 """Random bits that any element can be asked for on its own: the counter-based generator Philox4x64-10.
 
-Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011, as numpy.random.Philox has it: block b of a stream is
-256 bits, a function of the key and b. Element i of a weight takes 32 bits, word i % 8 of block i // 8.
+Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011, as numpy.random.Philox has it: block b of a stream
+is 256 bits, a function of the key and b. Element i of a weight takes 32 bits, word i % 8 of block i // 8.
 """
 
 from __future__ import annotations

@@ -1,0 +1,111 @@
+"""Saving a model: checked before, streamed slice by slice, read back, and put in place by one rename.
+
+A file that cannot be written whole is not written at all, and an old one stays as it was. Where weights take more than
+`inline_limit` bytes they go to `NAME.<hash>.data`, which is complete before the model that refers to it is in place.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from archonnx.compiler import gate
+from archonnx.compiler.ir import OperatorGraph
+from archonnx.compiler.streaming import Progress, SaveError, Saving
+from archonnx.contract import metadata
+from archonnx.contract.diagnostics import CompileError, MachineError
+
+if TYPE_CHECKING:
+    from archonnx.compiler.graph import TensorType
+    from archonnx.contract.dims import Facts
+
+INLINE_LIMIT = 1_900_000_000  # protobuf ends at 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class SaveReport:
+    """What was written. `digest` is BLAKE2b-128 of the .onnx file; `unknown` as in gate.Verdict."""
+
+    path: Path
+    data: Path | None
+    nbytes: int
+    digest: str
+    weights: str
+    initializers: int
+    unknown: int
+
+
+def save(
+    graph: OperatorGraph,
+    path: str | os.PathLike[str],
+    *,
+    seed: int,
+    weights: Literal["init", "none"] = "init",
+    progress: Progress | None = None,
+    values: Mapping[str, TensorType] | None = None,
+    facts: Facts | None = None,
+    sources: Mapping[str, str] | None = None,
+    inline_limit: int = INLINE_LIMIT,
+) -> SaveReport:
+    """Write a graph to `path` as ONNX: gate, draw, stream, read back, rename.
+
+    seed: of drawn weights. weights: "none" writes the layout of the data without the data. progress: called with bytes
+    done and in all. values, facts: as gate.check takes them. sources: texts by file name, for diagnostics.
+
+    Raises CompileError where the gate stops the graph; SaveError, or MachineError for a full disk, where the file
+    cannot be written. Whatever is raised, KeyboardInterrupt too, `path` is as it was.
+    """
+    from archonnx.compiler import writer
+    from archonnx.compiler.recipes import Evaluation
+
+    kind = _kind_of_weights(graph) if weights == "init" else "none"
+    props = {metadata.WEIGHTS: kind} | ({metadata.SEED: str(seed)} if kind == "initial" else {})
+    skeleton = writer.build(graph, props)
+    verdict = gate.check(skeleton, graph, values=values, facts=facts)
+    if verdict.diagnostics:
+        raise CompileError(verdict.diagnostics, sources)
+    target = Path(os.path.realpath(path))
+    with _explained(path, sum(i.recipe.nbytes for i in skeleton.initializers if i.tensor.dtype != "string")):
+        saving = Saving(skeleton, target, Evaluation(seed), progress, bare=weights == "none", limit=inline_limit)
+        digest, nbytes, data = saving.run()
+    return SaveReport(Path(path), data, nbytes, digest, kind, len(skeleton.initializers), verdict.unknown)
+
+
+def _kind_of_weights(graph: OperatorGraph) -> str:
+    """ "literal" where every weight is written in the source or none is drawn beside those that are, else "initial"."""
+    from archonnx.compiler.weights.initializers import Literal as Written
+
+    found = {
+        id(weight): weight.initializer
+        for tensor in graph.constants()
+        if tensor.recipe is not None
+        for weight in tensor.recipe.weights()
+    }
+    drawn = any(initializer.random for initializer in found.values())
+    written = any(isinstance(initializer, Written) for initializer in found.values())
+    return "literal" if not drawn and (written or not found) else "initial"
+
+
+@contextmanager
+def _explained(path: str | os.PathLike[str], needed: int) -> Iterator[None]:
+    """Turn the system's refusals into one line each."""
+    import errno
+
+    shown = os.fspath(path)
+    if os.path.isdir(path):
+        raise SaveError(
+            f"cannot write {shown}: it is a folder; name a file in it, such as {os.path.join(shown, 'model.onnx')}"
+        )
+    folder = os.path.dirname(os.path.realpath(path))
+    if not os.path.isdir(folder):
+        raise SaveError(f"cannot write {shown}: there is no folder {os.path.dirname(shown) or folder}; make it first")
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise MachineError(f"cannot write {shown}: {error.strerror}; the weights take {needed:,} bytes") from error
+        raise SaveError(f"cannot write {shown}: {error.strerror or error}") from error

@@ -1,0 +1,160 @@
+"""The protobuf wire format, as far as an ONNX file of any size needs it: written in pieces, and walked without loading.
+
+Encoding: https://protobuf.dev/programming-guides/encoding/. A field is a varint `number << 3 | type`, then by type 0 a
+varint, 1 eight bytes, 2 a varint length and as many bytes, 5 four bytes. Field numbers are those of onnx.proto.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import IO
+
+MODEL_GRAPH = 7
+GRAPH_INITIALIZER = 5
+TENSOR_NAME, TENSOR_RAW_DATA, TENSOR_EXTERNAL_DATA = 8, 9, 13
+ENTRY_KEY, ENTRY_VALUE = 1, 2
+
+LONGEST_SKELETON = 1 << 31  # protobuf's own limit on a message
+
+
+class MalformedFileError(ValueError):
+    """Bytes that are no protobuf message of the expected form."""
+
+
+def varint(value: int) -> bytes:
+    """An unsigned varint: seven bits a byte, lowest first."""
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def header(number: int, length: int) -> bytes:
+    """What stands before `length` bytes of a field of type 2."""
+    return varint(number << 3 | 2) + varint(length)
+
+
+@dataclass(slots=True)
+class Region:
+    """An initializer met in a file: where its raw_data stands, and what it says of external data."""
+
+    name: str
+    start: int = 0
+    length: int = 0
+    external: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Walked:
+    """A model file without raw data: `skeleton` is the message that is left, `regions` its initializers in order."""
+
+    skeleton: bytes
+    regions: list[Region]
+
+
+def walk(stream: IO[bytes]) -> Walked:
+    """Read the structure of a model, passing over raw data. Raises MalformedFileError, OSError."""
+    end = os.fstat(stream.fileno()).st_size
+    stream.seek(0)
+    model = bytearray()
+    regions: list[Region] = []
+    for number, length, copied in _fields(stream, end):
+        if number == MODEL_GRAPH and length is not None:
+            graph = _walk_graph(stream, stream.tell() + length, regions)
+            model += header(number, len(graph)) + graph
+        else:
+            model += copied + _take(stream, length or 0)
+        if len(model) > LONGEST_SKELETON:
+            raise MalformedFileError("more than 2 GiB beside the weights")
+    return Walked(bytes(model), regions)
+
+
+def _walk_graph(stream: IO[bytes], end: int, regions: list[Region]) -> bytes:
+    graph = bytearray()
+    for number, length, copied in _fields(stream, end):
+        if number == GRAPH_INITIALIZER and length is not None:
+            region = Region("")
+            tensor = _walk_tensor(stream, stream.tell() + length, region)
+            regions.append(region)
+            graph += header(number, len(tensor)) + tensor
+        else:
+            graph += copied + _take(stream, length or 0)
+    return bytes(graph)
+
+
+def _walk_tensor(stream: IO[bytes], end: int, region: Region) -> bytes:
+    tensor = bytearray()
+    for number, length, copied in _fields(stream, end):
+        if number == TENSOR_RAW_DATA and length is not None:
+            region.start, region.length = stream.tell(), length
+            stream.seek(length, os.SEEK_CUR)
+            continue
+        data = _take(stream, length or 0)
+        tensor += copied + data
+        if number == TENSOR_NAME:
+            region.name = data.decode("utf-8", "replace")
+        elif number == TENSOR_EXTERNAL_DATA:
+            key, value = _entry(data)
+            region.external[key] = value
+    return bytes(tensor)
+
+
+def _fields(stream: IO[bytes], end: int) -> Iterator[tuple[int, int | None, bytes]]:
+    """(number, length of what follows, header) of each field up to `end`; a field without a length is all header."""
+    while (at := stream.tell()) < end:
+        key, header_bytes = _read_varint(stream)
+        number, kind = key >> 3, key & 7
+        length: int | None = None
+        if kind == 0:
+            _, more = _read_varint(stream)
+            header_bytes += more
+        elif kind == 2:
+            length, more = _read_varint(stream)
+            header_bytes += more
+            if stream.tell() + length > end:
+                raise MalformedFileError(
+                    f"field {number} at byte {at} says {length} bytes, which is past the end of its message"
+                )
+        elif kind in (1, 5):
+            header_bytes += _take(stream, 8 if kind == 1 else 4)
+        else:
+            raise MalformedFileError(f"no protobuf field at byte {at}")
+        if not number or stream.tell() > end:
+            raise MalformedFileError(f"no protobuf field at byte {at}")
+        yield number, length, header_bytes
+    if stream.tell() != end:
+        raise MalformedFileError(f"a field runs past byte {end}, the end of its message")
+
+
+def _read_varint(stream: IO[bytes]) -> tuple[int, bytes]:
+    value = 0
+    read = bytearray()
+    for shift in range(0, 70, 7):
+        byte = _take(stream, 1)[0]
+        read.append(byte)
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, bytes(read)
+    raise MalformedFileError(f"a number of more than ten bytes at byte {stream.tell() - len(read)}")
+
+
+def _take(stream: IO[bytes], length: int) -> bytes:
+    data = stream.read(length)
+    if len(data) != length:
+        raise MalformedFileError(f"the file ends at byte {stream.tell()}, within a field")
+    return data
+
+
+def _entry(data: bytes) -> tuple[str, str]:
+    """Key and value of a StringStringEntryProto."""
+    import io
+
+    texts = {ENTRY_KEY: "", ENTRY_VALUE: ""}
+    stream = io.BytesIO(data)
+    for number, length, _ in _fields(stream, len(data)):
+        texts[number] = _take(stream, length or 0).decode("utf-8", "replace")
+    return texts[ENTRY_KEY], texts[ENTRY_VALUE]
