@@ -15,11 +15,9 @@ from typing import Any
 
 from archonnx.compiler.graph import TensorType
 from archonnx.compiler.ir import Tensor
+from archonnx.compiler.lowering.opsets import reduces_by_input
 from archonnx.compiler.lowering.shaping import Shaping
 from archonnx.contract.dims import Dim
-
-# Since which operator set a reduction takes its axes as an input (ReduceSum: since 13, so always here).
-_AXES_INPUT = 18
 
 
 class Builder(Shaping):
@@ -57,7 +55,7 @@ class Builder(Shaping):
             shape = tuple(d for a, d in enumerate(x.shape) if a not in places)
         result = TensorType(x.dtype, shape)
         name = f"Reduce{kind}"
-        if kind == "Sum" or self.opset >= _AXES_INPUT:
+        if reduces_by_input(name, self.opset):
             return self.op(name, x, self.ints(places), result=result, keepdims=int(keepdims))
         return self.op(name, x, result=result, axes=places, keepdims=int(keepdims))
 
@@ -75,7 +73,7 @@ class Builder(Shaping):
         pads_end: Sequence[int] | None = None,
         auto_pad: str | None = None,
     ) -> Tensor:
-        """Convolution. x (batch, channels, ...), kernel (filters, channels / groups, ...), bias (filters,): channels first.
+        """Convolution, channels first: x (N, C, ...), kernel (filters, channels / groups, ...), bias (filters,).
 
         `spatial` are the result's spatial sizes; padding is given by numbers, or by `auto_pad` ("same_upper") where the
         sizes are not known. What equals ONNX's default is not written, except the kernel's shape.

@@ -26,18 +26,21 @@ def literal_ints(tensor: Tensor | None) -> list[int] | None:
 
 
 def weight_of(tensor: Tensor) -> tuple[str, str] | None:
-    """The path of the one weight behind a constant, and what was done to it ("" for nothing); None for anything else."""
-    from archonnx.compiler.recipes import Draw
+    """The path of the one weight behind a constant, and what was last done to it ("": nothing); None for others."""
+    from archonnx.compiler.recipes import Draw, Placeholder
 
-    changes: list[str] = []
     recipe = tensor.recipe
-    while recipe is not None and not isinstance(recipe, Draw):
-        source = getattr(recipe, "source", None)
-        if source is None:
-            return None
-        changes.append(CHANGES.get(type(recipe).__name__, "changed"))
-        recipe = source
-    return (recipe.weight.path, changes[0] if changes else "") if recipe is not None else None
+    change = ""
+    while recipe is not None:
+        if isinstance(recipe, Draw):
+            return recipe.weight.path, change
+        if isinstance(recipe, Placeholder):
+            return recipe.name, change
+        change = change or CHANGES.get(type(recipe).__name__, "changed")
+        inputs = recipe.inputs()
+        recipe = inputs[0] if len(inputs) == 1 else None
+    return None
 
 
+# What a second form of a weight is called, by its last transform.
 CHANGES = {"Transpose": "transposed", "Reshape": "reshaped", "Cast": "cast", "Slice": "slice"}

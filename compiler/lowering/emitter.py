@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
 from archonnx.compiler.graph import Node, TensorType, Value, Weight
@@ -10,7 +11,7 @@ from archonnx.compiler.ir import Operator, OperatorGraph, Tensor
 from archonnx.contract.dims import Dim, Facts, Verdict
 
 if TYPE_CHECKING:
-    import numpy as np
+    from archonnx.contract.diagnostics import Frame, Place
 
 # Operators whose result is bool.
 COMPARISONS = frozenset(
@@ -18,14 +19,34 @@ COMPARISONS = frozenset(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What operators come from: the prefix of their names (`dense#1/`), the layer's path, the place and its trail."""
+
+    prefix: str = ""
+    layer: str = ""
+    place: Place | None = None
+    trail: tuple[Frame, ...] = ()
+
+    @staticmethod
+    def of_node(node: Node) -> Origin:
+        return Origin(f"{node.name}/", node.path, node.place, node.trail)
+
+    @staticmethod
+    def of_operator(operator: Operator) -> Origin:
+        prefix = operator.name[: operator.name.rfind("/") + 1]
+        return Origin(prefix, operator.layer, operator.place, operator.trail)
+
+
 class Emitter:
-    """Adds operators to a graph on behalf of one node of the layer graph at a time."""
+    """Adds operators to a graph, each marked with the current `origin`."""
 
     def __init__(self, graph: OperatorGraph, facts: Facts) -> None:
         self.graph = graph
         self.facts = facts
         self.opset = graph.opset
-        self.node: Node | None = None
+        self.node: Node | None = None  # the node being lowered
+        self.origin = Origin()
         self.tensors: dict[int, Tensor] = {}  # id of a layer graph's value -> the tensor that holds it
         self.carriers: dict[str, tuple[Tensor, int]] = {}  # symbol -> a tensor with an axis of that very size
         self.mixed: list[tuple[Tensor, int]] = []  # axes of inputs whose size is an expression over symbols
@@ -57,9 +78,10 @@ class Emitter:
         domain: str = "",
         **attributes: Any,
     ) -> Tensor | tuple[Tensor, ...]:
-        """Add one operator. An input None is an optional one left out; an attribute None is not written.
+        """Add one operator. An input None is an optional one left out; an attribute None stays unwritten.
 
-        `result` is the result's type, or several for several results; by default the inputs' shapes broadcast, and the dtype is the first input's, bool for comparisons.
+        `result` is the result's type, or several for several results; by default the inputs' shapes broadcast, and the
+        dtype is the first input's, bool for comparisons.
         """
         if result is None:
             given = [t for t in inputs if t is not None]
@@ -69,19 +91,19 @@ class Emitter:
         needed = list(inputs)
         while needed and needed[-1] is None:
             needed.pop()
-        prefix, layer = (self.node.name, self.node.path) if self.node is not None else ("", "")
+        at = self.origin
         operator = Operator(
             kind,
             needed,
             [],
             {k: v for k, v in attributes.items() if v is not None},
             domain,
-            name=f"{prefix}/{kind}" if prefix else kind,
-            layer=layer,
-            place=self.node.place if self.node is not None else None,
-            trail=self.node.trail if self.node is not None else (),
+            name=at.prefix + kind,
+            layer=at.layer,
+            place=at.place,
+            trail=at.trail,
         )
-        name = f"{prefix}/{kind.lower()}" if prefix else kind.lower()
+        name = at.prefix + kind.lower()
         operator.outputs = [Tensor(f"{name}:{i}" if i else name, t, operator) for i, t in enumerate(types)]
         if domain and domain not in self.graph.domains:
             self.graph.domains[domain] = 1
@@ -131,9 +153,8 @@ class Emitter:
         """A constant of a number, nested lists of numbers, or a numpy array."""
         from archonnx.compiler.recipes import Constant
 
-        array = as_array(value, dtype)
-        prefix = f"{self.node.name}/constant" if self.node is not None else "constant"
-        return Tensor(prefix, TensorType(dtype, tuple(array.shape)), recipe=Constant(array))
+        recipe = Constant(value, dtype)
+        return Tensor(self.origin.prefix + "constant", TensorType(dtype, recipe.shape), recipe=recipe)
 
     def ints(self, values: Sequence[int]) -> Tensor:
         """A one-dimensional int64 constant."""
@@ -173,24 +194,3 @@ class Emitter:
     def tensor_of(self, value: Value) -> Tensor:
         """The tensor that holds a value of the layer graph."""
         return self.tensors[id(value)]
-
-
-def as_array(value: Any, dtype: str) -> np.ndarray[Any, Any]:
-    """A numpy array in C order of a number, nested lists or an array."""
-    import numpy as np
-
-    return np.ascontiguousarray(np.asarray(value, dtype=numpy_dtype(dtype))).reshape(np.shape(value))
-
-
-def numpy_dtype(dtype: str) -> np.dtype[Any]:
-    """numpy's dtype for one of contract.dtypes' names; those that numpy lacks come from ml_dtypes."""
-    import numpy as np
-
-    if dtype == "string":
-        return np.dtype(object)
-    if dtype.startswith(("bfloat16", "float8", "float4", "int4", "uint4")):
-        import ml_dtypes
-
-        name = dtype.replace("float8e", "float8_e").replace("float4e2m1", "float4_e2m1fn")
-        return np.dtype(getattr(ml_dtypes, name))
-    return np.dtype(dtype)

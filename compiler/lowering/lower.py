@@ -10,6 +10,7 @@ from archonnx.compiler.graph import LayerGraph, Node, Value
 from archonnx.compiler.ir import OperatorGraph, Tensor
 from archonnx.compiler.layers.base import LayerError
 from archonnx.compiler.lowering.builder import Builder
+from archonnx.compiler.lowering.emitter import Origin
 from archonnx.compiler.lowering.naming import assign_names
 from archonnx.compiler.lowering.opsets import checked_opset
 from archonnx.contract import metadata
@@ -30,8 +31,8 @@ def lower(graph: LayerGraph, *, opset: int | None = None, passes: bool = True) -
     """The model as ONNX operators.
 
     `opset` is a version of ONNX's operator set, by default the one that measured best (docs/opset.md); `passes` False
-    leaves the graph as the layers wrote it. Errors: UsageError for an opset out of range; CompileError where a layer has
-    no form in that operator set or a size cannot be read from any input; LoweringError for a layer's broken promise.
+    leaves the graph as the layers wrote it. Errors: UsageError for an opset out of range; CompileError where a layer
+    has no form in that operator set or no input tells a size; LoweringError for a layer that breaks its promise.
     """
     facts = graph.facts if graph.facts is not None else Facts()
     result = OperatorGraph(graph.name, checked_opset(opset), documentation=graph.documentation or "")
@@ -55,7 +56,7 @@ def lower(graph: LayerGraph, *, opset: int | None = None, passes: bool = True) -
 
 
 def _lower_node(node: Node, builder: Builder) -> None:
-    builder.node = node
+    builder.node, builder.origin = node, Origin.of_node(node)
     inputs = [None if value is None else builder.tensor_of(value) for value in node.inputs]
     try:
         lowered = node.layer.lower(builder, *inputs)
@@ -67,7 +68,7 @@ def _lower_node(node: Node, builder: Builder) -> None:
         raise LoweringError(node, f"its lowering gives {len(tensors)} results, its shape rule {len(node.outputs)}")
     for value, tensor in zip(node.outputs, tensors, strict=True):
         _hold(node, value, tensor, builder)
-    builder.node = None
+    builder.node, builder.origin = None, Origin()
 
 
 def _hold(node: Node, value: Value, tensor: Tensor, builder: Builder) -> None:

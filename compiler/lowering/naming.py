@@ -1,9 +1,9 @@
 """Names in the file, the user's wherever there is one, unique and the same on every machine.
 
-    inputs and outputs   their names; an output that is an input, a constant or another output too gets an Identity
-    weights              `scope/layer/weight`; of several forms of a weight the plain or else first one; others a suffix
-    results of layers    the layer's name, `:1` for a later result
-    all else             the layer's name and the operator's type (`dense/gemm`) or a constant's role (`flatten/shape`)
+inputs and outputs   their names; an output that is an input, a constant or another output too gets an Identity
+weights              `scope/layer/weight`; of several forms of a weight the plain or else first one; others a suffix
+results of layers    the layer's name, `:1` for a later result
+all else             the layer's name and the operator's type (`dense/gemm`) or a constant's role (`flatten/shape`)
 """
 
 from __future__ import annotations
@@ -63,9 +63,9 @@ def assign_names(graph: OperatorGraph) -> list[str]:
             if tensor is not None and tensor.recipe is not None and id(tensor) not in named:
                 named.add(id(tensor))
                 tensor.name = names.take(prefix + _role(operator, position))
-        for index, tensor in enumerate(operator.outputs):
-            if id(tensor) not in named:
-                tensor.name = names.take(f"{prefix}{operator.type.lower()}" + (f":{index}" if index else ""))
+        for index, result in enumerate(operator.outputs):
+            if id(result) not in named:
+                result.name = names.take(f"{prefix}{operator.type.lower()}" + (f":{index}" if index else ""))
     return [name for name, _ in graph.outputs]
 
 

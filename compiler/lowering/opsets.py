@@ -19,3 +19,8 @@ def checked_opset(opset: int | None) -> int:
             f"leave it out for the default, {DEFAULT_OPSET}"
         )
     return opset
+
+
+def reduces_by_input(kind: str, opset: int) -> bool:
+    """Whether a reduction takes its axes as an input; before that as an attribute (ReduceSum since 13, others since 18)."""
+    return kind == "ReduceSum" or opset >= 18

@@ -57,11 +57,17 @@ class Shaping(Sizes):
         if x.recipe is not None:
             extents = [self.known(d) for d in shape]
             return Tensor(x.name, result, recipe=x.recipe.reshape(tuple(d for d in extents if isinstance(d, int))))
-        target, zero = self.reshape_target(x.shape, shape)
-        return self.op("Reshape", x, target, result=result, allowzero=1 if zero else None)
+        entries = self.static_target(x.shape, shape)
+        if entries is not None:
+            return self.op("Reshape", x, self.ints(entries), result=result)
+        if self.same_shape([d for d in x.shape if d != 1], [d for d in shape if d != 1]):
+            bare = self.squeeze(x, [a for a, d in enumerate(x.shape) if d == 1])
+            return self.expand_dims(bare, [a for a, d in enumerate(shape) if d == 1])
+        empty = any(not self.facts.at_least(d, 1) for d in shape)  # 0 is then a size, not an axis to copy
+        return self.op("Reshape", x, self.shape(shape), result=result, allowzero=1 if empty else None)
 
-    def reshape_target(self, old: Sequence[Dim], new: Sequence[Dim]) -> tuple[Tensor, bool]:
-        """The second input of Reshape, constant where 0 (copy the axis) and one -1 can say it; and whether 0 means 0."""
+    def static_target(self, old: Sequence[Dim], new: Sequence[Dim]) -> list[int] | None:
+        """The new shape in numbers, 0 for a copied axis, -1 for one that follows; None where that is not enough."""
         known = [self.known(d) for d in new]
         entries: list[int] = []
         for axis, dim in enumerate(known):
@@ -71,12 +77,10 @@ class Shaping(Sizes):
                 entries.append(0)
             else:
                 entries.append(-1)
-        empty = any(not self.facts.at_least(d, 1) for d in known)  # an axis may be empty: 0 and -1 would be misread
-        if not empty and entries.count(-1) <= 1:
-            return self.ints(entries), False
-        if empty and all(e != -1 for e in entries) and 0 not in known:
-            return self.ints(entries), False
-        return self.shape(new), empty
+        if entries.count(-1) > 1 or 0 in known:
+            return None
+        # Where an axis may be empty, -1 cannot be worked out.
+        return entries if -1 not in entries or all(self.facts.at_least(d, 1) for d in known) else None
 
     def flatten_from(self, x: Tensor, axis: int) -> Tensor:
         """All axes from `axis` on made into one."""
@@ -119,9 +123,9 @@ class Shaping(Sizes):
         result = TensorType(xs[0].dtype, tuple(shape))
         recipes = [x.recipe for x in xs if x.recipe is not None]
         if len(recipes) == len(xs):
-            from archonnx.compiler.recipes import Concat
+            from archonnx.compiler.recipes import concatenate
 
-            return Tensor(xs[0].name, result, recipe=Concat(recipes, axis))
+            return Tensor(xs[0].name, result, recipe=concatenate(recipes, axis))
         return self.op("Concat", *xs, result=result, axis=axis)
 
     def common_shape(self, shapes: Sequence[Sequence[Dim]]) -> tuple[Dim, ...]:
@@ -214,7 +218,7 @@ class Shaping(Sizes):
         value: float | int | bool = 0.0,
         mode: str = "constant",
     ) -> Tensor:
-        """Entries added before and after each axis, a number an axis. `mode` is ONNX's: constant, reflect, edge, wrap."""
+        """Entries added before and after each axis. `mode` is ONNX's: constant, reflect, edge, wrap."""
         pads = [*pads_begin, *pads_end]
         if all(isinstance(p, int) and p == 0 for p in pads):
             return x
