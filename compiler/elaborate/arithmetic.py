@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from archonnx.compiler.elaborate import limits
 from archonnx.compiler.elaborate.values import kind_of
@@ -74,7 +74,13 @@ def binary(operator: str, a: Any, b: Any) -> Any:
 
 def _numbers(operator: str, a: Any, b: Any) -> Any:
     if operator == "**":
-        if isinstance(a, int) and isinstance(b, int) and b > 0 and a.bit_length() * b > limits.INTEGER_BITS + 64 and abs(a) > 1:
+        if (
+            isinstance(a, int)
+            and isinstance(b, int)
+            and b > 0
+            and a.bit_length() * b > limits.INTEGER_BITS + 64
+            and abs(a) > 1
+        ):
             raise Problem("E0805", f"{kind_of(a)} to the power {b} is past {limits.INTEGER_BITS} bits", stop=True)
         value = a**b
         if isinstance(value, complex):
@@ -112,7 +118,9 @@ def _dimensions(operator: str, a: Any, b: Any) -> Any:
         raise Problem(
             "E0501",
             f"`{operator}` does not go between {kind_of(a)} and {kind_of(b)}",
-            "divide sizes with `//`, or round the quotient: ceil(a / b)" if quotient else "sizes are whole numbers: use `//` and int()",
+            "divide sizes with `//`, or round the quotient: ceil(a / b)"
+            if quotient
+            else "sizes are whole numbers: use `//` and int()",
         )
     if operator in ("+", "-", "*", "//", "%"):
         return _OPERATORS[operator](a, b)
@@ -146,14 +154,14 @@ def compare(operator: str, a: Any, b: Any) -> bool | Condition:
     if operator in ("in", "not in"):
         return _contains(a, b) if operator == "in" else not _contains(a, b)
     if (_is_size(a) and _is_size(b)) and (isinstance(a, Expr) or isinstance(b, Expr)):
-        return dims.compare(operator, a, b)
+        return dims.compare(cast("dims.Operator", operator), a, b)
     if operator in ("==", "!="):
         equal = _equal(a, b)
         return equal if operator == "==" else not equal
     orderly = (_is_number(a) and _is_number(b)) or (isinstance(a, str) and isinstance(b, str))
     if not orderly:
         raise Problem("E0501", f"`{operator}` does not go between {kind_of(a)} and {kind_of(b)}")
-    return {"<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}[operator]
+    return bool({"<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}[operator])
 
 
 def _equal(a: Any, b: Any) -> bool:

@@ -11,19 +11,30 @@ from archonnx.compiler.elaborate.state import Binding, Frame
 from archonnx.compiler.elaborate.values import POISON, AppliableBlock, Results, Stop, show
 from archonnx.compiler.graph import Value
 from archonnx.compiler.syntax import tree
-from archonnx.contract.diagnostics import Diagnostic, Frame as Application, Place
+from archonnx.contract.diagnostics import Diagnostic, Place
+from archonnx.contract.diagnostics import Frame as Application
 
 
-def apply_block(block: AppliableBlock, given: Sequence[tuple[str | None, Any, Place]], frame: Frame, place: Place) -> Any:
+def apply_block(
+    block: AppliableBlock, given: Sequence[tuple[str | None, Any, Place]], frame: Frame, place: Place
+) -> Any:
     """What the block's body gives for these inputs: a tensor, or Results in the order of its outputs."""
     state = frame.state
     body = block.body
     if state.depth >= limits.NESTED_BLOCKS:
         raise Stop(
-            Diagnostic("E0803", f"blocks are nested more than {limits.NESTED_BLOCKS} deep", place, trail=frame.trail, help="a block may be applying itself through another")
+            Diagnostic(
+                "E0803",
+                f"blocks are nested more than {limits.NESTED_BLOCKS} deep",
+                place,
+                trail=frame.trail,
+                help="a block may be applying itself through another",
+            )
         )
     if any(b is body for b in frame.active):
-        raise frame.error("E0212", f"the {body.kind} {body.name} applies itself", place, "repeat with a loop: for i in range(depth):")
+        raise frame.error(
+            "E0212", f"the {body.kind} {body.name} applies itself", place, "repeat with a loop: for i in range(depth):"
+        )
     apply.name_layer(block, frame)
     assert block.path is not None
     if block.inner is None:
@@ -56,7 +67,12 @@ def run(inner: Frame, body: tree.Body, place: Place) -> Any:
     if not declares_input(body.statements):
         if len(inner.given) != 1 or not isinstance(inner.given[0][1], Value):
             got = f"{len(inner.given)} inputs" if len(inner.given) != 1 else show(inner.given[0][1])
-            raise _outside(inner).error("E0604", f"{body.name} takes one tensor, got {got}", place, f"a {body.kind} with more inputs declares them: input x")
+            raise _outside(inner).error(
+                "E0604",
+                f"{body.name} takes one tensor, got {got}",
+                place,
+                f"a {body.kind} with more inputs declares them: input x",
+            )
         inner.it = Binding(inner.given.pop()[1], place, "parameter")
         inner.it_is_input = True
     statements.execute(body.statements, inner)
@@ -85,7 +101,12 @@ def results(frame: Frame, place: Place) -> Any:
     if not frame.outputs:
         if frame.it is None:
             assert frame.body is not None
-            raise frame.error("E0603", f"{frame.body.name} gives nothing: it has no output and no current value", frame.body.place, "end it with a line that is a tensor, or with `output`")
+            raise frame.error(
+                "E0603",
+                f"{frame.body.name} gives nothing: it has no output and no current value",
+                frame.body.place,
+                "end it with a line that is a tensor, or with `output`",
+            )
         return frame.it.value
     values = tuple(v for _, v, _ in frame.outputs)
     if len(values) == 1:

@@ -153,7 +153,7 @@ def text_of(value: Any) -> str:
     if value is None or isinstance(value, (bool, int, float, Expr, Condition, DTypeValue)):
         return str(value)
     if isinstance(value, (list, tuple, range)):
-        return bounded(show(list(value) if isinstance(value, range) else value))
+        return str(bounded(show(list(value) if isinstance(value, range) else value)))
     raise Problem("E0509", f"{kind_of(value)} has no text")
 
 

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from archonnx.compiler.elaborate import blocks, calls, statements
+from archonnx.compiler.elaborate import binding, blocks, calls, construct, statements
 from archonnx.compiler.elaborate.loader import Loader, Module
 from archonnx.compiler.elaborate.naming import Scope
 from archonnx.compiler.elaborate.state import Binding, Frame, Model, State
-from archonnx.compiler.elaborate.values import POISON, Abort, Stop, Appliable, show
+from archonnx.compiler.elaborate.values import POISON, Abort, Appliable, Stop, show
 from archonnx.compiler.graph import LayerGraph, Node, Output, Value
 from archonnx.compiler.syntax import tree
-from archonnx.contract.diagnostics import CompileError, Diagnostic, Diagnostics, Place, UsageError, did_you_mean
+from archonnx.contract.diagnostics import CompileError, Diagnostic, Place, UsageError, did_you_mean
 from archonnx.contract.dims import Facts
 
 if TYPE_CHECKING:
@@ -69,7 +69,9 @@ def _position(diagnostic: Diagnostic) -> tuple[bool, str, int, int]:
     return (place is None, place.file if place else "", place.line if place else 0, place.column if place else 0)
 
 
-def _elaborate(loader: Loader, module: Module, name: str | None, parameters: Mapping[str, Any], opset: int) -> LayerGraph:
+def _elaborate(
+    loader: Loader, module: Module, name: str | None, parameters: Mapping[str, Any], opset: int
+) -> LayerGraph:
     graph = LayerGraph("")
     graph.facts = Facts()
     state = State(loader, loader.diagnostics, graph, graph.facts, opset)
@@ -82,13 +84,18 @@ def _elaborate(loader: Loader, module: Module, name: str | None, parameters: Map
     optional = _optional_inputs(body)
     frame.omitted = frozenset(n for n, v in parameters.items() if n in optional and v is None)
     frame.zero_symbols = _zero_symbols(body)
-    arguments = calls.complete(body, model.module, model.arguments, model.name, body.place, frame)
+    arguments = binding.complete(body, model.module, model.arguments, model.name, body.place, frame)
     graph.arguments = {n: show(v) for n, v in arguments.items()}
     for parameter in body.parameters:
         value = arguments[parameter.name]
         frame.names[parameter.name] = Binding(value, parameter.place, "parameter")
     if not blocks.declares_input(body.statements):
-        frame.report("E0615", f"the model {model.name} has no input", body.name_place, "declare one: input image: float32[N, 224, 224, 3]")
+        frame.report(
+            "E0615",
+            f"the model {model.name} has no input",
+            body.name_place,
+            "declare one: input image: float32[N, 224, 224, 3]",
+        )
         frame.it = Binding(POISON, body.place, "parameter", read=True)
     statements.execute(body.statements, frame)
     given = blocks.results(frame, body.place)
@@ -117,18 +124,33 @@ def choose(state: State, module: Module, name: str | None, parameters: Mapping[s
         if declared is None and name in module.imported:
             home, original = module.imported[name]
             declared = home.declared[original]
-        if not isinstance(declared, tree.Variant) and not (isinstance(declared, tree.Body) and declared.kind == "model"):
+        if not isinstance(declared, tree.Variant) and not (
+            isinstance(declared, tree.Body) and declared.kind == "model"
+        ):
             if state.diagnostics.errors:
                 raise failure(state.loader)
             near = did_you_mean(name, list(models))
-            known = f"did you mean {near[0]}?" if near else f"its models are {', '.join(models)}" if models else "it declares no model"
+            known = (
+                f"did you mean {near[0]}?"
+                if near
+                else f"its models are {', '.join(models)}"
+                if models
+                else "it declares no model"
+            )
             raise UsageError(f"{module.name} has no model {name}: {known}")
         return _model(declared, home, frame, parameters)
     if not models:
         if state.diagnostics.errors:
             raise failure(state.loader)
         place = Place(module.name, 1, 1, 1, 1)
-        raise Abort(Diagnostic("E0215", f"{module.name} declares no model", place, help="a model is declared: model NAME(): with its inputs and layers below"))
+        raise Abort(
+            Diagnostic(
+                "E0215",
+                f"{module.name} declares no model",
+                place,
+                help="a model is declared: model NAME(): with its inputs and layers below",
+            )
+        )
     if len(models) == 1:
         return _model(next(iter(models.values())), module, frame, parameters)
     ready: list[Model] = []
@@ -147,7 +169,10 @@ def choose(state: State, module: Module, name: str | None, parameters: Mapping[s
         raise failure(state.loader)
     listed = ", ".join(models)
     count = "several models need" if ready else "no model does without"
-    raise UsageError(f"{module.name} declares {len(models)} models, say which: --model NAME (one of {listed})" + ("" if ready else f"; {count} arguments"))
+    raise UsageError(
+        f"{module.name} declares {len(models)} models, say which: --model NAME (one of {listed})"
+        + ("" if ready else f"; {count} arguments")
+    )
 
 
 def declared_models(loader: Loader, module: Module) -> list[tuple[str, bool]]:
@@ -162,20 +187,22 @@ def declared_models(loader: Loader, module: Module) -> list[tuple[str, bool]]:
             if abort.diagnostic is not None:
                 loader.diagnostics.add(abort.diagnostic)
             continue
-        found.append((declared.name, all(p.default is not None or p.name in model.arguments for p in model.body.parameters)))
+        found.append(
+            (declared.name, all(p.default is not None or p.name in model.arguments for p in model.body.parameters))
+        )
     if loader.diagnostics.errors:
         raise failure(loader)
     return found
 
 
 def _takes(declared: tree.Body | tree.Variant, module: Module, frame: Frame, parameters: Mapping[str, Any]) -> bool:
-    body = calls.resolve_variant(declared, module, frame, declared.place)[0]
+    body = construct.resolve_variant(declared, module, frame, declared.place)[0]
     names = {p.name for p in body.parameters} | _optional_inputs(body)
     return all(n in names for n in parameters)
 
 
 def _model(declared: tree.Body | tree.Variant, module: Module, frame: Frame, parameters: Mapping[str, Any]) -> Model:
-    body, home, preset = calls.resolve_variant(declared, module, frame, declared.place)
+    body, home, preset = construct.resolve_variant(declared, module, frame, declared.place)
     names = [p.name for p in body.parameters]
     optional = _optional_inputs(body)
     for name, value in parameters.items():
@@ -183,7 +210,13 @@ def _model(declared: tree.Body | tree.Variant, module: Module, frame: Frame, par
             continue
         if name not in names:
             near = did_you_mean(name, names)
-            known = f"did you mean {near[0]}?" if near else f"its parameters are {', '.join(names)}" if names else "it has none"
+            known = (
+                f"did you mean {near[0]}?"
+                if near
+                else f"its parameters are {', '.join(names)}"
+                if names
+                else "it has none"
+            )
             raise UsageError(f"the model {declared.name} has no parameter {name}: {known}")
     arguments = {**preset, **{n: v for n, v in parameters.items() if n in names}}
     return Model(declared.name, body, home, arguments, body.documentation)
@@ -211,7 +244,12 @@ def _zero_symbols(body: tree.Body) -> frozenset[str]:
         if isinstance(node, tree.Require) and isinstance(node.condition, tree.Compare):
             first, *rest = node.condition.operands
             operators = [o.text for o in node.condition.operators]
-            if isinstance(first, tree.Name) and operators == [">="] and isinstance(rest[0], tree.Literal) and rest[0].value == 0:
+            if (
+                isinstance(first, tree.Name)
+                and operators == [">="]
+                and isinstance(rest[0], tree.Literal)
+                and rest[0].value == 0
+            ):
                 found.add(first.id)
     return frozenset(found)
 
@@ -220,7 +258,7 @@ def _check_defaults(state: State, module: Module) -> None:
     """Every `defaults` line is about a layer or block that exists."""
     for line in module.defaults:
         frame = Frame(state, module, None, Scope("", (), frozenset()))
-        declared = calls.constructor_of(line.call, frame)
+        declared = binding.constructor_of(line.call, frame)
         callee = line.call.function
         if declared is None and not (isinstance(callee, tree.Name) and callee.id in module.failed_imports):
             found = calls.unknown(callee, frame).diagnostic
@@ -235,7 +273,13 @@ def _check_applied(state: State) -> None:
     unused: list[tuple[Appliable, Any]] = [(a, trail) for a, trail in state.appliables if a.uses == 0]
     for appliable, trail in unused:
         state.diagnostics.add(
-            Diagnostic("E0602", f"{appliable.constructor} is never applied", appliable.place, trail=trail, help="apply it: x -> layer, or remove it")
+            Diagnostic(
+                "E0602",
+                f"{appliable.constructor} is never applied",
+                appliable.place,
+                trail=trail,
+                help="apply it: x -> layer, or remove it",
+            )
         )
 
 

@@ -5,30 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from archonnx.compiler.elaborate import apply, arithmetic, calls
+from archonnx.compiler.elaborate import arithmetic, calls, constants, flow, tensors
 from archonnx.compiler.elaborate.arithmetic import Problem
-from archonnx.compiler.elaborate.builtins import BUILTINS, format_value, sequence
+from archonnx.compiler.elaborate.builtins import format_value, sequence
 from archonnx.compiler.elaborate.state import Binding, Frame
 from archonnx.compiler.elaborate.values import (
     POISON,
     Abort,
     Appliable,
-    AppliableLayer,
-    DTypeValue,
     Results,
-    holds_tensor,
     is_poisoned,
     kind_of,
-    show,
 )
 from archonnx.compiler.graph import Value
 from archonnx.compiler.syntax import tree
-from archonnx.contract.diagnostics import Place, did_you_mean
+from archonnx.contract.diagnostics import Place
 from archonnx.contract.dims import Condition, DimTooLargeError
 
-from archonnx.contract.dtypes import DTYPES
-
 _MISSING = object()
+
 
 # Operators between tensors, by the function that each stands for.
 TENSOR_OPERATORS = {
@@ -72,7 +67,7 @@ def _name(node: tree.Name, frame: Frame) -> Any:
         return binding.value
     if node.id == "it":
         return current(frame, node.place)
-    return constant(node.id, frame, node.place)
+    return constants.constant(node.id, frame, node.place)
 
 
 def current(frame: Frame, place: Place) -> Any:
@@ -85,67 +80,6 @@ def current(frame: Frame, place: Place) -> Any:
         raise frame.error("E0603", f"`it` is not set: {why}", place, "begin the line with a tensor: x -> ...")
     frame.it.read = True
     return frame.it.value
-
-
-def is_constant(name: str, frame: Frame) -> bool:
-    """Whether the file declares or imports a constant of this name."""
-    if name in frame.module.declared:
-        return isinstance(frame.module.declared[name], tree.Assign)
-    if name in frame.module.imported:
-        source, original = frame.module.imported[name]
-        return isinstance(source.declared[original], tree.Assign)
-    return False
-
-
-def constant(name: str, frame: Frame, place: Place) -> Any:
-    """The value of a constant of the file, or of a dtype's name."""
-    module = frame.module
-    if name in module.imported:
-        module, name = module.imported[name]
-    if name in module.constants:
-        return module.constants[name]
-    declared = module.declared.get(name)
-    if isinstance(declared, tree.Assign):
-        return _file_constant(name, declared, frame, module, place)
-    if name in DTYPES:
-        return DTypeValue(name)
-    if name in module.failed_imports:
-        return POISON
-    raise _unknown(name, frame, place)
-
-
-def _file_constant(name: str, node: tree.Assign, frame: Frame, module: Any, place: Place) -> Any:
-    state = frame.state
-    key = (module.name, name)
-    if key in state.evaluating:
-        raise frame.error("E0213", f"the constant {name} is defined by itself", place)
-    state.evaluating.add(key)
-    inner = Frame(state, module, None, frame.scope)
-    try:
-        value = expression(node.value, inner)
-        if isinstance(value, Appliable) or holds_tensor(value):
-            raise inner.error("E0505", f"the constant {name} holds {kind_of(value)}", node.value.place, "make layers where they are used: in a block")
-    except Abort as abort:
-        if abort.diagnostic is not None:
-            state.diagnostics.add(abort.diagnostic)
-        value = POISON
-    finally:
-        state.evaluating.discard(key)
-    module.constants[name] = value
-    return value
-
-
-def _unknown(name: str, frame: Frame, place: Place) -> Abort:
-    what = calls.describe_callable(name, frame)
-    if what is not None:
-        kind, example = what
-        return frame.error("E0201", f"{name} is {kind}, not a value", place, f"call it: {example}")
-    known = [*frame.names, *(n for n, d in frame.module.declared.items() if isinstance(d, tree.Assign)), *frame.module.imported]
-    near = did_you_mean(name, [*known, *DTYPES])
-    if name in ("true", "false", "null", "none"):
-        near = [{"true": "True", "false": "False"}.get(name, "None")]
-    help = f"did you mean {near[0]}?" if near else None
-    return frame.error("E0201", f"there is no {name} here", place, help)
 
 
 def _literal(node: tree.Literal, frame: Frame) -> Any:
@@ -232,12 +166,16 @@ def assign(target: tree.Target, value: Any, frame: Frame, *, fresh: bool = False
         return
     if isinstance(value, (list, tuple, range)):
         if len(value) != len(target.items):
-            raise frame.error("E0504", f"{len(target.items)} names on the left, {len(value)} values on the right", target.place)
+            raise frame.error(
+                "E0504", f"{len(target.items)} names on the left, {len(value)} values on the right", target.place
+            )
         for item, part in zip(target.items, value, strict=True):
             assign(item, part, frame, fresh=fresh)
         return
     if isinstance(value, Value):
-        raise frame.error("E0608", f"{len(target.items)} names on the left, one result on the right: {value.type}", target.place)
+        raise frame.error(
+            "E0608", f"{len(target.items)} names on the left, one result on the right: {value.type}", target.place
+        )
     raise frame.error("E0504", f"{kind_of(value)} cannot be unpacked into {len(target.items)} names", target.place)
 
 
@@ -247,7 +185,12 @@ def decide(node: tree.Expr, frame: Frame, what: str) -> bool:
     if value is POISON:
         raise Abort(None)
     if isinstance(value, Value):
-        raise frame.error("E0503", f"{what} is decided while elaborating, and a tensor has no value then", node.place, "choose between tensors with where(condition, a, b)")
+        raise frame.error(
+            "E0503",
+            f"{what} is decided while elaborating, and a tensor has no value then",
+            node.place,
+            "choose between tensors with where(condition, a, b)",
+        )
     try:
         truth = arithmetic.truth(value)
     except Problem as problem:
@@ -255,7 +198,12 @@ def decide(node: tree.Expr, frame: Frame, what: str) -> bool:
     if isinstance(truth, Condition):
         decided = frame.state.facts.decide(truth)
         if decided is None:
-            raise frame.error("E0503", f"{what} needs numbers, and {truth} hangs on a symbol", node.place, "give the axis a number where it is declared, or state it: require " + str(truth))
+            raise frame.error(
+                "E0503",
+                f"{what} needs numbers, and {truth} hangs on a symbol",
+                node.place,
+                "give the axis a number where it is declared, or state it: require " + str(truth),
+            )
         return decided
     return truth
 
@@ -272,13 +220,20 @@ def _attribute(node: tree.Attribute, frame: Frame) -> Any:
         if node.name in value.names:
             return value[value.names.index(node.name)]
         names = [n for n in value.names if n]
-        help = f"its outputs are {', '.join(names)}" if names else "its results have no names: take them by position, r[0]"
+        help = (
+            f"its outputs are {', '.join(names)}" if names else "its results have no names: take them by position, r[0]"
+        )
         raise frame.error("E0508", f"the results have no {node.name}", node.name_place, help)
     if isinstance(value, Appliable):
-        return apply.weight_of(value, node, frame)
+        return tensors.weight_of(value, node, frame)
     if isinstance(value, Value):
         mend = {"shape": "shape(x)", "dtype": None, "T": "transpose(x)"}.get(node.name, f"{node.name}(x)")
-        raise frame.error("E0508", f"a tensor has no attribute {node.name}", node.name_place, f"functions take the tensor: {mend}" if mend else None)
+        raise frame.error(
+            "E0508",
+            f"a tensor has no attribute {node.name}",
+            node.name_place,
+            f"functions take the tensor: {mend}" if mend else None,
+        )
     raise frame.error("E0508", f"{kind_of(value)} has no attribute {node.name}", node.name_place)
 
 
@@ -288,7 +243,7 @@ def _subscript(node: tree.Subscript, frame: Frame) -> Any:
     if is_poisoned(value, *items):
         return POISON
     if isinstance(value, Value):
-        return apply.index_tensor(value, items, node, frame)
+        return tensors.index_tensor(value, items, node, frame)
     if not isinstance(value, (list, tuple, str, range)):
         raise frame.error("E0506", f"{kind_of(value)} cannot be indexed", node.value.place)
     if len(items) != 1:
@@ -302,7 +257,11 @@ def _subscript(node: tree.Subscript, frame: Frame) -> Any:
         return list(part) if isinstance(part, range) else part
     at = arithmetic.whole(index, "an index")
     if not -len(value) <= at < len(value):
-        raise frame.error("E0506", f"index {at} is out of range: {kind_of(value)}" + (f" of {len(value)}" if isinstance(value, str) else ""), node.place)
+        raise frame.error(
+            "E0506",
+            f"index {at} is out of range: {kind_of(value)}" + (f" of {len(value)}" if isinstance(value, str) else ""),
+            node.place,
+        )
     return value[at]
 
 
@@ -322,8 +281,13 @@ def _unary(node: tree.Unary, frame: Frame) -> Any:
         if name is None and node.operator == "+":
             return value
         if name is None:
-            raise frame.error("E0503", "`not` needs a value that is known while elaborating", node.place, "`~` negates a boolean tensor")
-        return apply.function(name, [value], {}, frame, node.place)
+            raise frame.error(
+                "E0503",
+                "`not` needs a value that is known while elaborating",
+                node.place,
+                "`~` negates a boolean tensor",
+            )
+        return tensors.function(name, [value], {}, frame, node.place)
     if node.operator == "not":
         truth = arithmetic.truth(value)
         return Condition.not_(truth)
@@ -346,7 +310,7 @@ def _binary(operator: str, a: Any, b: Any, frame: Frame, place: Place, operator_
         name = TENSOR_OPERATORS[operator]
         if operator in ("&", "|", "^") and "bool" in (getattr(v, "type", None) and v.type.dtype for v in (a, b)):
             name = name.replace("bitwise", "logical")
-        return apply.function(name, [a, b], {}, frame, place)
+        return tensors.function(name, [a, b], {}, frame, place)
     try:
         return arithmetic.binary(operator, a, b)
     except Problem as problem:
@@ -372,8 +336,10 @@ def _compare(node: tree.Compare, frame: Frame) -> Any:
             if operator.text not in TENSOR_OPERATORS:
                 raise frame.error("E0501", f"`{operator.text}` does not compare tensors", operator.place)
             if len(node.operators) > 1:
-                raise frame.error("E0501", "tensors are compared two at a time", node.place, "join comparisons with `&`")
-            return apply.function(TENSOR_OPERATORS[operator.text], [a, b], {}, frame, node.place)
+                raise frame.error(
+                    "E0501", "tensors are compared two at a time", node.place, "join comparisons with `&`"
+                )
+            return tensors.function(TENSOR_OPERATORS[operator.text], [a, b], {}, frame, node.place)
         try:
             parts.append(arithmetic.compare(operator.text, a, b))
         except Problem as problem:
@@ -391,7 +357,12 @@ def _logical(node: tree.Logical, frame: Frame) -> Any:
             return POISON
         if isinstance(value, Value):
             mend = "`|`" if stops_at else "`&`"
-            raise frame.error("E0503", f"`{node.operator}` needs values that are known while elaborating", operand.place, f"{mend} joins boolean tensors")
+            raise frame.error(
+                "E0503",
+                f"`{node.operator}` needs values that are known while elaborating",
+                operand.place,
+                f"{mend} joins boolean tensors",
+            )
         truth = arithmetic.truth(value)
         if truth is stops_at:
             return stops_at
@@ -404,47 +375,7 @@ def _conditional(node: tree.Conditional, frame: Frame) -> Any:
 
 
 def _flow(node: tree.Flow, frame: Frame) -> Any:
-    return flow(node, frame)
-
-
-def flow(node: tree.Flow, frame: Frame, *, results: int | None = None, announced: tree.TypeExpr | None = None) -> Any:
-    """`source -> stage -> stage`. `results`: how many the left side unpacks; both hold for the last stage."""
-    value: Any = (
-        calls.Inputs([(a.name, expression(a.value, frame), a.place) for a in node.source.arguments])
-        if isinstance(node.source, tree.FlowInputs)
-        else expression(node.source, frame)
-    )
-    source_place = node.source.place
-    last = len(node.stages) - 1
-    for i, stage in enumerate(node.stages):
-        frame.state.step(stage.place)
-        layer = stage_of(stage, frame)
-        if layer is POISON or is_poisoned(value):
-            if isinstance(layer, Appliable):
-                layer.uses += 1  # not applied because of an earlier error: nothing to say of it
-            value = POISON
-            continue
-        value = apply.apply(
-            layer, value, frame, stage.place, source_place,
-            results=results if i == last else None,
-            announced=announced if i == last else None,
-        )
-        source_place = stage.place
-    return value
-
-
-def stage_of(stage: tree.Expr, frame: Frame) -> Any:
-    """The layer that stands right of an arrow."""
-    if isinstance(stage, tree.Name) and stage.id not in frame.names:
-        what = calls.describe_callable(stage.id, frame)
-        if what is not None and what[0].startswith(("a layer", "a block", "a model")):
-            raise frame.error("E0605", f"{stage.id} stands without its parentheses", stage.place, f"write {stage.id}()")
-        if what is not None:
-            raise frame.error("E0605", f"{stage.id} is {what[0]}, not a layer", stage.place, f"call it: {what[1]}")
-    layer = expression(stage, frame)
-    if layer is POISON or isinstance(layer, Appliable):
-        return layer
-    raise frame.error("E0605", f"right of `->` stands a layer, got {kind_of(layer)}", stage.place)
+    return flow.flow(node, frame)
 
 
 _TABLE: dict[type, Callable[[Any, Frame], Any]] = {
@@ -465,5 +396,3 @@ _TABLE: dict[type, Callable[[Any, Frame], Any]] = {
     tree.Conditional: _conditional,
     tree.Flow: _flow,
 }
-
-__all__ = ["BUILTINS", "AppliableLayer", "assign", "constant", "current", "decide", "expression", "flow", "show", "stage_of"]

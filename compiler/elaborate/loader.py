@@ -49,14 +49,18 @@ class Loader:
     def load_text(self, text: str | bytes, name: str, root: str | None) -> Module:
         """A module of a text. `root` is the folder that its imports reach, None for none."""
         folder = os.path.realpath(root) if root is not None else None
-        return self._module(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"), name, folder, folder)
+        return self._module(
+            text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"), name, folder, folder
+        )
 
     def load_file(self, path: str, root: str | None) -> Module:
         """The module of a file. Raises OSError where it cannot be read, CompileError E0206 where it is not below the root."""
         real = os.path.realpath(path)
         base = os.path.realpath(root) if root is not None else os.path.dirname(real)
         if not _is_below(real, base):
-            raise CompileError([Diagnostic("E0206", f"{path} is not below the root {root}", help="name a --root that holds the file")])
+            raise CompileError(
+                [Diagnostic("E0206", f"{path} is not below the root {root}", help="name a --root that holds the file")]
+            )
         return self._load_real(real, path if root is None else os.path.relpath(real, base), base)
 
     def _load_real(self, real: str, name: str, root: str) -> Module:
@@ -66,7 +70,13 @@ class Loader:
         with open(real, "rb") as stream:
             data = stream.read(MAX_FILE_BYTES + 1)
         if len(data) > MAX_FILE_BYTES:
-            raise CompileError([Diagnostic("E0205", f"{name} is larger than {MAX_FILE_BYTES // 2**20} MB: that is no architecture file")])
+            raise CompileError(
+                [
+                    Diagnostic(
+                        "E0205", f"{name} is larger than {MAX_FILE_BYTES // 2**20} MB: that is no architecture file"
+                    )
+                ]
+            )
         self._loading.append(real)
         try:
             module = self._module(data, name.replace(os.sep, "/"), os.path.dirname(real), root)
@@ -103,7 +113,12 @@ class Loader:
         earlier = module.declared.get(name)
         if earlier is not None or name in module.imported:
             at = earlier.place if earlier is not None else place
-            self._error("E0203", f"{name} is declared twice in this file, first at line {at.line}", place, "give one of them another name")
+            self._error(
+                "E0203",
+                f"{name} is declared twice in this file, first at line {at.line}",
+                place,
+                "give one of them another name",
+            )
             return
         if isinstance(declaration, (tree.Body, tree.Def)):
             self._check_parameters(declaration)
@@ -138,23 +153,45 @@ class Loader:
                     help = f"import it from {source.imported[wanted.name][0].name}, where it is declared"
                 else:
                     near = did_you_mean(wanted.name, list(source.declared))
-                    help = f"did you mean {near[0]}?" if near else "it declares " + (", ".join(source.declared) or "nothing")
+                    help = (
+                        f"did you mean {near[0]}?"
+                        if near
+                        else "it declares " + (", ".join(source.declared) or "nothing")
+                    )
                 self._error("E0209", f"{source.name} declares no {wanted.name}", wanted.place, help)
             elif wanted.alias in module.imported or wanted.alias in module.declared:
-                self._error("E0203", f"{wanted.alias} is declared twice in this file", wanted.place, f"import it `as` another name")
+                self._error(
+                    "E0203",
+                    f"{wanted.alias} is declared twice in this file",
+                    wanted.place,
+                    f"import it `as` another name",
+                )
             else:
                 module.imported[wanted.alias] = (source, wanted.name)
 
     def _resolve_path(self, module: Module, node: tree.Import) -> Module:
         if module.folder is None or module.root is None:
-            raise _abort("E0204", "a text without a folder cannot import", node.path_place, "say which folder it stands in: root=")
+            raise _abort(
+                "E0204",
+                "a text without a folder cannot import",
+                node.path_place,
+                "say which folder it stands in: root=",
+            )
         wanted = node.path if node.path.endswith(".arch") else node.path + ".arch"
         if "\0" in wanted or os.path.isabs(wanted):
-            raise _abort("E0206", f"the import {node.path!r} is no relative path", node.path_place, "paths are relative to the importing file")
+            raise _abort(
+                "E0206",
+                f"the import {node.path!r} is no relative path",
+                node.path_place,
+                "paths are relative to the importing file",
+            )
         real = os.path.realpath(os.path.join(module.folder, wanted))
         if not _is_below(real, module.root):
             raise _abort(
-                "E0206", f"the import {node.path!r} climbs out of the root", node.path_place, "name a --root that holds both files"
+                "E0206",
+                f"the import {node.path!r} climbs out of the root",
+                node.path_place,
+                "name a --root that holds both files",
             )
         return self._open(real, os.path.relpath(real, module.root), module.root, node, relative_to=module.name)
 
@@ -163,14 +200,26 @@ class Loader:
         base = zoo_folder(package)
         if base is None or not rest:
             packages = ", ".join(sorted(zoo_packages()))
-            raise _abort("E0204", f"there is no {node.path}", node.path_place, f"dotted imports name a zoo and a file of it: {packages}")
+            raise _abort(
+                "E0204",
+                f"there is no {node.path}",
+                node.path_place,
+                f"dotted imports name a zoo and a file of it: {packages}",
+            )
         real = os.path.realpath(os.path.join(base, *rest) + ".arch")
-        return self._open(real, node.path.replace(".", "/") + ".arch", os.path.realpath(base), node, relative_to=package)
+        return self._open(
+            real, node.path.replace(".", "/") + ".arch", os.path.realpath(base), node, relative_to=package
+        )
 
     def _open(self, real: str, name: str, root: str, node: tree.Import, relative_to: str) -> Module:
         if real in self._loading:
             chain = " -> ".join(os.path.basename(p) for p in [*self._loading[self._loading.index(real) :], real])
-            raise _abort("E0208", f"the import of {node.path!r} closes a circle: {chain}", node.path_place, "move what both need to a third file")
+            raise _abort(
+                "E0208",
+                f"the import of {node.path!r} closes a circle: {chain}",
+                node.path_place,
+                "move what both need to a third file",
+            )
         if len(self._loading) > 100:
             raise _abort("E0208", "imports are nested more than 100 deep", node.path_place)
         try:
@@ -180,7 +229,9 @@ class Loader:
             others = [f for f in sorted(os.listdir(folder)) if f.endswith(".arch")] if os.path.isdir(folder) else []
             near = did_you_mean(os.path.basename(real), others)
             help = f"did you mean {near[0]}?" if near else f"looked for {name}"
-            raise _abort("E0204", f"there is no file {node.path!r} beside {relative_to}", node.path_place, help) from None
+            raise _abort(
+                "E0204", f"there is no file {node.path!r} beside {relative_to}", node.path_place, help
+            ) from None
         except CompileError as error:
             raise Abort(error.diagnostics[0]) from None
         except OSError as error:

@@ -14,7 +14,8 @@ from archonnx.compiler.elaborate.values import POISON, Abort, Appliable, Stop, h
 from archonnx.compiler.graph import LayerGraph, Node, TensorType, Value, Weight
 from archonnx.compiler.layers.base import Layer
 from archonnx.compiler.syntax import tree
-from archonnx.contract.diagnostics import Diagnostic, Diagnostics, Frame as Application, Label, Place
+from archonnx.contract.diagnostics import Diagnostic, Diagnostics, Label, Place
+from archonnx.contract.diagnostics import Frame as Application
 from archonnx.contract.dims import Facts
 
 
@@ -44,7 +45,9 @@ class State:
     uses: dict[str, int] = field(default_factory=dict)
     appliables: list[tuple[Appliable, tuple[Application, ...]]] = field(default_factory=list)
     reserved: dict[int, frozenset[str]] = field(default_factory=dict)
-    axis_places: dict[int, list[Place | None]] = field(default_factory=dict)  # id of an input's value -> where its axes are written
+    axis_places: dict[int, list[Place | None]] = field(
+        default_factory=dict
+    )  # id of an input's value -> where its axes are written
     silent: set[int] = field(default_factory=set)  # ids of nodes that carry masks: left out without a word
     calling: list[tree.Def] = field(default_factory=list)
     evaluating: set[tuple[str, str]] = field(default_factory=set)
@@ -53,7 +56,14 @@ class State:
         """Count one step of elaboration."""
         self.steps += 1
         if self.steps > limits.STEPS:
-            raise Stop(Diagnostic("E0801", f"elaboration takes more than {limits.STEPS:,} steps", place, help="a loop is larger than it was meant to be"))
+            raise Stop(
+                Diagnostic(
+                    "E0801",
+                    f"elaboration takes more than {limits.STEPS:,} steps",
+                    place,
+                    help="a loop is larger than it was meant to be",
+                )
+            )
 
     def names_given(self, body: tree.Body) -> frozenset[str]:
         known = self.reserved.get(id(body))
@@ -77,7 +87,9 @@ class State:
         self.uses[path] = use + 1
         node = Node(path, use, layer, tuple(inputs), (), place, frame.trail, frame.scope.blocks)
         name = node.name
-        node.outputs = tuple(Value(t, node, i, name if i == 0 else f"{name}:{i}", place=place) for i, t in enumerate(types))
+        node.outputs = tuple(
+            Value(t, node, i, name if i == 0 else f"{name}:{i}", place=place) for i, t in enumerate(types)
+        )
         self.graph.nodes.append(node)
         return node
 
@@ -104,11 +116,21 @@ class Frame:
     application: Place | None = None
     active: tuple[tree.Body, ...] = ()  # the bodies that are being executed, outermost first
 
-    def error(self, code: str, message: str, place: Place, help: str | None = None, label: str = "", labels: Sequence[Label] = ()) -> Abort:
+    def error(
+        self,
+        code: str,
+        message: str,
+        place: Place,
+        help: str | None = None,
+        label: str = "",
+        labels: Sequence[Label] = (),
+    ) -> Abort:
         """An error at a place of this body; raise what it returns."""
         return Abort(Diagnostic(code, message, place, label, tuple(labels), self.trail, help))
 
-    def report(self, code: str, message: str, place: Place, help: str | None = None, labels: Sequence[Label] = ()) -> None:
+    def report(
+        self, code: str, message: str, place: Place, help: str | None = None, labels: Sequence[Label] = ()
+    ) -> None:
         """Record an error and go on."""
         self.state.diagnostics.add(Diagnostic(code, message, place, "", tuple(labels), self.trail, help))
 
@@ -143,9 +165,16 @@ class Frame:
         if binding.kind == "input":
             self.warn("W0602", f"nothing reads the input {name}", binding.place, "remove it, or use it")
         elif name == "it":
-            self.report("E0601", "nothing reads the tensor of this line", binding.place, "give it a name and use it, make it an output, or remove the line")
+            self.report(
+                "E0601",
+                "nothing reads the tensor of this line",
+                binding.place,
+                "give it a name and use it, make it an output, or remove the line",
+            )
         else:
-            self.report("E0601", f"nothing reads the tensor {name}", binding.place, "use it, call it `_`, or remove the line")
+            self.report(
+                "E0601", f"nothing reads the tensor {name}", binding.place, "use it, call it `_`, or remove the line"
+            )
 
     def poison(self, target: tree.Target) -> None:
         """Bind every name of a target to POISON, after an error on its right side."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from archonnx.compiler.elaborate import evaluate
+from archonnx.compiler.elaborate import constants, evaluate
 from archonnx.compiler.elaborate.state import Binding, Frame
 from archonnx.compiler.elaborate.values import POISON, Abort, DTypeValue, kind_of
 from archonnx.compiler.graph import TensorType, Value
@@ -25,25 +25,34 @@ def dtype_of(node: tree.Name, frame: Frame) -> str:
         return node.id
     if bound is not None and isinstance(bound.value, str) and bound.value in DTYPES:
         return bound.value
-    value = evaluate.constant(node.id, frame, node.place)
+    value = constants.constant(node.id, frame, node.place)
     if isinstance(value, DTypeValue):
         return value.name
     if node.id in ALIASES:
         raise frame.error("E0387", f"{node.id} is no dtype here", node.place, f"write {ALIASES[node.id]}")
     near = did_you_mean(node.id, list(DTYPES))
-    raise frame.error("E0387", f"{node.id} is no dtype", node.place, f"did you mean {near[0]}?" if near else "dtypes are " + ", ".join(DTYPES))
+    raise frame.error(
+        "E0387",
+        f"{node.id} is no dtype",
+        node.place,
+        f"did you mean {near[0]}?" if near else "dtypes are " + ", ".join(DTYPES),
+    )
 
 
 def declare_input(node: tree.TypeExpr, frame: Frame) -> tuple[TensorType, list[Place | None]]:
     """The type of an input of the compiled model: symbols that are new become the graph's. Also where its axes are written."""
     if node.dtype is None or node.shape is None:
         missing = "a dtype" if node.dtype is None else "a shape"
-        raise frame.error("E0613", f"an input of a model needs {missing}", node.place, "write both: float32[N, 224, 224, 3]")
+        raise frame.error(
+            "E0613", f"an input of a model needs {missing}", node.place, "write both: float32[N, 224, 224, 3]"
+        )
     dtype = dtype_of(node.dtype, frame)
     shape: list[Dim] = []
     for entry in node.shape:
         if isinstance(entry, tree.Literal) and entry.value is ...:
-            raise frame.error("E0613", "the axes of a model's input are counted: `...` stands in blocks only", entry.place)
+            raise frame.error(
+                "E0613", "the axes of a model's input are counted: `...` stands in blocks only", entry.place
+            )
         for name in _new_symbols(entry, frame):
             minimum = 0 if name.id in frame.zero_symbols else 1
             frame.names[name.id] = Binding(dims.symbol(name.id, minimum), name.place, "symbol")
@@ -63,7 +72,7 @@ def _new_symbols(entry: tree.Expr, frame: Frame) -> list[tree.Name]:
     while stack:
         node = stack.pop()
         if isinstance(node, tree.Name):
-            if is_symbol_name(node.id) and node.id not in frame.names and not evaluate.is_constant(node.id, frame):
+            if is_symbol_name(node.id) and node.id not in frame.names and not constants.is_constant(node.id, frame):
                 found.append(node)
         elif isinstance(node, tree.Chain):
             stack.extend(node.operands)
@@ -77,8 +86,10 @@ def _new_symbols(entry: tree.Expr, frame: Frame) -> list[tree.Name]:
 def size_of(entry: tree.Expr, frame: Frame) -> Dim:
     """The size that a type's entry stands for; every name in it must be bound."""
     if isinstance(entry, tree.Literal) and entry.value is None:
-        raise frame.error("E0386", "None is no size", entry.place, "name the axis: N for the batch, T for time, H and W")
-    if isinstance(entry, tree.Name) and entry.id not in frame.names and not evaluate.is_constant(entry.id, frame):
+        raise frame.error(
+            "E0386", "None is no size", entry.place, "name the axis: N for the batch, T for time, H and W"
+        )
+    if isinstance(entry, tree.Name) and entry.id not in frame.names and not constants.is_constant(entry.id, frame):
         help = f"a symbol begins with a capital: {entry.id.capitalize()}" if entry.id[:1].islower() else None
         raise frame.error("E0384", f"{entry.id} stands in a type and is not bound", entry.place, help)
     value = evaluate.expression(entry, frame)
@@ -93,7 +104,12 @@ def size_of(entry: tree.Expr, frame: Frame) -> Dim:
     if isinstance(value, Expr):
         return value
     help = "sizes are whole numbers: `//` divides, `int()` cuts" if isinstance(value, float) else None
-    raise frame.error("E0386", f"a size is a whole number, got {kind_of(value)}" + (f" ({value})" if isinstance(value, float) else ""), entry.place, help)
+    raise frame.error(
+        "E0386",
+        f"a size is a whole number, got {kind_of(value)}" + (f" ({value})" if isinstance(value, float) else ""),
+        entry.place,
+        help,
+    )
 
 
 def match(node: tree.TypeExpr, value: Value, frame: Frame, what: str, place: Place | None = None) -> None:
@@ -106,7 +122,11 @@ def match(node: tree.TypeExpr, value: Value, frame: Frame, what: str, place: Pla
         dtype = dtype_of(node.dtype, frame)
         if dtype != value.type.dtype:
             raise frame.error(
-                "E0380", f"{what} is {dtype}, got {value.type}", at, f"convert it: cast(x, {dtype})", labels=_from(value, at)
+                "E0380",
+                f"{what} is {dtype}, got {value.type}",
+                at,
+                f"convert it: cast(x, {dtype})",
+                labels=_from(value, at),
             )
     if node.shape is None:
         return
@@ -130,7 +150,7 @@ def _match_size(entry: tree.Expr, size: Dim, value: Value, frame: Frame, what: s
     if isinstance(entry, tree.Name):
         if entry.id == "_":
             return
-        if is_symbol_name(entry.id) and entry.id not in frame.names and not evaluate.is_constant(entry.id, frame):
+        if is_symbol_name(entry.id) and entry.id not in frame.names and not constants.is_constant(entry.id, frame):
             frame.names[entry.id] = Binding(size, entry.place, "symbol")
             return
     for name in _new_symbols(entry, frame):
@@ -139,10 +159,14 @@ def _match_size(entry: tree.Expr, size: Dim, value: Value, frame: Frame, what: s
     verdict = frame.state.facts.equal(wanted, size)
     if verdict is Verdict.YES:
         return
-    written = frame.module.file.text.splitlines()[entry.place.line - 1][entry.place.column - 1 : entry.place.end_column - 1]
+    written = frame.module.file.text.splitlines()[entry.place.line - 1][
+        entry.place.column - 1 : entry.place.end_column - 1
+    ]
     meaning = f"{written} = {wanted}" if written != str(wanted) else written
     if verdict is Verdict.NO:
-        raise frame.error("E0382", f"{what} needs the size {meaning}, got {size} in {value.type}", at, labels=_from(value, at))
+        raise frame.error(
+            "E0382", f"{what} needs the size {meaning}, got {size} in {value.type}", at, labels=_from(value, at)
+        )
     raise frame.error(
         "E0383",
         f"{what} needs the size {meaning}, and nothing says that it equals {size} in {value.type}",

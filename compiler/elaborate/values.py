@@ -1,12 +1,12 @@
 """What an expression can stand for while elaborating, beside Python's own numbers, strings, tuples and lists.
 
-    graph.Value       a tensor
-    AppliableLayer    a layer of the library, constructed, not yet or already applied
-    AppliableBlock    a block or model, with its arguments
-    Results           several results; those of a block also by name
-    DTypeValue        `float32`
-    dims.Expr         a size that holds a symbol; dims.Condition a truth that depends on one; dims.Ratio an exact quotient
-    POISON            stands in for what an earlier error took away; whatever touches it stays silent
+graph.Value       a tensor
+AppliableLayer    a layer of the library, constructed, not yet or already applied
+AppliableBlock    a block or model, with its arguments
+Results           several results; those of a block also by name
+DTypeValue        `float32`
+dims.Expr         a size that holds a symbol; dims.Condition a truth that depends on one; dims.Ratio an exact quotient
+POISON            stands in for what an earlier error took away; whatever touches it stays silent
 """
 
 from __future__ import annotations
@@ -72,12 +72,19 @@ class Appliable:
     path: str | None = None
     uses: int = 0
 
+    @property
+    def constructor(self) -> str:
+        """The name it is written with."""
+        raise TypeError(f"{type(self).__name__} has no constructor")
+
 
 @dataclass(slots=True, eq=False)
 class AppliableLayer(Appliable):
     layer: Layer = None  # type: ignore[assignment]
     argument_places: Mapping[str, Place] = field(default_factory=dict)
-    announced_shape: tuple[str, tuple[Any, ...], Place] | None = None  # Keras' input_shape=, which the flow is held against
+    announced_shape: tuple[str, tuple[Any, ...], Place] | None = (
+        None  # Keras' input_shape=, which the flow is held against
+    )
 
     @property
     def constructor(self) -> str:

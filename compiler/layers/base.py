@@ -65,7 +65,7 @@ class LayerError(Exception):
 class Argument:
     """One declared argument: its domain, default and meaning. Built by `arg`."""
 
-    __slots__ = ("name", "domain", "default", "doc", "keras")
+    __slots__ = ("default", "doc", "domain", "keras", "name")
 
     def __init__(self, domain: Domain, default: Any, doc: str, keras: bool) -> None:
         self.name = ""
@@ -96,7 +96,9 @@ class Context(Protocol):
     facts: Facts
     opset: int  # the operator set that is compiled for
     results: int | None  # how many results an unpacking asks for, None where it is not unpacked
-    announced: TensorType | None  # the type written beside the name that the result is bound to, `y: float32[N, K] = ...`
+    announced: (
+        TensorType | None
+    )  # the type written beside the name that the result is bound to, `y: float32[N, K] = ...`
 
     def known(self, x: TensorType, axis: int, *, input: int = 0) -> int:
         """The size of an axis that a weight's shape needs, an int; E0301 where it is symbolic."""
@@ -118,7 +120,9 @@ class Layer:
 
     # What a subclass declares, as plain data.
     abstract: ClassVar[bool] = True  # set False by __init_subclass__ unless the class says `abstract = True` itself
-    inputs: ClassVar[tuple[str, ...]] = ("x",)  # names in order, Keras' own; `name?` may be left out; `*name` takes one or more
+    inputs: ClassVar[tuple[str, ...]] = (
+        "x",
+    )  # names in order, Keras' own; `name?` may be left out; `*name` takes one or more
     masking: ClassVar[Literal["pass", "drop", "use"]] = "pass"  # what becomes of Keras' mask: `supports_masking`
     makes_mask: ClassVar[bool] = False  # the last result of infer and lower is the mask of the first
     keras: ClassVar[str | None] = None  # the counterpart, as in keras.layers or keras.ops

@@ -1,0 +1,244 @@
+"""Constructors: layers, blocks, variants, raw and custom operators, from their bound arguments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from archonnx.compiler.elaborate import apply, binding, evaluate, rules
+from archonnx.compiler.elaborate.loader import Module
+from archonnx.compiler.elaborate.state import Binding, Frame
+from archonnx.compiler.elaborate.values import (
+    POISON,
+    Abort,
+    AppliableBlock,
+    AppliableLayer,
+    holds_tensor,
+    is_poisoned,
+    show,
+)
+from archonnx.compiler.layers.base import Argument, Layer, LayerError
+from archonnx.compiler.syntax import tree
+from archonnx.contract.diagnostics import Place, did_you_mean
+
+
+def construct_block(declared: tree.Body | tree.Variant, module: Module, node: tree.Call, frame: Frame) -> Any:
+    given = binding.arguments_of(node, frame)
+    if any(g.value is POISON for g in given):
+        return POISON
+    name = declared.name
+    body, home, preset = resolve_variant(declared, module, frame, node.place)
+    parameters = [p.name for p in body.parameters]
+    bound = binding.with_defaults(declared, given, parameters, name, node, frame, ("name", "trainable"))
+    extras = binding.extras_of(bound, frame)
+    arguments = binding.complete(
+        body, home, {**preset, **{n: g.value for n, g in bound.items()}}, name, node.place, frame
+    )
+    made = AppliableBlock(
+        frame.scope, node.place, extras[0], None, extras[1], body=body, module=home, arguments=arguments
+    )
+    frame.state.appliables.append((made, frame.trail))
+    return made
+
+
+def resolve_variant(
+    declared: tree.Body | tree.Variant, module: Module, frame: Frame, place: Place
+) -> tuple[tree.Body, Module, dict[str, Any]]:
+    """The body behind a variant, with the arguments that it and the variants under it set."""
+    preset: dict[str, Any] = {}
+    seen: list[object] = []
+    while isinstance(declared, tree.Variant):
+        if any(declared is s for s in seen):
+            raise frame.error("E0210", f"the model {declared.name} is a variant of itself", declared.name_place)
+        seen.append(declared)
+        inner = Frame(frame.state, module, None, frame.scope)
+        callee = declared.call.function
+        found = binding.find(callee.id, inner) if isinstance(callee, tree.Name) else None
+        if found is None or isinstance(found[1], tree.Def):
+            if isinstance(callee, tree.Name) and callee.id in module.failed_imports:
+                raise Abort(None)
+            names = [m.name for m in module.models() if m is not declared]
+            near = did_you_mean(callee.id, names) if isinstance(callee, tree.Name) else []
+            raise inner.error(
+                "E0202",
+                "a variant is made of a model: model NAME = MODEL(arguments)",
+                callee.place,
+                f"did you mean {near[0]}?" if near else None,
+            )
+        home, base = found
+        parameters = _parameters(base, home, inner, declared.call.place)
+        bound = binding.bind(
+            binding.arguments_of(declared.call, inner), parameters, base.name, declared.call.place, inner
+        )
+        for name, argument in bound.items():
+            preset.setdefault(name, argument.value)
+        declared, module = base, home
+    return declared, module, preset
+
+
+def _parameters(declared: tree.Body | tree.Variant, module: Module, frame: Frame, place: Place) -> list[str]:
+    if isinstance(declared, tree.Body):
+        return [p.name for p in declared.parameters]
+    return [p.name for p in resolve_variant(declared, module, frame, place)[0].parameters]
+
+
+def call_def(declared: tree.Def, module: Module, node: tree.Call, frame: Frame) -> Any:
+    given = binding.arguments_of(node, frame)
+    if is_poisoned(*(g.value for g in given)):
+        return POISON
+    if any(declared is d for d in frame.state.calling):
+        raise frame.error(
+            "E0213",
+            f"the function {declared.name} calls itself",
+            node.place,
+            "functions are expressions without recursion",
+        )
+    bound = binding.bind(given, [p.name for p in declared.parameters], declared.name, node.place, frame)
+    frame.state.calling.append(declared)
+    try:
+        values = binding.complete(
+            declared, module, {n: g.value for n, g in bound.items()}, declared.name, node.place, frame
+        )
+        inner = Frame(frame.state, module, None, frame.scope, frame.trail)
+        inner.names = {n: Binding(v, node.place, "parameter") for n, v in values.items()}
+        return evaluate.expression(declared.value, inner)
+    finally:
+        frame.state.calling.pop()
+
+
+def construct_layer(layer: type[Layer], node: tree.Call, frame: Frame) -> Any:
+    given = binding.arguments_of(node, frame)
+    bound = binding.with_defaults(layer, given, list(layer.declared), layer.__name__, node, frame, binding.LAYER_EXTRAS)
+    return construct(layer, bound, node, frame)
+
+
+def construct(layer: type[Layer], bound: dict[str, binding.Given], node: tree.Call, frame: Frame) -> Any:
+    """A layer of the library from its bound arguments; each value is held against its domain (E0403)."""
+    from archonnx.compiler.layers.domains import DomainError
+
+    name = layer.__name__
+    if any(g.value is POISON for g in bound.values()):
+        return POISON
+    tensors = [g for g in bound.values() if holds_tensor(g.value)]
+    if tensors:
+        text = f"x -> {name}(...)"
+        raise frame.error(
+            "E0607",
+            f"{name} is configured in parentheses and applied by the arrow: a tensor does not go in",
+            tensors[0].place,
+            f"write {text}",
+        )
+    given_name, trainable = binding.extras_of(bound, frame)
+    values: dict[str, Any] = {}
+    before = len(frame.state.diagnostics.found)
+    for argument in layer.declared.values():
+        if argument.name not in bound:
+            if argument.required:
+                missing = [a.name for a in layer.declared.values() if a.required and a.name not in bound]
+                frame.report(
+                    "E0401", f"{name} needs {binding.listed(missing)}", node.place, f"{name}({_layer_signature(layer)})"
+                )
+                break
+            values[argument.name] = argument.default
+            continue
+        one = bound[argument.name]
+        try:
+            values[argument.name] = argument.domain.parse(plain(one.value))
+        except DomainError as error:
+            frame.report(
+                "E0403",
+                f"{argument.name} of {name} is {error.expected}, got {show(one.value)}",
+                one.value_place,
+                getattr(error, "help", None),
+            )
+    if len(frame.state.diagnostics.found) > before:
+        raise Abort(None)
+    for argument in layer.declared.values():
+        values[argument.name] = _parse_default(argument, values[argument.name], argument.name in bound)
+    made = layer(values)
+    places = {n: g.value_place for n, g in bound.items()}
+    try:
+        made.validate()
+    except LayerError as error:
+        raise rules.layer_error(error, frame, node.place, places) from None
+    made.place = node.place
+    appliable = AppliableLayer(frame.scope, node.place, given_name, None, trainable, layer=made, argument_places=places)
+    for extra in binding.LAYER_EXTRAS[2:]:
+        if extra in bound and extra not in layer.declared:
+            appliable.announced_shape = apply.announced_shape(extra, bound[extra], frame)
+    frame.state.appliables.append((appliable, frame.trail))
+    return appliable
+
+
+def _parse_default(argument: Argument, value: Any, given: bool) -> Any:
+    """Defaults are written as a user would write them: they pass through the domain too, unless it does not take them (None)."""
+    if given or value is None:
+        return value
+    return argument.domain.parse(value)
+
+
+def plain(value: Any) -> Any:
+    """What a domain gets: a wrapped layer as the layer itself, dtypes by name, ranges as lists."""
+    if isinstance(value, AppliableLayer):
+        value.uses += 1  # a wrapper applies it
+        return value.layer
+    from archonnx.compiler.elaborate.values import DTypeValue
+
+    if isinstance(value, DTypeValue):
+        return value.name
+    if isinstance(value, range):
+        return list(value)
+    return value
+
+
+def _layer_signature(layer: type[Layer]) -> str:
+    return ", ".join(a.name if a.required else f"{a.name}=..." for a in list(layer.declared.values())[:6]) + (
+        ", ..." if len(layer.declared) > 6 else ""
+    )
+
+
+def construct_raw(callee: tree.Attribute, node: tree.Call, frame: Frame) -> Any:
+    from archonnx.compiler.functions.raw import raw_operator
+
+    try:
+        layer = raw_operator(callee.name, frame.state.opset)
+    except LayerError as error:
+        raise rules.layer_error(error, frame, callee.place, {}) from None
+    bound = binding.bind(
+        binding.arguments_of(node, frame),
+        list(layer.declared),
+        f"onnx.{callee.name}",
+        node.place,
+        frame,
+        ("name", "trainable"),
+    )
+    return construct(layer, bound, node, frame)
+
+
+def custom(callee: tree.Call, node: tree.Call, frame: Frame) -> Any:
+    from archonnx.compiler.functions.custom import custom_operator
+
+    which = binding.arguments_of(callee, frame)
+    if len(which) != 2 or not all(isinstance(g.value, str) and g.value for g in which):
+        raise frame.error(
+            "E0509",
+            "custom() takes a domain and an operator's name, two strings",
+            callee.place,
+            'custom("com.example", "Op")',
+        )
+    given = binding.arguments_of(node, frame)
+    if is_poisoned(*(g.value for g in given)):
+        return POISON
+    if any(g.name is None for g in given):
+        raise frame.error("E0404", "attributes of a custom operator are given by name", node.place)
+    try:
+        layer = custom_operator(
+            which[0].value,
+            which[1].value,
+            {g.name: plain(g.value) for g in given if g.name not in ("name", "trainable")},
+        )
+    except LayerError as error:
+        raise rules.layer_error(error, frame, callee.place, {g.name or "": g.value_place for g in given}) from None
+    bound = {g.name: g for g in given if g.name is not None}
+    return construct(
+        layer, {n: g for n, g in bound.items() if n in layer.declared or n in ("name", "trainable")}, node, frame
+    )

@@ -1,0 +1,1 @@
+"""Functions of tensors, by numpy's names: one class each, found by its name as layers are."""
