@@ -44,6 +44,7 @@ def compile(
     *,
     text: str | None = None,
     root: str | PathLike[str] | None = None,
+    opset: int | None = None,
     **parameters: Any,
 ) -> CompiledModel:
     """Compile one model of an architecture file, or of a text.
@@ -51,6 +52,7 @@ def compile(
     path: the .arch file; text: its source, instead of a file; exactly one of the two is given.
     model: which of its models, by name; without it the file's only model, or the only one that needs no argument.
     root: the folder that imports may reach, by default the file's own.
+    opset: the ONNX operator set to compile for, 17 or newer.
     parameters: the model's parameters, as Python numbers, strings, lists, tuples, booleans or None.
 
     Raises CompileError, which holds every diagnostic, where the source is wrong; UsageError where the call is; OSError
@@ -62,8 +64,8 @@ def compile(
 
     if path is None:
         assert text is not None
-        return artifact.compile_text(text, model=model, root=root, parameters=parameters)
-    return artifact.compile_file(path, model=model, root=root, parameters=parameters)
+        return artifact.compile_text(text, model=model, root=root, parameters=parameters, opset=opset)
+    return artifact.compile_file(path, model=model, root=root, parameters=parameters, opset=opset)
 
 
 def load(model: str | PathLike[str] | CompiledModel, device: str = "auto") -> Session:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -36,7 +36,7 @@ def build(
     parameters: dict[str, Any],
     root: Path | None,
     seed: int,
-    weights: str,
+    weights: Literal["init", "none"],
     opset: int | None,
 ) -> int:
     """Compile a model to an ONNX file.
@@ -54,12 +54,12 @@ def build(
       archonnx build model.arch -o model.onnx --set classes=5 --opset 18
     """
     began = time.perf_counter()
-    result = compiled(file, model, parameters, root)
+    result = compiled(file, model, parameters, root, opset)
     target = output or Path(f"{result.name}.onnx")
     if target.suffix != ".onnx":
         raise UsageError(f"-o {target}: the file's name ends in .onnx")
     with Steps(f"building {target.name}") as steps:
-        result.save(target, seed=seed, weights=weights, opset=opset, progress=steps)
+        result.save(target, seed=seed, weights=weights, progress=steps)
     size = target.stat().st_size + sum(p.stat().st_size for p in _data_files(target))
     say(f"{target}: {result.name}, {_size(size)}, in {time.perf_counter() - began:.2f} s")
     return 0

@@ -3,47 +3,36 @@
 from __future__ import annotations
 
 import json
-import platform
-import sys
-from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 import click
 
 from archonnx._version import __version__
-from archonnx.cli.console import out
+from archonnx.cli.console import busy, out
+from archonnx.cli.errors import MACHINE
 from archonnx.cli.options import color_option, format_option
 
-# What archonnx uses, and the extra that brings it (none: always installed).
-_LIBRARIES = {
-    "onnx": "",
-    "numpy": "",
-    "onnxruntime": "cpu",
-    "onnxruntime-gpu": "gpu",
-    "onnxruntime-ep-openvino": "openvino",
-    "keras": "keras",
-    "tensorflow": "keras",
-    "tensorflow-cpu": "keras",
-    "torch": "torch",
-}
 
+@click.command()
+@format_option("text", "json")
+@color_option
+def doctor(format: str) -> int:
+    """Say what this machine can run models on, and why not on more.
 
-def libraries() -> dict[str, str | None]:
-    """The version of each library archonnx may use, None where it is not installed."""
-    found: dict[str, str | None] = {}
-    for name in _LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = None
-    return found
+    Prints the interpreter, the libraries that are installed, the devices models can run on, and for each device that
+    cannot be used the driver, library or wheel that is missing and the command that mends it. Ends with 3 where no
+    device can be used.
 
+    \b
+    Examples:
+      archonnx doctor
+      archonnx doctor --format json
+    """
+    from archonnx.runtime.devices import diagnose
 
-def system() -> dict[str, Any]:
-    """This machine and interpreter, in words."""
-    return {
-        "archonnx": __version__,
-        "python": platform.python_version(),
-        "executable": sys.executable,
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-    }
+    with busy("looking at this machine"):
+        diagnosis = diagnose()
+    if format == "json":
+        out(json.dumps({"archonnx": __version__, **diagnosis.json()}, indent=2))
+    else:
+        out(f"archonnx     {__version__}\n{diagnosis.text()}")
+    return 0 if diagnosis.auto else MACHINE

@@ -6,7 +6,9 @@ import errno
 import os
 import signal
 import sys
+import threading
 from types import FrameType, TracebackType
+from typing import Any
 
 from archonnx.cli.console import colorful, settings, styled
 from archonnx.contract.diagnostics import ArchonnxError, CompileError
@@ -42,21 +44,22 @@ class Boundary:
 
     def __init__(self) -> None:
         self.code = DONE
+        self._before: Any = None
 
     def __enter__(self) -> Boundary:
         settings.color, settings.format = None, "text"
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="backslashreplace")  # a file's odd name must not stop a message about it
-        try:
-            signal.signal(signal.SIGTERM, _terminate)
-        except ValueError:
-            return self  # only the main thread may ask for signals; elsewhere the host program decides
+        if threading.current_thread() is threading.main_thread():  # no other may ask for signals
+            self._before = signal.signal(signal.SIGTERM, _terminate)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
+        if self._before is not None:
+            signal.signal(signal.SIGTERM, self._before)
         try:
             if error is not None:
                 self.code = report(error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -93,16 +93,18 @@ def arch_argument(function: Function) -> Function:
     return click.argument("file", type=click.Path(path_type=Path))(function)
 
 
-def compiled(file: Path, model: str | None, parameters: dict[str, Any], root: Path | None) -> CompiledModel:
+def compiled(
+    file: Path, model: str | None, parameters: dict[str, Any], root: Path | None, opset: int | None = None
+) -> CompiledModel:
     """Compile and print the warnings. Raises as archonnx.compile does."""
     from archonnx.compiler.artifact import compile_file
 
-    result = compile_file(file, model=model, root=root, parameters=parameters)
+    result = compile_file(file, model=model, root=root, parameters=parameters, opset=opset)
     warn(result.diagnostics, result.sources)
     return result
 
 
-def warn(diagnostics: Sequence[Diagnostic], sources: dict[str, str]) -> None:
+def warn(diagnostics: Sequence[Diagnostic], sources: Mapping[str, str]) -> None:
     """Print diagnostics, warnings for the most part, on stderr."""
     if diagnostics:
         from archonnx.contract.render import render_text

@@ -1,47 +1,48 @@
-"""Arrays as people and tools read them: tables for small results, the best K of classifiers, JSON and NumPy files."""
+"""Results as people and tools read them: tables for small results, the best K of classifiers, JSON, .npz files."""
 
 from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archonnx.cli.console import out, rich_console, say, styled
 from archonnx.contract.diagnostics import UsageError
-from archonnx.contract.files import replace_file, replacing
 
 if TYPE_CHECKING:
     import numpy as np
-
-    Arrays = Mapping[str, np.ndarray[Any, Any]]
 
 TABLE_ROWS = 64  # a result of so many rows
 TABLE_COLUMNS = 16  # and columns, inputs included, is printed as a table
 SHOWN_ROWS = 16  # rows of which the best K are listed
 SHOWN_VALUES = 8  # values shown of a large output
 
+Results = Mapping[str, Any]  # arrays by name; models of others may give sequences and maps too
 
-def print_results(inputs: Arrays, outputs: Arrays, top: int | None, labels: Sequence[str] | None) -> None:
-    """Print a table of inputs and outputs where all is small, else each output, or the best `top` of its rows."""
-    if top is None and print_table(inputs, outputs):
+
+def print_results(inputs: Results, outputs: Results, most: int | None, labels: Sequence[str] | None) -> None:
+    """Print a table of inputs and outputs where all is small, else each output, or the `most` best of its rows."""
+    if most is None and print_table(inputs, outputs):
         return
     for name, array in outputs.items():
-        shape = ", ".join(map(str, array.shape))
-        out(f"{styled(name, 'bold')}: {array.dtype}[{shape}]")
-        if top is not None and array.ndim >= 1 and array.shape[-1] > 1:
-            _print_best(array, top, labels)
-        else:
+        if not hasattr(array, "dtype"):
+            out(f"{styled(name, 'bold')}: {array!r}")
+            continue
+        out(f"{styled(name, 'bold')}: {array.dtype}[{', '.join(map(str, array.shape))}]")
+        rows = None if most is None else ranked(array, most, labels)
+        if rows is None:
             _print_values(array)
+        else:
+            _print_best(rows, array.shape[:-1])
 
 
-def columns(arrays: Arrays) -> list[tuple[str, np.ndarray[Any, Any]]] | None:
+def columns(arrays: Results) -> list[tuple[str, np.ndarray[Any, Any]]] | None:
     """Each array as columns over its first axis: `bits` of [N, 2] gives `bits[0]`, `bits[1]`; None for too many."""
     found: list[tuple[str, Any]] = []
     for name, array in arrays.items():
-        if array.ndim == 0:
+        if getattr(array, "ndim", 0) == 0:
             return None
         wide = array.reshape(array.shape[0], -1) if array.shape[0] else array.reshape(0, 1)
         if wide.shape[1] > TABLE_COLUMNS:
@@ -55,7 +56,7 @@ def columns(arrays: Arrays) -> list[tuple[str, np.ndarray[Any, Any]]] | None:
     return found
 
 
-def print_table(inputs: Arrays, outputs: Arrays) -> bool:
+def print_table(inputs: Results, outputs: Results) -> bool:
     """Print inputs beside outputs, a row an example, where both are small enough; say whether that was so."""
     left, right = columns(inputs), columns(outputs)
     if not left or not right or len(left) + len(right) > TABLE_COLUMNS:
@@ -87,32 +88,30 @@ def shown(value: Any) -> str:
     return f"{float(value):.6g}"
 
 
-def best(row: np.ndarray[Any, Any], top: int, labels: Sequence[str] | None) -> list[dict[str, Any]]:
-    """The `top` largest of a row, largest first, ties in their order; each with its index, label and value."""
-    import numpy as np
+def ranked(array: Any, most: int, labels: Sequence[str] | None) -> list[list[dict[str, Any]]] | None:
+    """The `most` largest of each row, largest first, with index, label and value; None for what has no last axis to rank.
 
-    order = np.argsort(-row.astype(np.float64), kind="stable")[:top]
-    found = []
-    for index in map(int, order):
-        entry: dict[str, Any] = {"index": index, "value": _plain(row[index].item())}
-        if labels is not None and index < len(labels):
-            entry["label"] = labels[index]
-        found.append(entry)
-    return found
+    Labels are used where there is one for each place along the last axis.
+    """
+    from archonnx.runtime.results import top
+
+    if getattr(array, "ndim", 0) == 0 or array.shape[-1] < 2 or array.dtype.kind not in "fiubV":
+        return None
+    fitting = labels if labels is not None and len(labels) == array.shape[-1] else None
+    return [
+        [{"index": index, **({"label": label} if fitting else {}), "value": value} for index, label, value in row]
+        for row in top(array, most, fitting)
+    ]
 
 
-def _print_best(array: np.ndarray[Any, Any], top: int, labels: Sequence[str] | None) -> None:
-    rows = array.reshape(-1, array.shape[-1])
-    for number, row in enumerate(rows[:SHOWN_ROWS]):
+def _print_best(rows: list[list[dict[str, Any]]], shape: Sequence[int]) -> None:
+    for number, entries in enumerate(rows[:SHOWN_ROWS]):
         if len(rows) > 1:
-            place = ", ".join(map(str, _unravel(number, array.shape[:-1])))
-            out(styled(f"  [{place}]", "dim"))
-        entries = best(row, top, labels)
-        names = [entry.get("label", str(entry["index"])) for entry in entries]
+            out(styled(f"  [{', '.join(map(str, _unravel(number, shape)))}]", "dim"))
+        names = [str(entry.get("label", entry["index"])) for entry in entries]
         width = max(map(len, names), default=0)
         for name, entry in zip(names, entries, strict=True):
-            value = entry["value"]
-            out(f"  {name:<{width}}  {value if isinstance(value, str) else format(value, '.6g')}")
+            out(f"  {name:<{width}}  {entry['value']:.6g}")
     if len(rows) > SHOWN_ROWS:
         out(styled(f"  ... and {len(rows) - SHOWN_ROWS} more rows", "dim"))
 
@@ -133,68 +132,63 @@ def _print_values(array: np.ndarray[Any, Any]) -> None:
         out(f"  smallest {real.min():.6g}, largest {real.max():.6g}, mean {real.mean():.6g}")
 
 
-def as_json(outputs: Arrays, top: int | None, labels: Sequence[str] | None, about: Mapping[str, Any]) -> str:
+def as_json(outputs: Results, most: int | None, labels: Sequence[str] | None, about: Mapping[str, Any]) -> str:
     """The outputs as one JSON document, beside what `about` says of the run; NaN and infinities become strings."""
     document: dict[str, Any] = {"outputs": {}, **about}
-    for name, array in outputs.items():
-        entry: dict[str, Any] = {"dtype": str(array.dtype), "shape": list(array.shape)}
-        if top is not None and array.ndim >= 1 and array.shape[-1] > 1:
-            entry["top"] = [best(row, top, labels) for row in array.reshape(-1, array.shape[-1])]
-        else:
-            entry["data"] = _plain(array.tolist())
+    for name, value in outputs.items():
+        if not hasattr(value, "dtype"):  # a sequence or a map
+            document["outputs"][name] = {"data": _plain(value)}
+            continue
+        entry: dict[str, Any] = {"dtype": str(value.dtype), "shape": list(value.shape)}
+        rows = None if most is None else ranked(value, most, labels)
+        entry.update({"data": _plain(value)} if rows is None else {"top": _plain(rows)})
         document["outputs"][name] = entry
     return json.dumps(document)
 
 
 def _plain(value: Any) -> Any:
-    """Nested lists of numbers as JSON has them."""
-    if isinstance(value, list):
+    """Results, nested lists and maps of numbers as JSON has them."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     if isinstance(value, bytes):
         return value.decode("utf-8", errors="replace")
-    if value is None or isinstance(value, bool | int | float | str):
+    if value is None or isinstance(value, bool | int | str):
         return value
-    return float(value)
+    number = float(value)
+    if math.isfinite(number):
+        return number
+    return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
 
 
-def write_results(path: Path, outputs: Arrays) -> None:
-    """Write the outputs, whole or not at all: .npz holds all by name, .npy one array, .json as --format json prints it.
+def check_ending(path: Path) -> None:
+    """Raise UsageError for a file that `write_results` does not write, before anything is computed."""
+    if path.suffix not in (".npz", ".json"):
+        raise UsageError(f"--output {path}: the file's name ends in .npz or .json")
 
-    Raises UsageError for another ending, or for .npy where there are several outputs; OSError where writing fails.
+
+def write_results(path: Path, outputs: Results) -> None:
+    """Write the outputs by name, whole or not at all: .npz, or .json as --format json prints them.
+
+    bfloat16 and float8, which NumPy's files do not hold, are written as float32, which holds their values. Raises
+    UsageError for an ending that is neither, or for a sequence or map in .npz; OSError where writing fails.
     """
-    import numpy as np
+    check_ending(path)
+    if path.suffix == ".json":
+        from archonnx.contract.files import replace_file
 
-    if path.suffix == ".npz":
-        with replacing(path) as stream:
-            stored: dict[str, Any] = {name: _storable(name, array) for name, array in outputs.items()}
-            np.savez(stream, **stored)
-    elif path.suffix == ".npy":
-        if len(outputs) != 1:
-            raise UsageError(
-                f"--output {path}: .npy holds one array, there are {len(outputs)} outputs; name a .npz file"
-            )
-        ((name, array),) = outputs.items()
-        with replacing(path) as stream:
-            np.save(stream, _storable(name, array))
-    elif path.suffix == ".json":
         replace_file(path, (as_json(outputs, None, None, {}) + "\n").encode("utf-8"))
     else:
-        raise UsageError(f"--output {path}: the file's name ends in .npz, .npy or .json")
+        from archonnx.runtime.results import save_npz
+
+        for name, value in outputs.items():
+            if not hasattr(value, "dtype"):
+                raise UsageError(f"--output {path}: {name} is no array but a {type(value).__name__}; name a .json file")
+        save_npz(path, outputs)
     say(f"{path}: written")
-
-
-def _storable(name: str, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """The array as NumPy's files can hold it: bfloat16 and float8, which they cannot, as float32, and that is said."""
-    import numpy as np
-
-    if array.dtype.kind != "V" and array.dtype.isbuiltin == 1:
-        return array
-    if array.dtype.kind == "O":
-        return array.astype(str)
-    print(f"{name}: {array.dtype} is stored as float32, which holds each of its values", file=sys.stderr)
-    return array.astype(np.float32)
 
 
 def _unravel(index: int, shape: Sequence[int]) -> tuple[int, ...]:

@@ -1,0 +1,151 @@
+"""`archonnx run MODEL --input name=VALUE`: a model on arrays and pictures."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from archonnx.cli import results
+from archonnx.cli.console import busy, out, say, styled
+from archonnx.cli.options import color_option, compiled, format_option, model_options
+from archonnx.contract.diagnostics import UsageError
+
+if TYPE_CHECKING:
+    from archonnx.compiler.artifact import CompiledModel
+    from archonnx.runtime.session import Session
+
+
+@click.command()
+@click.argument("file", metavar="MODEL", type=click.Path(path_type=Path))
+@click.option("--input", "-i", "given", multiple=True, metavar="NAME=VALUE", help="An input; repeatable. See below.")
+@model_options
+@click.option(
+    "--top", type=click.IntRange(min=1), metavar="K", help="Print the K largest values of each row, with labels."
+)
+@click.option(
+    "--output", "-o", type=click.Path(path_type=Path), metavar="FILE", help="Write the outputs: .npz or .json."
+)
+@click.option(
+    "--device", default="auto", show_default=True, help="auto, cpu or cuda; the latter two never run elsewhere."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of initial weights, for an .arch file.")
+@click.option("--repeat", type=click.IntRange(min=1), default=1, metavar="N", help="Run N times, tell the median time.")
+@format_option("text", "json")
+@color_option
+def run(
+    file: Path,
+    given: tuple[str, ...],
+    model: str | None,
+    parameters: dict[str, Any],
+    root: Path | None,
+    top: int | None,
+    output: Path | None,
+    device: str,
+    seed: int,
+    repeat: int,
+    format: str,
+) -> int:
+    """Run a model on arrays and pictures.
+
+    MODEL is an .onnx file, anybody's, or an .arch file, which is compiled first. Each input is NAME=VALUE (VALUE alone
+    where there is only one), VALUE being
+
+    \b
+      a literal        bits=[[0,0],[0,1]]    flag=True    scale=0.5
+      an array file    x=x.npy    x=arrays.npz    x=x.json
+      a picture        image=photo.jpg
+
+    A picture is decoded to 0-255, cast to the input's type, and resized only where the input's size is fixed; what was
+    done to it is said on stderr. Small results are printed as a table, inputs beside outputs.
+
+    \b
+    Examples:
+      archonnx run dnn.onnx --input image=photo.jpg --top 3
+      archonnx run models/gates.arch --model XOR --input 'bits=[[0,0],[0,1],[1,0],[1,1]]'
+      archonnx run model.onnx --input x=x.npy --output y.npz --format json
+    """
+    from archonnx.runtime.inputs import decode_inputs
+
+    if output is not None:
+        results.check_ending(output)
+    session, name = _load(file, model, parameters, root, device, seed)
+    with session:
+        inputs = session.check(decode_inputs(given, session.inputs, _remark))
+        times = []
+        with busy(f"running {name}"):
+            for _ in range(repeat):
+                outputs, seconds = session.run_with_timing(inputs)
+                times.append(seconds)
+        about = _about(session, name, times)
+        _say_about(session, about, repeat)
+        if output is not None:
+            results.write_results(output, outputs)
+        if format == "json":
+            out(results.as_json(outputs, top, session.labels, about))
+        else:
+            results.print_results(inputs, outputs, top, session.labels)
+    return 0
+
+
+@dataclass(frozen=True)
+class _Seeded:
+    """A compiled model whose weights are drawn from the seed asked for when the runtime saves it."""
+
+    model: CompiledModel
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return self.model.name
+
+    def save(self, path: Path, /) -> object:
+        return self.model.save(path, seed=self.seed)
+
+
+def _load(
+    file: Path, model: str | None, parameters: dict[str, Any], root: Path | None, device: str, seed: int
+) -> tuple[Session, str]:
+    """The session, and what to call the model."""
+    from archonnx.runtime.session import load
+
+    if file.suffix == ".arch":
+        source = compiled(file, model, parameters, root)
+        with busy(f"building {source.name}"):
+            return load(_Seeded(source, seed), device), source.name
+    if model is not None or parameters:
+        raise UsageError(f"--model and --set choose what to compile; {file} is compiled already")
+    with busy(f"loading {file}"):
+        session = load(file, device)
+    return session, session.name or file.name
+
+
+def _about(session: Session, name: str, times: list[float]) -> dict[str, Any]:
+    """What is said of the run beside its outputs."""
+    return {
+        "model": name,
+        "device": session.device,
+        "weights": "initial" if session.initial_weights else "given",
+        "milliseconds": round(statistics.median(times) * 1000, 3),
+    }
+
+
+def _say_about(session: Session, about: dict[str, Any], repeat: int) -> None:
+    if session.initial_weights:
+        say(
+            styled(
+                f"{about['model']} has initial weights: it was never trained, the values mean nothing yet",
+                "yellow",
+                sys.stderr,
+            )
+        )
+    runs = f", the median of {repeat} runs" if repeat > 1 else ""
+    say(f"{about['model']} ran on {about['device']} in {about['milliseconds']:.1f} ms{runs}")
+
+
+def _remark(line: str) -> None:
+    say(styled(line, "dim", sys.stderr))
