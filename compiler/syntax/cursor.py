@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_right
 from typing import NoReturn
 
 from archonnx.compiler.syntax.tokenizer import Token
@@ -9,6 +11,9 @@ from archonnx.compiler.syntax.words import OTHER_OPERATORS, PYTHON_STATEMENTS, R
 from archonnx.contract.diagnostics import Diagnostic, Label, Place
 
 _READABLE = 60  # characters of source that a reading in a help line may quote
+
+
+_BETWEEN = {"": "one statement a line", ")": "a comma is missing", "]": "a comma is missing"}
 
 
 class LineError(Exception):
@@ -27,6 +32,7 @@ class Cursor:
         self.text = text
         self.tokens: list[Token] = []
         self.at = 0
+        self.line_starts: list[int] = []
 
     def take(self, text: str) -> bool:
         """Steps over the token that reads `text`, if it is the next one."""
@@ -44,14 +50,19 @@ class Cursor:
         text = " ".join(self.text[start.offset : self.end_offset(end)].split())
         return text if len(text) <= _READABLE else text[: _READABLE // 2] + "..." + text[-_READABLE // 4 :]
 
+    def locate(self, offset: int) -> tuple[int, int]:
+        """The line and the column of an offset in the text."""
+        if not self.line_starts:
+            self.line_starts = [0, *(m.end() for m in re.finditer("\n", self.text))]
+        line = bisect_right(self.line_starts, offset)
+        return line, offset - self.line_starts[line - 1] + 1
+
     def end_offset(self, token: Token) -> int:
-        """Where a token ends in the text; one of several lines is measured from its last line."""
-        if token.kind in ("call", "paren", "subscript", "list"):
-            at = token.offset
-            for _ in range(token.end_line - token.line):
-                at = self.text.index("\n", at) + 1
-            return at + token.end_column - 1 if token.end_line > token.line else at + token.end_column - token.column
-        return token.offset + len(token.text)
+        """Where a token ends in the text."""
+        if token.end_line == token.line:
+            return token.offset + token.end_column - token.column
+        self.locate(0)
+        return self.line_starts[token.end_line - 1] + token.end_column - 1
 
     def fail(
         self, code: str, message: str, first: Token, help: str | None = None, last: Token | None = None, label: str = ""
@@ -84,7 +95,7 @@ class Cursor:
                 name = self.tokens[self.at - 1].text if self.at else "NAME"
                 help = f"write the whole assignment: {name} = {name} {operator} ..."
                 self.fail("E0120", f"there is no operator `{token.text}`", token, help)
-        if token.text == "=" and token.kind == "op":
+        if token.text == "=" and token.kind == "op" and help is None:
             help = "`==` compares; `NAME = VALUE` on a line of its own assigns"
             self.fail("E0117", f"expected {expected}, found `=`", token, help)
         if token.kind == "name" and token.text in PYTHON_STATEMENTS:
@@ -96,7 +107,7 @@ class Cursor:
         if token.kind == "end":
             return
         help = None
-        starts = token.kind in ("name", "number", "string", "fstring", "paren", "list") and token.text not in RESERVED
-        if starts and self.at:
-            help = "a comma is missing" if token is not self.tokens[0] and self.tokens[-1].text else None
+        operand = token.kind in ("name", "number", "string", "fstring", "paren", "list") and token.text not in RESERVED
+        if operand and self.at:
+            help = _BETWEEN.get(self.tokens[-1].text)
         self.unexpected(expected, help)

@@ -10,9 +10,11 @@ from archonnx.compiler.syntax.tokenizer import Token
 from archonnx.compiler.syntax.words import PYTHON_WORDS, RESERVED
 from archonnx.contract.diagnostics import Diagnostic, Diagnostics, Place
 
+_LIBRARIES = frozenset(["keras", "tensorflow", "tf", "torch", "numpy", "math"])
+
 
 class Opened(NamedTuple):
-    """A header: its node where it has one (`else` has none), and whether what follows on its line was reported as its body."""
+    """A header: its node where it has one (`else` has none), and whether a body on its own line was reported."""
 
     node: tree.Body | tree.For | tree.Branch | None
     inline: bool = False
@@ -83,7 +85,7 @@ class Declarations(Expressions):
         return Opened(node, inline)
 
     def colon(self, word: str) -> bool:
-        """The colon that ends a header. A missing one, and a body on the same line (the result), are reported and stepped over."""
+        """The colon that ends a header. A missing one, and a body on the same line (the result), are only reported."""
         token = self.tokens[self.at]
         if token.kind == "end":
             message = f"a colon is missing at the end of this `{word}` line"
@@ -206,6 +208,10 @@ class Declarations(Expressions):
         else:
             self.unquoted_path(token)
         path_place = self.place(token, self.tokens[self.at - 1])
+        if dotted and path.split(".")[0] in _LIBRARIES:
+            self.fail_at(
+                "E0131", f"there is nothing to import from `{path}`: layers are built in", path_place, "delete the line"
+            )
         if not self.take("import"):
             self.unexpected("`import`", 'write from "FILE.arch" import NAME')
         bracket = self.take("(")

@@ -1,4 +1,4 @@
-"""Brackets, parsed inside out: each pair folds into one token, innermost first, so that no depth makes the parser recursive."""
+"""Brackets, parsed inside out: each pair folds into one token, innermost first, so that nothing is recursive."""
 
 from __future__ import annotations
 
@@ -218,7 +218,7 @@ class Expressions(Operands):
             help = "lists are not changed: build a new one, such as `names = names + [value]`"
         elif isinstance(value, tree.Call) and isinstance(value.function, tree.Name):
             help = "a function is declared at the margin: `def NAME(parameters) = expression`"
-        self.fail_at("E0129", "only a name, or names in parentheses, can stand here", value.place, help)
+        return self.fail_at("E0129", "only a name, or names in parentheses, can stand here", value.place, help)
 
     def subscript(self) -> tuple[list[tree.Expr | tree.Slice], bool]:
         """The items of a subscript, and whether a comma was written."""

@@ -1,10 +1,11 @@
 """Rows to logical lines: a line goes on inside brackets, and below where the next row begins with `->`.
 
-A bracket that is never closed must not eat the file. It ends, and is reported, before a row that
+A bracket that is never closed must not eat the file. That it is not is known at a row that
 1. begins with a word that no expression can hold there (`input`, `model`, ...);
-2. follows a finished operand with another one (a missing comma reads the same, so the row must not be indented deeper than the
-   line, except below a header, whose body is);
-3. where the file or the nesting ends without it, is the first that could begin a statement, not indented deeper than the line.
+2. follows a finished operand with another one (a missing comma reads the same, so the row must not be indented deeper
+   than the line, except below a header, whose body is);
+and at the end of the file. The line then ends before the first row that could begin a statement and is not indented
+deeper, where there was one.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from archonnx.contract.diagnostics import Diagnostic, Diagnostics, Label, Place
 
 CLOSER = {"(": ")", "[": "]", "{": "}"}
 MAX_NESTING = 200
-_MANY_REWINDS = 20  # past this many, rule 3 is applied at once, so that no file is read more than this often
+_MANY_REWINDS = 20  # past this many, lines end at once where they could, so that no file is read more often
 _DANGLING = frozenset("-> + - * / // % @ ** & | ^ ~ << >> == != < > <= >= = . and or not in is \\".split())
 
 
@@ -85,8 +86,7 @@ class _Joiner:
                 if self.begins_statement(line.tokens[-1], row, shallow, header) or (
                     weak == at and self.rewinds >= _MANY_REWINDS
                 ):
-                    self.unclosed(stack[-1], line, row)
-                    return self.ended(line), at
+                    break
             elif start.text == "->":
                 if row.indent <= first.indent:
                     help = f"indent it deeper than line {first.tokens[0].line}, which it continues"
@@ -103,13 +103,13 @@ class _Joiner:
             line.bad = line.bad or row.broken
             self.nest(row, stack, line)
             at += 1
-        if stack and weak and before is not None and not (line.bad and at < len(self.rows)):
-            self.rewinds += 1
+        if stack and before is not None:
+            self.rewinds += weak < at
+            at = weak
             del line.tokens[before[0] :]
-            self.unclosed(before[1], line, self.rows[weak])
-            return self.ended(line), weak
-        if stack:
-            self.unclosed(stack[-1], line, None)
+            self.unclosed(before[1], line, self.rows[at])
+        elif stack:
+            self.unclosed(stack[-1], line, self.rows[at] if at < len(self.rows) else None)
         elif not line.bad and at >= len(self.rows):
             self.dangles(line, None)
         return self.ended(line), at

@@ -24,10 +24,8 @@ def number(parser: Operands, token: Token) -> tree.Literal:
     """An integer of at most 4,096 bits, or a double."""
     text = token.text
     if _INTEGER.fullmatch(text):
-        # a digit is worth at most four bits, and more than three
-        value = int(text, 0) if len(text) < MAX_BITS // 3 + 8 and text[:2] not in ("0b", "0B") else None
-        if value is None and text[:2] in ("0b", "0B") and len(text) <= 2 * MAX_BITS:
-            value = int(text, 0)
+        # Python reads decimal numbers of up to 4,300 digits, and others in linear time
+        value = int(text, 0) if len(text) <= MAX_BITS * (2 if text[1:2].isalpha() else 1) else None
         if value is None or value.bit_length() > MAX_BITS:
             parser.fail("E0103", f"an integer of more than {MAX_BITS:,} bits", token)
         return tree.Literal(parser.place(token, token), value)
@@ -43,7 +41,7 @@ def number(parser: Operands, token: Token) -> tree.Literal:
         help = "there are no complex numbers"
     elif re.fullmatch(r"[0-9]+[a-zA-Z]\w*", text):
         help = "a name begins with a letter or `_`; a product is written with `*`"
-    parser.fail("E0103", f"`{text}` is no number", token, help)
+    return parser.fail("E0103", f"`{text}` is no number", token, help)
 
 
 def strings(parser: Operands) -> tree.Expr:
@@ -60,8 +58,9 @@ def strings(parser: Operands) -> tree.Expr:
                 parts.append(unescape(body))
             else:
                 formatted = True
-                for part in f_parts(body):
-                    parts.append(part if isinstance(part, str) else _formatted(parser, token, start, part))
+                parts += [
+                    part if isinstance(part, str) else _formatted(parser, token, start, part) for part in f_parts(body)
+                ]
         except StringError as error:
             _fail_inside(parser, token, start, error)
         parser.at += 1
@@ -77,24 +76,14 @@ def strings(parser: Operands) -> tree.Expr:
     return tree.FString(place, joined)
 
 
-def _inside(parser: Operands, token: Token, at: int) -> tuple[int, int, int]:
-    """The line, the column and the offset of the line for a place `at` characters into a token."""
-    before = token.text[:at]
-    lines = before.count("\n")
-    column = at - before.rfind("\n") if lines else token.column + at
-    return token.line + lines, column, token.offset + at - column + 1
-
-
 def _formatted(parser: Operands, token: Token, start: int, part: tuple[int, int, str]) -> tree.Formatted:
-    begin, end, form = part
-    line, column, line_start = _inside(parser, token, start + begin)
-    offset = token.offset + start
-    value = parser.part(offset + begin, offset + end, line, line_start)
-    end_line, end_column, _ = _inside(parser, token, start + end)
-    return tree.Formatted(Place(parser.name, line, column, end_line, end_column), value, form)
+    begin, end = (token.offset + start + at for at in part[:2])
+    line, column = parser.locate(begin)
+    value = parser.part(begin, end, line, begin - column + 1)
+    return tree.Formatted(Place(parser.name, line, column, *parser.locate(end)), value, part[2])
 
 
 def _fail_inside(parser: Operands, token: Token, start: int, error: StringError) -> NoReturn:
-    line, column, _ = _inside(parser, token, start + error.offset)
+    line, column = parser.locate(token.offset + start + error.offset)
     place = Place(parser.name, line, column, line, column + error.length)
     parser.fail_at("E0124", error.message, place, error.help)

@@ -9,13 +9,13 @@ from archonnx.compiler.syntax.cursor import Cursor
 from archonnx.compiler.syntax.literals import number, strings
 from archonnx.compiler.syntax.slips import check_call, not_an_operand
 from archonnx.compiler.syntax.tokenizer import Token
-from archonnx.compiler.syntax.words import CONSTANTS, OTHER_CONSTANTS, OTHER_OPERATORS, RESERVED, VALUE_WORDS
+from archonnx.compiler.syntax.words import CONSTANTS, OTHER_CONSTANTS, RESERVED, VALUE_WORDS
 
 _UNARY, _NOT, _POWER, _COMPARE = 11, 3, 12, 4
 _PREFIXES = frozenset(["-", "+", "~", "not"])
 _BINARY = {
-    "or": 1, "and": 2, "in": 4, "is": 4, "not": 4, "==": 4, "!=": 4, "<": 4, "<=": 4, ">": 4, ">=": 4, "|": 5, "^": 6, "&": 7,
-    "<<": 8, ">>": 8, "+": 9, "-": 9, "*": 10, "/": 10, "//": 10, "%": 10, "@": 10, "**": 12,
+    "or": 1, "and": 2, "in": 4, "is": 4, "not": 4, "==": 4, "!=": 4, "<": 4, "<=": 4, ">": 4, ">=": 4,
+    "|": 5, "^": 6, "&": 7, "<<": 8, ">>": 8, "+": 9, "-": 9, "*": 10, "/": 10, "//": 10, "%": 10, "@": 10, "**": 12,
 }  # fmt: skip
 _NOT_HERE = (RESERVED - VALUE_WORDS) | OTHER_CONSTANTS.keys()
 
@@ -251,6 +251,4 @@ class Operands(Cursor):
         if token.text == "...":
             return tree.Literal(self.place(token, token), ...)
         self.at -= 1
-        if token.text in OTHER_OPERATORS and kind == "op":
-            self.fail("E0120", f"there is no operator `{token.text}`", token, OTHER_OPERATORS[token.text])
-        self.unexpected("an expression")
+        return self.unexpected("an expression")

@@ -1,10 +1,11 @@
-"""Source text to a syntax tree: bodies by indentation, one line after another, so that a bad line does not hide the next.
+"""Source text to a syntax tree: bodies by indentation, line after line, so that a bad line does not hide the next.
 
 Bodies are kept on a stack of their own: no depth of nesting makes the parser recursive.
 """
 
 from __future__ import annotations
 
+import gc
 import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,7 +35,14 @@ def parse(text: str, name: str) -> tuple[tree.File, list[Diagnostic]]:
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     diagnostics = Diagnostics()
-    file = _Parser(text, name, diagnostics).file()
+    # neither tokens nor the tree hold cycles, and looking for them while they grow takes longer than parsing
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        file = _Parser(text, name, diagnostics).file()
+    finally:
+        if collecting:
+            gc.enable()
     found = sorted(diagnostics.found, key=lambda d: (d.place.line, d.place.column) if d.place else (0, 0))
     if len(found) > MAX_REPORTED:
         rest = len(found) - MAX_REPORTED
@@ -93,6 +101,7 @@ class _Level:
     where: str  # "file" or "body"
     statements: list[tree.Statement]
     body: tree.Body | None = None  # until its first line has been read
+    odd: bool = False  # whether it was reported, and stands for the level that was meant
     last_if: tree.If | None = None  # the `if` that an `elif` or `else` on the next line belongs to
 
 
@@ -144,7 +153,7 @@ class _Parser(Statements):
         if awaited is not None:
             if line.indent > awaited.line.indent:
                 width = line.indent - awaited.line.indent
-                if width != 4 and width not in self.widths:
+                if width != 4 and width not in self.widths and not self.levels[-1].odd:
                     self.widths.add(width)
                     message = f"this body is indented by {width} space{'s' * (width > 1)}, expected 4"
                     self.report(
@@ -154,21 +163,20 @@ class _Parser(Statements):
                 self.levels.append(awaited.level)
             else:
                 self.no_body(awaited)
-        left = False
+        left: _Level | None = None
         while len(self.levels) > 1 and self.levels[-1].indent > line.indent:
-            self.levels.pop()
-            left = True
+            left = self.levels.pop()
         top = self.levels[-1]
         if top.indent < line.indent:
-            if left:
+            if left is not None:
                 message = "this line is indented like none of the lines above that it could belong to"
-                self.report(
-                    "E0107", message, place, f"indent it by {top.indent} spaces, or like the body it belongs to"
-                )
+                help = f"indent it by {top.indent} spaces, or by {left.indent} to stay in the body above"
+                self.report("E0107", message, place, help)
             elif not self.was_bad:
                 help = "only the body of a header that ends in `:` is indented deeper, and a line that begins with `->`"
                 self.report("E0106", "this line is indented deeper than the one above", place, help)
-            self.levels.append(_Level(line.indent, top.where, top.statements))
+            beside = left or top
+            self.levels.append(_Level(line.indent, beside.where, beside.statements, odd=True))
 
     def no_body(self, awaited: _Awaited) -> None:
         if not awaited.told:
@@ -187,9 +195,8 @@ class _Parser(Statements):
             return
         first = line.tokens[0]
         word = first.text if first.kind == "name" else ""
-        opens = word in HEADERS and not (
-            len(line.tokens) > 2 and line.tokens[2 if word in ("model", "block") else 1].text in ("=", ".")
-        )
+        variant = word in ("model", "block") and any(token.text in ("=", ".") for token in line.tokens[1:3])
+        opens = word in HEADERS and not variant
         found = len(self.diagnostics.found)
         if opens:
             self.open(line, word, level)
@@ -243,7 +250,7 @@ class _Parser(Statements):
         if node is None and word in ("model", "block") and line.tokens[1].kind == "name":
             name = line.tokens[1]  # a model whose header is bad is known by its name all the same
             node = tree.Body(self.place(line.tokens[0], name), word, name.text, self.place(name, name), [], None, [])
-        if not self.well_placed(line, word, level):
+        if not self.well_placed(line, word, level, told):
             node = None
             told = True
         inner = _Level(0, "body", node.statements if isinstance(node, tree.Body) else node.body if node else [])
@@ -256,19 +263,20 @@ class _Parser(Statements):
             self.report("E0111", f"bodies nested more than {MAX_BODIES} deep", self.place(first, first), help)
             self.skipped, self.awaited = line.indent, None
 
-    def well_placed(self, line: Line, word: str, level: _Level) -> bool:
+    def well_placed(self, line: Line, word: str, level: _Level, told: bool) -> bool:
+        """Whether a header stands where it may; says why not unless something was said of its line already."""
         first = line.tokens[0]
         place = self.place(first, first)
         if word in ("model", "block"):
-            if level.where == "body":
+            if level.where == "body" and not told:
                 self.report("E0126", f"`{word}` stands at the margin of the file, not in a body", place)
             return level.where == "file"
         if word in ("elif", "else"):
-            if level.last_if is None:
+            if level.last_if is None and not told:
                 help = "it follows the body of an `if`, indented like that `if`"
                 self.report("E0125", f"this `{word}` belongs to no `if`", place, help)
             return level.last_if is not None
-        if level.where == "file":
+        if level.where == "file" and not told:
             self.report("E0126", f"`{word}` stands in the body of a model or block", place)
         return level.where == "body"
 

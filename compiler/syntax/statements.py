@@ -56,16 +56,16 @@ class Statements(Declarations):
         if token.text not in ("=", ":"):
             self.finish()
         target = self.target(value)
-        type: tree.TypeExpr | None = None
+        declared: tree.TypeExpr | None = None
         if self.take(":"):
             if not isinstance(target, tree.Name):
                 self.fail_at("E0129", "a type is given to one name", target.place)
-            type = self.type()
+            declared = self.type()
             if self.tokens[self.at].text != "=":
                 help = f"inputs are declared with `input {target.id}: TYPE`"
                 self.unexpected("`=` and a value after the type", help)
         assigned = self.assigned()
-        return tree.Assign(self.whole(), target, type, assigned)
+        return tree.Assign(self.whole(), target, declared, assigned)
 
     def comma_beside_arrow(self, value: tree.Tuple) -> NoReturn:
         arrow = next(at for at, token in enumerate(self.tokens) if token.text == "->")
@@ -97,7 +97,7 @@ class Statements(Declarations):
                 "E0112", "a shape stands in square brackets", token, f"write {dtype.id if dtype else ''}[{inner}]"
             )
         elif dtype is None:
-            self.unexpected("a type, such as float32[N, 8]")
+            self.unexpected("a declared, such as float32[N, 8]")
         return tree.TypeExpr(self.place(first, self.tokens[self.at - 1]), dtype, shape)
 
     def sizes(self, token: Token) -> list[tree.Expr]:
@@ -139,8 +139,7 @@ class Statements(Declarations):
             return None
         items = self.sizes(token)
         if len(items) != 1:
-            name = self.tokens[self.at - 1].text
-            help = f"write {name}: {self.source(self.at, self.at)}"
+            help = f"write {self.source(0, self.at - 1)}: {self.source(self.at, self.at)}"
             self.fail("E0113", "a colon stands between a name and its type", token, help)
         self.at += 1
         return items[0]
@@ -148,11 +147,11 @@ class Statements(Declarations):
     def input(self) -> tree.Input:
         name = self.new_name("an input")
         count = self.count()
-        type: tree.TypeExpr | None = None
+        declared: tree.TypeExpr | None = None
         optional = False
         token = self.tokens[self.at]
         if self.take(":"):
-            type = self.type()
+            declared = self.type()
         elif token.kind in ("call", "name"):
             self.unexpected("`:` and a type", f"write input {name.text}: float32[N, 8]")
         if self.take("="):
@@ -160,7 +159,7 @@ class Statements(Declarations):
                 self.unexpected("`None`: an input that may be left out has no other default")
             optional = True
         self.finish()
-        return tree.Input(self.whole(), name.text, self.place(name, name), count, type, optional)
+        return tree.Input(self.whole(), name.text, self.place(name, name), count, declared, optional)
 
     def output(self) -> tree.Output:
         state = self.take("state")
@@ -181,29 +180,29 @@ class Statements(Declarations):
             return tree.Output(self.whole(), None, None, None, None, value, False)
         name = self.new_name("an output")
         count = self.count()
-        type = self.type() if self.take(":") else None
+        declared = self.type() if self.take(":") else None
         result: tree.Expr | None = None
         if self.tokens[self.at].text == "=":
             result = self.assigned()
         elif state:
-            self.unexpected("`=` and the input's next value")
+            self.unexpected("`=` and the input's next value", f"write output state {name.text} = VALUE")
         elif count is not None:
             self.unexpected("`=` and a list of tensors")
         self.finish()
-        return tree.Output(self.whole(), name.text, self.place(name, name), count, type, result, state)
+        return tree.Output(self.whole(), name.text, self.place(name, name), count, declared, result, state)
 
     def weight(self) -> tree.Weight:
         word = self.tokens[0].text
         name = self.new_name(f"a {word}")
         if not self.take(":"):
-            help = f"write {word} {name.text}: [SIZES] = INITIALIZER"
+            help = f'write {word} {name.text}: [SIZES] = INITIALIZER, such as "zeros"'
             if self.tokens[self.at].kind == "subscript":
                 help = f"write {word} {name.text}: {self.source(self.at, self.at)}"
             self.unexpected("`:` and a type", help)
-        type = self.type()
+        declared = self.type()
         initializer = self.assigned() if self.tokens[self.at].text == "=" else None
         self.finish()
-        return tree.Weight(self.whole(), name.text, self.place(name, name), type, initializer, word == "weight")
+        return tree.Weight(self.whole(), name.text, self.place(name, name), declared, initializer, word == "weight")
 
     def require(self) -> tree.Require:
         condition = self.expression()

@@ -1,7 +1,7 @@
 """Source text to rows of tokens, one row a physical line; brackets and continuations are joined in `lines`.
 
-A character that belongs to no token is reported once a row and the row is marked broken: it still takes part in the nesting of
-brackets and bodies, but is not parsed.
+A character that belongs to no token is reported once a row and the row is marked broken: it still takes part in the
+nesting of brackets and bodies, but is not parsed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from archonnx.contract.diagnostics import Diagnostic, Diagnostics, Place
 class Token(NamedTuple):
     """One token. Lines and columns count from 1, offsets from 0; `value` is for brackets that were parsed already."""
 
-    kind: str  # name, number, string, fstring, op, end; once folded: call, paren, subscript, list
+    kind: str  # name, number, string, fstring, op, bad, end; once folded: call, paren, subscript, list
     text: str
     line: int
     column: int
@@ -53,7 +53,8 @@ class Scan:
 _TOKEN = re.compile(
     r"""[ \t]*+(?:
       (?P<name>(?![fFbBrRuU]{1,2}+["'])[^\W\d]\w*+)
-    | (?P<op>->|\*\*=?|//=?|<<=?|>>=?|<=|>=|=>|===?|!=|<>|:=|&&|\|\||[-+*/%@&|^]=|\.\.\.|(?!\.[0-9])[-+*/%@&|^~<>=!:,.;()\[\]{}?$\\])
+    | (?P<op>->|\*\*=?|//=?|<<=?|>>=?|<=|>=|=>|===?|!=|<>|:=|&&|\|\||[-+*/%@&|^]=|\.\.\.
+           |(?!\.[0-9])[-+*/%@&|^~<>=!:,.;()\[\]{}?$\\])
     | (?P<newline>\n)
     | (?P<number>0[xXoObB]\w*+|(?:[0-9]\w*+\.?\w*+|\.[0-9]\w*+)(?:(?<=[eE])[+-]\w++)?+)
     | (?P<string>[fFbBrRuU]{0,2}+(?:\"\"\"|'''|["']))
@@ -71,7 +72,8 @@ _CLOSED = {
 _SPACES = re.compile(r"[ \t]*+")
 _QUOTES = "\u201c\u201d\u201e\u201f\u2018\u2019\u201a\u201b\u00ab\u00bb\u0060\u00b4\u300c\u300d"
 _LOOKALIKES = {
-    "\u2192": "->", "\u2190": "=", "\u27f6": "->", "\u00d7": "*", "\u00f7": "/", "\u2212": "-", "\u2013": "-", "\u2014": "-",
+    "\u2192": "->", "\u2190": "=", "\u27f6": "->", "\u00d7": "*", "\u00f7": "/",
+    "\u2212": "-", "\u2013": "-", "\u2014": "-",
     "\u2264": "<=", "\u2265": ">=", "\u2260": "!=", "\u2026": "...", "\u00b2": "** 2", "\u00b3": "** 3",
 }  # fmt: skip
 
@@ -135,8 +137,7 @@ class _Scanner:
                     token = self.spelled(token, row)
             if not tokens and token.column > 1:
                 row.indent = self.indent(line, line_start, token.offset)
-            if kind != "skip":
-                tokens.append(token)
+            tokens.append(token)
             if token.end_line != line:
                 line = token.end_line
                 line_start = position - token.end_column + 1
@@ -156,13 +157,13 @@ class _Scanner:
                 self.tab_told = True
                 column = spaces.index("\t") + 1
                 place = Place(self.name, line, column, line, column + 1)
-                help = "indent with spaces, four a level: `archonnx fmt` rewrites the file where tabs and spaces are not mixed"
+                help = "indent with spaces, four a level; `archonnx fmt` does it where tabs and spaces are not mixed"
                 self.error(None, "E0104", "a tab in the indentation", place, help)
             return len(spaces.expandtabs(4))
         return len(spaces)
 
     def spelled(self, token: Token, row: Row) -> Token:
-        """A name that is not ASCII: composed as Unicode's NFC; compatibility characters (full-width, ligatures) are errors."""
+        """A name that is not ASCII: composed as Unicode's NFC; full-width characters and ligatures are errors."""
         composed = unicodedata.normalize("NFC", token.text)
         plain = unicodedata.normalize("NFKC", token.text)
         if plain != composed:
@@ -202,7 +203,7 @@ class _Scanner:
         return Token(kind, written, token.line, token.column, token.line + lines, end_column, token.offset)
 
     def stray(self, position: int, end: int, line: int, line_start: int, row: Row) -> Token:
-        """Reports a character that begins no token; what it was meant to be, where that is clear, keeps brackets in step."""
+        """Reports a character that begins no token; what it was meant to be keeps brackets in step."""
         space = _SPACES.match(self.text, position, end)
         start = space.end() if space else position
         character = self.text[start]
@@ -232,7 +233,6 @@ class _Scanner:
             help = "this does not look like a text file"
         place = Place(self.name, line, column, line, column + len(written))
         self.error(row, "E0101", f"{shown} has no meaning here", place, help)
-        kind = (
-            "string" if character in _QUOTES else "op" if meant in ("->", "(", ")", "[", "]", ",", ":", "=") else "skip"
-        )
+        operator = meant in ("->", "(", ")", "[", "]", ",", ":", "=")
+        kind = "string" if character in _QUOTES else "op" if operator else "bad"
         return Token(kind, written, line, column, line, column + len(written), start, meant)

@@ -124,7 +124,7 @@ class Unary(Node):
 
 @dataclass(slots=True)
 class Chain(Node):
-    """Left-associative operators of one precedence: `| ^ & << >>` apart, `+ -`, `* / // % @`. n operands, n - 1 operators."""
+    """Left-associative operators of one precedence: `+ -`, `* / // % @`, `<< >>`, `&`, `^` or `|`."""
 
     operands: list[Expr]
     operators: list[Operator]
@@ -208,7 +208,7 @@ Target = Name | TargetTuple  # a Name `_` takes what is not wanted
 
 @dataclass(slots=True)
 class TypeExpr(Node):
-    """`float32[N, H, 3]`, `[..., D]`, `float32`: either half may be missing, not both. `float32[]` has an empty shape."""
+    """`float32[N, H, 3]`, `[..., D]`, `float32`: one half may be missing. `float32[]` has an empty shape."""
 
     dtype: Name | None
     shape: list[Expr] | None  # a Literal(...) entry is `...`
@@ -244,7 +244,7 @@ class Input(Node):
 
 @dataclass(slots=True)
 class Output(Node):
-    """The forms of `output`. `name` is None for a nameless `output tensor`; `value` is None for a bare `output name`."""
+    """The forms of `output`. `name` is None for a nameless `output tensor`, `value` for a bare `output name`."""
 
     name: str | None
     name_place: Place | None

@@ -5,8 +5,8 @@ from __future__ import annotations
 DECLARATION_WORDS = frozenset(["model", "block", "def", "defaults", "from", "import"])
 BODY_WORDS = frozenset(["input", "output", "state", "weight", "buffer", "require", "asset"])
 PYTHON_WORDS = frozenset(
-    "False None True and as assert async await break class continue def del elif else except finally for from global if import "
-    "in is lambda nonlocal not or pass raise return try while with yield".split()
+    "False None True and as assert async await break class continue def del elif else except finally for from global "
+    "if import in is lambda nonlocal not or pass raise return try while with yield".split()
 )
 RESERVED = DECLARATION_WORDS | BODY_WORDS | PYTHON_WORDS | {"it"}
 
