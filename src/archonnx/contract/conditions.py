@@ -26,7 +26,7 @@ _HOLDS: dict[str, Callable[[int, int], bool]] = {
 class Condition:
     """A comparison of two sizes, or two or more conditions of which all or any hold. Immutable; equality is structural.
 
-    kind: a comparison's operator, "and" or "or"; sides: the two sizes of a comparison; parts: the conditions of the others.
+    kind: a comparison's operator, "and" or "or"; sides: the two sizes of a comparison; parts: the others' conditions.
     `and_`, `or_` and `not_` also take plain booleans, called as `Condition.and_(a, b)`.
     """
 

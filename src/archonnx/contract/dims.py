@@ -9,7 +9,7 @@ A size (`Dim`) is a plain `int` or an `Expr`. This module is the whole public fa
 """
 
 from archonnx.contract.conditions import Condition, Operator, compare
-from archonnx.contract.dims_expr import DIM_LIMIT, Dim, DimTooLarge, Expr, Ratio, evaluate, symbol, symbols_of
+from archonnx.contract.dims_expr import DIM_LIMIT, Dim, DimTooLargeError, Expr, Ratio, evaluate, symbol, symbols_of
 from archonnx.contract.dims_parse import parse_condition, parse_dim
 from archonnx.contract.dims_simplify import ceil_div, dim_max, dim_min
 from archonnx.contract.dims_text import format_dim
@@ -19,7 +19,7 @@ __all__ = [
     "DIM_LIMIT",
     "Condition",
     "Dim",
-    "DimTooLarge",
+    "DimTooLargeError",
     "Expr",
     "Facts",
     "Operator",

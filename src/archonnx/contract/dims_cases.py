@@ -1,4 +1,4 @@
-"""Splits a question about a size into cases: which argument of a minimum is the least, and which residue a symbol leaves."""
+"""Splits a question about a size into cases: which argument of a minimum is the least, what residue a symbol leaves."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SPLITS = 3  # minima and maxima taken apart
 
 
 def split_cases(dim: Expr, known: Known) -> Iterator[tuple[Dim, Known]]:
-    """The size in every case that the facts allow, with what is known there; none where there is nothing to split by."""
+    """The size in every case that the facts allow, with what is known there; none where nothing can be split."""
     waiting: list[tuple[Dim, Known, int]] = [(dim, known, 0)]
     while waiting:
         case, more, depth = waiting.pop()
@@ -43,7 +43,7 @@ def _extreme(dim: Dim) -> Extreme | None:
 
 
 def residue_cases(dim: Expr, known: Known) -> Iterator[tuple[Dim, Known]]:
-    """The size in every combination of residues of its symbols that the bounds allow; none where there would be too many.
+    """The size for every combination of residues of its symbols that the bounds allow; none where those are too many.
 
     A symbol s of modulus k becomes k*t + r for each r below k, t a new variable with bounds of its own.
     """

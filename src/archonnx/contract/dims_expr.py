@@ -1,7 +1,7 @@
-"""Size expressions: polynomials with integer coefficients over atoms (symbols, floor divisions, minima, maxima), always canonical.
+"""Size expressions: polynomials with integer coefficients over symbols, floor divisions, minima and maxima; canonical.
 
-An expression is immutable; a constant is never an expression but a plain `int`, so known sizes cost nothing. Atoms are shared: one
-object for one meaning, held by weak references only, which makes equality of expressions a comparison of two dictionaries of
+An expression is immutable; a constant is never an expression but a plain `int`, so known sizes cost nothing. Atoms are
+shared, one object for one meaning, held by weak references only, so expressions are compared as dictionaries of
 identities. The rules that make floor divisions, minima and maxima canonical are in `dims_simplify.py`.
 """
 
@@ -27,7 +27,7 @@ Terms: TypeAlias = "dict[Monomial, int]"  # no zero coefficients; the constant s
 Dim: TypeAlias = "int | Expr"
 
 
-class DimTooLarge(OverflowError):
+class DimTooLargeError(OverflowError):
     """A size expression that has outgrown what is worth working with: its coefficients, its depth or its length."""
 
 
@@ -169,13 +169,13 @@ def product_atom(*factors: tuple[Expr, int]) -> Atom:
 
 def _check_size(atom: Atom) -> None:
     if atom.depth > MAX_DEPTH:
-        raise DimTooLarge(f"a size expression is nested deeper than {MAX_DEPTH} divisions, minima and maxima")
+        raise DimTooLargeError(f"a size expression is nested deeper than {MAX_DEPTH} divisions, minima and maxima")
     if len(atom.order[1]) > MAX_KEY:
-        raise DimTooLarge(f"a size expression needs more than {MAX_KEY:,} characters")
+        raise DimTooLargeError(f"a size expression needs more than {MAX_KEY:,} characters")
 
 
 def monomial_order(monomial: Monomial) -> tuple[object, ...]:
-    """Sorts by degree, highest first, then by the exponents of the atoms in their order: a monomial order, so division ends."""
+    """Sorts by degree, highest first, then by the exponents of the atoms: a monomial order, so division ends."""
     return -sum(e for _, e in monomial), [(a.order, -e) for a, e in monomial]
 
 
@@ -388,7 +388,7 @@ class Expr:
         if exponent < 2:
             return self if exponent else 1
         if exponent > MAX_EXPONENT:
-            raise DimTooLarge(f"a size is raised to at most {MAX_EXPONENT:,}, got {exponent:,}")
+            raise DimTooLargeError(f"a size is raised to at most {MAX_EXPONENT:,}, got {exponent:,}")
         if len(self.terms) == 1:
             ((monomial, factor),) = self.terms.items()
             return _checked({tuple((a, e * exponent) for a, e in monomial): _int_power(factor, exponent)})
@@ -437,7 +437,7 @@ class Expr:
         return substitute(self, values)
 
     def evaluate(self, values: Mapping[str, int]) -> int:
-        """The number that the size is for these values of its symbols. KeyError: a symbol has none; ZeroDivisionError."""
+        """The number that the size is for these values of its symbols. KeyError: one is missing; ZeroDivisionError."""
         total = 0
         for monomial, product in self.terms.items():
             for atom, exponent in monomial:
@@ -475,19 +475,20 @@ def symbol(name: str, minimum: int = 1) -> Expr:
 
 def _int_power(base: int, exponent: int) -> int:
     if base.bit_length() * exponent > 2 * MAX_BITS:
-        raise DimTooLarge(f"a size has a coefficient of more than {MAX_BITS:,} bits")
-    return base**exponent
+        raise DimTooLargeError(f"a size has a coefficient of more than {MAX_BITS:,} bits")
+    power: int = base**exponent
+    return power
 
 
 def _checked(terms: Terms) -> Dim:
     for coefficient in terms.values():
         if coefficient.bit_length() > MAX_BITS:
-            raise DimTooLarge(f"a size has a coefficient of more than {MAX_BITS:,} bits")
+            raise DimTooLargeError(f"a size has a coefficient of more than {MAX_BITS:,} bits")
     return from_terms(terms)
 
 
 class Ratio:
-    """The exact quotient of two sizes, on its way to `floor()` or `ceil()`. ZeroDivisionError where the divisor is 0."""
+    """The exact quotient of two sizes, on its way to `floor()` or `ceil()`. ZeroDivisionError where it divides by 0."""
 
     __slots__ = ("denominator", "numerator")
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Never, TypeAlias, cast
 
 from archonnx.contract.conditions import Condition, Operator, compare
-from archonnx.contract.dims_expr import Dim, DimTooLarge, Expr, Ratio, symbol
+from archonnx.contract.dims_expr import Dim, DimTooLargeError, Expr, Ratio, symbol
 from archonnx.contract.dims_simplify import dim_max, dim_min
 
 _TOKEN = re.compile(r"\s*(?:(\d+)|([^\W\d]\w*)|(\*\*|//|[<>=!]=|[-+*/%(),<>]))")
@@ -57,7 +57,7 @@ class _Reader:
         """What the rule reads, which must be all there is."""
         try:
             value = rule()
-        except (ZeroDivisionError, DimTooLarge) as error:
+        except (ZeroDivisionError, DimTooLargeError) as error:
             raise ValueError(f"{self.text!r}: {error}") from error
         if self.peek():
             self.fail("the end")
@@ -135,7 +135,7 @@ class _Reader:
             if sign == "*":
                 value = left * right
             elif sign == "/":
-                value = left / right if isinstance(left, Ratio) or isinstance(right, Ratio) else Ratio(left, right)
+                value = Ratio(left, 1) / right if isinstance(left, int | Expr) else left / right
             elif sign == "//":
                 value = self.size(left) // self.size(right)
             else:

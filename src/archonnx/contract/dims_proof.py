@@ -1,8 +1,8 @@
 """Proofs about signs of sizes: enough for the arithmetic of layers, bounded in work, and never a wrong yes.
 
-A size is shown to be at least 0 by (1) interval arithmetic, (2) bounding each floor division by its exact quotient and each minimum by
-its arguments, (3) writing every variable as its bound plus something that is at least 0 and looking at the coefficients, (4) taking
-away multiples of what is known to be at least 0.
+A size is shown to be at least 0 by (1) interval arithmetic, (2) bounding each floor division by its exact quotient and
+each minimum by its arguments, (3) writing every variable as its bound plus something that is at least 0 and looking at
+the coefficients, (4) taking away multiples of what is known to be at least 0.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from archonnx.contract import dims_range as ranges
 from archonnx.contract.dims_expr import (
     Atom,
     Dim,
-    DimTooLarge,
+    DimTooLargeError,
     Expr,
     Extreme,
     Floor,
@@ -111,12 +111,12 @@ def nonnegative(dim: Dim, known: Known = NOTHING) -> bool:
         return low >= 0
     try:
         return _Proof(known).holds(dim, 2)
-    except DimTooLarge:  # a step of the proof grew past what is worth working with, so there is no proof
+    except DimTooLargeError:  # a step of the proof grew past what is worth working with, so there is no proof
         return False
 
 
 def nonzero(dim: Dim, known: Known = NOTHING) -> bool:
-    """Whether the size is proven never to be 0: by its sign, or because it is no multiple of its coefficients' divisor."""
+    """Whether the size is proven never to be 0: by its sign, or by a divisor of all coefficients but the constant."""
     if isinstance(dim, int):
         return dim != 0
     constant = dim.terms.get((), 0)
@@ -157,7 +157,12 @@ class _Proof:
         if self._by_coefficients(dim):
             return True
         if uses:
-            return any(self.holds(rest, uses - 1) for fact in self.known.facts for rest in self._less_fact(dim, fact))
+            for fact in self.known.facts:
+                for rest in self._less_fact(dim, fact):
+                    if self.holds(rest, uses - 1):
+                        return True
+                    if self.steps < 0:
+                        return False
         return False
 
     def _positive(self, monomial: Monomial) -> bool:
@@ -203,7 +208,7 @@ class _Proof:
         return from_terms(result)
 
     def _by_coefficients(self, dim: Expr) -> bool:
-        """Writes each variable as its lower bound plus a rest, or its upper one less a rest; then all signs must be +."""
+        """Writes each variable as a bound plus or minus what is at least 0: all signs must be + then."""
         if any(sum(e for _, e in m) > _DEGREE for m in dim.terms):
             return False
         atoms = {a: self.known.range(a) for m in dim.terms for a, _ in m}

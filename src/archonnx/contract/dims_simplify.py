@@ -4,9 +4,9 @@ A quotient floor(n / d) is brought to one form by these steps, until none applie
 
 1. n is divided by d as polynomials are, coefficients rounded down: what comes out whole leaves the division.
 2. factors that n and d share go; with a number left, floor((g*n + r) / (g*d)) = floor((n + floor(r / g)) / d).
-3. floor((floor(n / k) + p) / m) = floor((n + k*p) / (k*m)), m > 0; the same with - floor(n / k) = floor((k - 1 - n) / k), k a number.
-4. of the twins floor(n / d) = -floor((d - 1 - n) / d) the one stays whose leading coefficient is the smaller; where they tie (d even),
-   the one that n had: H // 2 and ceil(H / 2) are both kept, since H - H // 2 reads worse and multiplies worse.
+3. floor((floor(n / k) + p) / m) = floor((n + k*p) / (k*m)), m > 0; -floor(n / k) is floor((k - 1 - n) / k), k > 0.
+4. of the twins floor(n / d) = -floor((d - 1 - n) / d) the one with the smaller leading coefficient stays; where they
+   tie (d even) the one that n had: H // 2 and ceil(H / 2) are both kept, as H - H // 2 reads and multiplies worse.
 5. a quotient whose bounds meet is a number.
 
 So n % d = n - d * (n // d) and ceil(n / d) = (n + d - 1) // d need no form of their own.
@@ -15,6 +15,7 @@ So n % d = n - d * (n // d) and ceil(n / d) = (n + d - 1) // d need no form of t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from math import gcd
 
 from archonnx.contract.dims_expr import (
@@ -49,6 +50,15 @@ def floor_div(n: Dim, d: Dim, known: Known = NOTHING) -> Dim:
         return n // d
     if d == 0:
         raise ZeroDivisionError(f"the size {n} is divided by 0")
+    return _plain_floor_div(n, d) if known is NOTHING else _floor_div(n, d, known)
+
+
+@lru_cache(maxsize=2048)
+def _plain_floor_div(n: Dim, d: Dim) -> Dim:
+    return _floor_div(n, d, NOTHING)
+
+
+def _floor_div(n: Dim, d: Dim, known: Known) -> Dim:
     whole: Dim = 0
     sign = 1
     while True:
@@ -68,13 +78,13 @@ def floor_div(n: Dim, d: Dim, known: Known = NOTHING) -> Dim:
         whole += quotient * sign
         if isinstance(rest, int) and isinstance(d, int):
             return whole + rest // d * sign
-        positive = bounds(d, known)[0] > 0 or nonnegative(d - 1, known)
+        positive = isinstance(d, int) or nonnegative(d - 1, known)
         smaller = _smaller(rest, d, positive)
         if smaller is not None:
             n, d = smaller
             continue
         if positive:
-            nested = _unnest(rest, d)
+            nested = _unnest(rest, d, known)
             if nested is not None:
                 n, d, out = nested
                 whole += out * sign
@@ -147,13 +157,13 @@ def _smaller(n: Dim, d: Dim, positive: bool) -> tuple[Dim, Dim] | None:
     )
 
 
-def _unnest(n: Dim, d: Dim) -> tuple[Dim, Dim, Dim] | None:
-    """Step 3, where exactly one floor division stands in n with the coefficient 1 or -1: numerator, divisor, what left."""
+def _unnest(n: Dim, d: Dim, known: Known) -> tuple[Dim, Dim, Dim] | None:
+    """Step 3, where just one floor division stands in n with the coefficient 1 or -1: numerator, divisor, what left."""
     found: tuple[Floor, int] | None = None
     for monomial, coefficient in terms_of(n).items():
         if len(monomial) == 1 and monomial[0][1] == 1 and isinstance(monomial[0][0], Floor):
             minus = coefficient == -1 or (isinstance(d, int) and coefficient == d - 1 and d > 2)
-            if coefficient == 1 or (minus and isinstance(monomial[0][0].denominator, int)):
+            if coefficient == 1 or (minus and nonnegative(monomial[0][0].denominator - 1, known)):
                 if found is not None:
                     return None
                 found = monomial[0][0], coefficient
@@ -184,7 +194,7 @@ def _number(n: Dim, d: Dim, known: Known) -> int | None:
         low, high = bounds(n, known)
         if isinstance(low, int) and isinstance(high, int) and low // d == high // d:
             return low // d
-        if low >= d or high < 0:
+        if low >= d or known is NOTHING:
             return None
     return 0 if nonnegative(n, known) and nonnegative(d - 1 - n, known) else None
 
@@ -205,24 +215,17 @@ def dim_max(*dims: Dim) -> Dim:
 
 
 def extreme(sign: int, dims: Sequence[Dim], known: Known = NOTHING) -> Dim:
-    """The least (sign 1) or the greatest (-1) of the sizes: those that another makes needless go, what all share comes out."""
+    """The least (sign 1) or the greatest (-1) of the sizes: needless ones go, and what all share comes out."""
     if not dims:
         raise ValueError("the least or greatest of no sizes")
     numbers: list[int] = []
     others: dict[Expr, None] = {}
     for dim in dims:
-        if isinstance(dim, int):
-            numbers.append(dim)
-            continue
-        nested = _only_atom(dim)
-        if isinstance(nested, Extreme) and nested.sign == sign:
-            for argument in nested.arguments:
-                if isinstance(argument, int):
-                    numbers.append(argument)
-                else:
-                    others[argument] = None
-        else:
-            others[dim] = None
+        for argument in _flat(sign, dim):
+            if isinstance(argument, int):
+                numbers.append(argument)
+            else:
+                others[argument] = None
     arguments: list[Dim] = sorted(others, key=structural_key)
     if numbers:
         arguments.append(min(numbers) if sign > 0 else max(numbers))
@@ -240,12 +243,18 @@ def extreme(sign: int, dims: Sequence[Dim], known: Known = NOTHING) -> Dim:
     return shared + from_atom(extreme_atom(sign, tuple(parts))) * divisor
 
 
-def _only_atom(dim: Expr) -> Atom | None:
-    if len(dim.terms) == 1:
-        ((monomial, coefficient),) = dim.terms.items()
-        if coefficient == 1 and len(monomial) == 1 and monomial[0][1] == 1:
-            return monomial[0][0]
-    return None
+def _flat(sign: int, dim: Dim) -> list[Dim]:
+    """The sizes whose extreme of this sign the size is: k * min(a, b) + p, k > 0, is min(k*a + p, k*b + p)."""
+    if isinstance(dim, int):
+        return [dim]
+    found = [(m[0][0], c) for m, c in dim.terms.items() if len(m) == 1 and isinstance(m[0][0], Extreme)]
+    if len(found) == 1:
+        atom, factor = found[0]
+        alone = sum(any(a is atom for a, _ in m) for m in dim.terms) == 1 and ((atom, 1),) in dim.terms
+        if isinstance(atom, Extreme) and alone and factor * atom.sign * sign > 0:
+            rest = dim - from_atom(atom) * factor
+            return [part for a in atom.arguments for part in _flat(sign, a * factor + rest)]
+    return [dim]
 
 
 def _needed(sign: int, arguments: list[Dim], known: Known) -> list[Dim]:

@@ -1,4 +1,4 @@
-"""Sizes as text that reads like the language: `2*H + 1`, `ceil(H/2)`, `H//2`, `H%8`, `min(a, b)`. `parse_dim` reads it back."""
+"""Sizes as text that reads like the language: `2*H + 1`, `ceil(H/2)`, `H//2`, `H%8`, `min(a, b)`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from archonnx.contract.dims_expr import (
     monomial_order,
     terms_of,
 )
-from archonnx.contract.dims_simplify import floor_div
+from archonnx.contract.dims_simplify import ceil_div, floor_div
 
 _SUM, _PRODUCT, _QUOTIENT, _POWER, _ATOM = range(5)  # how tightly a text holds together
 Text = tuple[str, int]
@@ -171,13 +171,16 @@ def _take_modulus(terms: Terms, monomial: Monomial, spaced: bool) -> tuple[int, 
 
 
 def _take_ceil(terms: Terms, monomial: Monomial) -> tuple[int, Text] | None:
-    """Takes m * ((n - 1) // d + 1), d no number, out of the terms as m and `ceil(n/d)`, if the constant gets smaller by it."""
+    """Takes m * ((n - 1) // d + 1), d no number, out of the terms as m and `ceil(n/d)`, if the constant shrinks."""
     found = _floor_with_cofactor(monomial)
     if found is None or found[1] or isinstance(found[0].denominator, int) or _constant(found[0].numerator) != -1:
         return None
     times, constant = terms[monomial], terms.get((), 0)
     if isinstance(found[0].numerator, int) or abs(constant - times) >= abs(constant):
         return None
+    numerator, denominator = found[0].numerator + 1, found[0].denominator
+    if ceil_div(numerator, denominator) != from_atom(found[0]) + 1:  # it would not be read back as the same form
+        return None
     del terms[monomial]
     add_scaled(terms, {(): -times})
-    return times, _ceil(found[0].numerator + 1, found[0].denominator)
+    return times, _ceil(numerator, denominator)

@@ -1,27 +1,28 @@
 """What is known about sizes from `require`, and what follows from it.
 
-Equalities become rewriting rules: `S == T` replaces T by S; `H % 8 == 0`, which is H == 8 * (H // 8), makes H // 8 a variable of its
-own (a `Held` atom) and replaces H by 8 times it, so that every quotient of H comes out exact by the rules of polynomials.
+Equalities become rewriting rules: `S == T` replaces T by S; `H % 8 == 0`, which is H == 8 * (H // 8), makes H // 8 a
+variable of its own (a `Held` atom) and replaces H by 8 times it, so that quotients of H come out exact by polynomials.
 Inequalities become bounds of atoms, and sizes known to be at least 0. `normalize` goes back to the user's own symbols.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from enum import Enum
 
 from archonnx.contract import dims_range as ranges
 from archonnx.contract.conditions import Condition
-from archonnx.contract.dims_expr import Dim, DimTooLarge
+from archonnx.contract.dims_expr import Dim, DimTooLargeError
 from archonnx.contract.dims_proof import bounds
 from archonnx.contract.dims_range import INFINITY
-from archonnx.contract.facts_learn import Contradiction, Learner
+from archonnx.contract.facts_learn import ContradictionError, Learner
 from archonnx.contract.facts_rules import present
 
 _REMEMBERED = 4096  # normal forms kept
 
 
 class Verdict(Enum):
-    """Whether two sizes are equal: for every value of their symbols, for none, or for some (or not provable either way)."""
+    """Whether two sizes are equal: for every value of their symbols, for none, or neither is proven."""
 
     YES = "yes"
     NO = "no"
@@ -51,9 +52,9 @@ class Facts:
         work = self._known.copy()
         try:
             if isinstance(condition, bool) or decided is False:
-                raise Contradiction
+                raise ContradictionError
             work.learn(condition)
-        except Contradiction:
+        except ContradictionError:
             raise ValueError(f"the requirement {condition} contradicts what is known") from None
         self._known = work
         self._normal = {}
@@ -66,7 +67,7 @@ class Facts:
         if found is None:
             try:
                 found = present(self._known.reduce(dim), self._known.rules)
-            except DimTooLarge:  # rewriting made it bigger than is worth working with
+            except DimTooLargeError:  # rewriting made it bigger than is worth working with
                 found = dim
             if len(self._normal) >= _REMEMBERED:
                 self._normal.clear()
@@ -74,7 +75,7 @@ class Facts:
         return found
 
     def equal(self, a: Dim, b: Dim) -> Verdict:
-        """Whether two sizes are equal for every value of their symbols that the facts allow, for none, or neither is proven."""
+        """Whether two sizes are equal for all values of their symbols that the facts allow, for none, or it depends."""
         if isinstance(a, int) and isinstance(b, int):
             return Verdict.YES if a == b else Verdict.NO
         if a == b:
@@ -97,10 +98,8 @@ class Facts:
     def bounds(self, dim: Dim) -> tuple[int | None, int | None]:
         """A lower and an upper bound of the size by interval arithmetic, None where none is known."""
         low, high = bounds(dim, self._known)
-        try:
+        with suppress(DimTooLargeError):  # the bounds of the size as it stands hold all the same
             low, high = ranges.intersect((low, high), bounds(self._known.reduce(dim), self._known))
-        except DimTooLarge:  # the bounds of the size as it stands hold all the same
-            pass
         return (None if low == -INFINITY else int(low), None if high == INFINITY else int(high))
 
     def divisible(self, dim: Dim, n: Dim) -> bool:

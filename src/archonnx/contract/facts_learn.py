@@ -10,7 +10,7 @@ from archonnx.contract.dims_cases import split_cases
 from archonnx.contract.dims_expr import (
     Atom,
     Dim,
-    DimTooLarge,
+    DimTooLargeError,
     Expr,
     Extreme,
     Floor,
@@ -32,12 +32,12 @@ _ROUNDS = 400  # consequences drawn from one requirement
 _INEQUALITIES = 64
 
 
-class Contradiction(Exception):
+class ContradictionError(Exception):
     """No values of the symbols satisfy everything that is required."""
 
 
 class Learner(Rules):
-    """Rules that grow. `unequal`: sizes that are not 0; `open`: conditions that no rule, bound or inequality says in full."""
+    """Rules that grow. `unequal`: sizes that are not 0; `open`: conditions that nothing else says in full."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -92,7 +92,7 @@ class Learner(Rules):
                 if None in outcomes or len(outcomes) > 1:
                     return None
             return next(iter(outcomes), None)
-        except DimTooLarge:  # the difference grew past what is worth working with, so nothing is proven
+        except DimTooLargeError:  # the difference grew past what is worth working with, so nothing is proven
             return None
 
     def _key(self, condition: Condition) -> object:
@@ -102,7 +102,7 @@ class Learner(Rules):
         operator = condition.operator
         try:
             difference = self.reduce(condition.sides[0] - condition.sides[1])
-        except DimTooLarge:  # then only the very same condition is recognised
+        except DimTooLargeError:  # then only the very same condition is recognised
             return condition
         if operator in ("==", "!="):
             return operator, frozenset((difference, -difference))
@@ -111,24 +111,23 @@ class Learner(Rules):
         return ">=", -difference - (operator == "<")
 
     def learn(self, condition: Condition) -> None:
-        """Adds a requirement and what follows from it. Contradiction; the rules are then of no more use."""
+        """Adds a requirement and what follows from it. ContradictionError; the rules are then of no more use."""
         self._queue.append(condition)
         for _ in range(_ROUNDS):
-            if not self._queue:
-                if not self._stale:
-                    return
-                self._look_again()
-                continue
-            item = self._queue.popleft()
+            item = self._queue.popleft() if self._queue else None
+            if item is None and not self._stale:
+                return
             try:
-                if isinstance(item, Condition):
+                if item is None:
+                    self._look_again()
+                elif isinstance(item, Condition):
                     self._condition(item)
                 elif item[0] == "==":
                     self._equality(self.reduce(item[1]))
                 else:
                     self._inequality(self.reduce(item[1]))
             except (
-                DimTooLarge
+                DimTooLargeError
             ):  # what follows is too big to be worth knowing; what was asked stays among the open conditions
                 if isinstance(item, Condition):
                     self.open[item] = None
@@ -171,7 +170,7 @@ class Learner(Rules):
     def _condition(self, condition: Condition) -> None:
         decided = self.decide(condition)
         if decided is False:
-            raise Contradiction
+            raise ContradictionError
         if decided is True:
             return
         if condition.kind == "and":
@@ -196,7 +195,7 @@ class Learner(Rules):
     def _differ(self, dim: Dim) -> None:
         """Learns dim != 0."""
         if dim == 0:
-            raise Contradiction
+            raise ContradictionError
         if nonnegative(dim, self):
             self._inequality(dim - 1)
         elif nonnegative(-dim, self):
@@ -209,7 +208,7 @@ class Learner(Rules):
         if nonnegative(dim, self):
             return
         if isinstance(dim, int) or nonnegative(-dim - 1, self):
-            raise Contradiction
+            raise ContradictionError
         if nonnegative(-dim, self):
             self._equality(dim)
             return
@@ -242,7 +241,7 @@ class Learner(Rules):
         before = self.range(atom)
         now = intersect(before, (low, high))
         if now[0] > now[1]:
-            raise Contradiction
+            raise ContradictionError
         if now == before:
             return
         self.limits[atom] = intersect(self.limits.get(atom, EVERYTHING), (low, high))
@@ -267,7 +266,7 @@ class Learner(Rules):
         if dim == 0:
             return
         if isinstance(dim, int) or nonzero(dim, self):
-            raise Contradiction
+            raise ContradictionError
         divisor = gcd(*dim.terms.values())
         if divisor > 1:
             dim = Expr({m: c // divisor for m, c in dim.terms.items()})
@@ -280,12 +279,16 @@ class Learner(Rules):
             self._queue.append(("==", rest))
             self._queue.append(("==", dim))
             return
+        self._both_ways(dim)
+
+    def _both_ways(self, dim: Expr) -> None:
+        """Learns dim == 0 as two inequalities, where no rule can be made of it."""
         for side in (dim, -dim):
             if side not in self.facts and len(self.facts) < _INEQUALITIES:
                 self.facts += (side,)
 
     def _pivot(self, dim: Expr) -> Monomial | None:
-        """The monomial to be replaced: a variable that stands alone, else the leading product; its coefficient is 1 or -1."""
+        """The monomial to be replaced: a variable that stands alone, else the leading product; coefficient 1 or -1."""
         best: tuple[tuple[object, ...], Monomial] | None = None
         for monomial, coefficient in dim.terms.items():
             if abs(coefficient) != 1 or len(monomial) != 1 or monomial[0][1] != 1:
@@ -329,22 +332,22 @@ class Learner(Rules):
             return None
 
         value = rewrite(value, hold)
-        low, high = self._monomial_bounds(left)
+        low, high = bounds(from_terms({left: 1}), self)
         self.rules[left] = value
         self.forget()
+        if any(self.reduce(meaning) != from_atom(variable) for variable, meaning in held.items()):
+            del self.rules[left]  # as in x == x // y: replacing x would go on for ever
+            self.forget()
+            self._both_ways(dim)
+            return
         self._stale = True
         if low != -INFINITY:
             self._queue.append((">=", value - int(low)))
         if high != INFINITY:
             self._queue.append((">=", int(high) - value))
-        for variable, meaning in held.items():
-            self._queue.append(("==", meaning - from_atom(variable)))
         atom = left[0][0]
         if len(left) == 1 and left[0][1] == 1 and isinstance(atom, Floor | Extreme):
             self._consequences(atom, value)
-
-    def _monomial_bounds(self, monomial: Monomial) -> tuple[float, float]:
-        return bounds(from_terms({monomial: 1}), self)
 
     def _consequences(self, atom: Floor | Extreme, value: Dim) -> None:
         """What atom == value says about the sizes that the atom holds."""

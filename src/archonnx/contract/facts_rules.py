@@ -41,7 +41,7 @@ class Rules(Known):
         self._atoms.clear()
 
     def reduce(self, dim: Dim) -> Dim:
-        """The size after all rules, in variables that may be `Held`. May raise DimTooLarge."""
+        """The size after all rules, in variables that may be `Held`. May raise DimTooLargeError."""
         for _ in range(_PASSES):
             if isinstance(dim, int):
                 return dim
@@ -103,13 +103,13 @@ def present(dim: Dim, rules: dict[Monomial, Dim]) -> Dim:
 class _Presenter:
     def __init__(self, rules: dict[Monomial, Dim]) -> None:
         self.active: set[Atom] = set()
-        self.origins: dict[Atom, tuple[Symbol, int, Monomial, Dim]] = {}
+        self.origins: dict[Atom, tuple[Expr, int, Monomial, Dim]] = {}
         for left, value in sorted(rules.items(), key=lambda rule: [a.order for a, _ in rule[0]]):
-            if len(left) == 1 and isinstance(left[0][0], Symbol) and isinstance(value, Expr):
-                self._add_origins(left[0][0], value)
+            if all(isinstance(atom, Symbol) for atom, _ in left) and isinstance(value, Expr):
+                self._add_origins(Expr({left: 1}), value)
 
-    def _add_origins(self, symbol: Symbol, value: Expr) -> None:
-        """symbol == factor * monomial * variable + rest: the simplest such rest is kept for each variable."""
+    def _add_origins(self, whole: Expr, value: Expr) -> None:
+        """whole == factor * monomial * variable + rest: the simplest such rest is kept for each variable."""
         for monomial, factor in value.terms.items():
             for atom, exponent in monomial:
                 alone = sum(any(a is atom for a, _ in m) for m in value.terms) == 1
@@ -117,7 +117,7 @@ class _Presenter:
                     rest = from_terms({m: c for m, c in value.terms.items() if m != monomial})
                     found = self.origins.get(atom)
                     if found is None or (isinstance(rest, int) and not isinstance(found[3], int)):
-                        self.origins[atom] = symbol, factor, divide_monomials(monomial, ((atom, 1),)) or (), rest
+                        self.origins[atom] = whole, factor, divide_monomials(monomial, ((atom, 1),)) or (), rest
 
     def present(self, dim: Dim) -> Dim:
         if isinstance(dim, int) or not dim.symbols():
@@ -139,7 +139,7 @@ class _Presenter:
     def _merged(self, dim: Expr) -> tuple[Dim, Dim]:
         """What of 11*q - q // 3 makes one quotient again, ceil(H/3) where H was replaced by 32*q; and what does not."""
         for (variable, coefficient), origin in self._loose(dim):
-            symbol, factor, _, offset = origin
+            whole, factor, _, offset = origin
             floors = [
                 (atom, c)
                 for m, c in dim.terms.items()
@@ -149,15 +149,15 @@ class _Presenter:
             if len(floors) == 1:
                 floor, sign = floors[0]
                 loose = from_atom(variable) * coefficient
-                inside = floor.numerator + loose * (sign * floor.denominator)  # type: ignore[operator]
+                inside = floor.numerator + loose * (sign * floor.denominator)
                 terms = dict(terms_of(inside * factor))
                 times = terms.pop(((variable, 1),), 0) // factor
-                numerator = self.present(from_terms(terms) + (from_atom(symbol) - offset) * times)
+                numerator = self.present(from_terms(terms) + (whole - offset) * times)
                 rest = dim - loose - from_atom(floor) * sign
                 return floor_div(numerator, floor.denominator * factor) * sign, rest
         return 0, dim
 
-    def _loose(self, dim: Expr) -> Iterator[tuple[tuple[Held, int], tuple[Symbol, int, Monomial, Dim]]]:
+    def _loose(self, dim: Expr) -> Iterator[tuple[tuple[Held, int], tuple[Expr, int, Monomial, Dim]]]:
         """The variables that stand alone in dim, times no multiple of what would make them their symbol again."""
         for monomial, coefficient in dim.sorted_terms():
             if len(monomial) == 1 and monomial[0][1] == 1 and isinstance(atom := monomial[0][0], Held):
@@ -172,8 +172,7 @@ class _Presenter:
         """One factor `atom` of coefficient * rest * atom in the user's symbols, and what is left of the other two."""
         origin = self.origins.get(atom)
         if origin is not None and atom not in self.active:
-            symbol, factor, monomial, offset = origin
-            whole = from_atom(symbol)
+            whole, factor, monomial, offset = origin
             common = _common(rest, monomial)
             shared = gcd(coefficient, factor)
             left = divide_monomials(rest, common) or ()
