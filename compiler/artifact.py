@@ -86,7 +86,9 @@ def compile_file(
 ) -> CompiledModel:
     """Compile a model of an .arch file. Raises CompileError, UsageError (no such model), OSError (no such file)."""
     loader = _loader()
-    return _compile(loader, loader.load_file(os.fspath(path), None if root is None else os.fspath(root)), model, parameters, opset)
+    return _compile(
+        loader, loader.load_file(os.fspath(path), None if root is None else os.fspath(root)), model, parameters, opset
+    )
 
 
 def compile_text(
@@ -100,7 +102,36 @@ def compile_text(
 ) -> CompiledModel:
     """Compile a model of a source text. `name` stands for the file in diagnostics; `root` is where its imports are."""
     loader = _loader()
-    return _compile(loader, loader.load_text(text, name, None if root is None else os.fspath(root)), model, parameters, opset)
+    return _compile(
+        loader, loader.load_text(text, name, None if root is None else os.fspath(root)), model, parameters, opset
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class FileReport:
+    """What checking a file found. `models` were compiled; `waiting` need arguments first; diagnostics are in source order."""
+
+    models: tuple[CompiledModel, ...]
+    waiting: tuple[str, ...]
+    diagnostics: tuple[Diagnostic, ...]
+    sources: Mapping[str, str]
+
+
+def check_file(path: str | os.PathLike[str], *, root: str | os.PathLike[str] | None = None) -> FileReport:
+    """Compile every model of a file that needs no argument, and look through the bodies that none of them uses.
+
+    Whatever is wrong is in the report's diagnostics. Raises OSError where the file cannot be read.
+    """
+    from archonnx.compiler.elaborate.elaborate import elaborate_all
+    from archonnx.compiler.lowering.opsets import checked_opset
+
+    loader = _loader()
+    opset = checked_opset(None)
+    module = loader.load_file(os.fspath(path), None if root is None else os.fspath(root))
+    graphs, waiting, found = elaborate_all(loader, module, opset)
+    names = tuple(m.name for m in module.models())
+    models = tuple(CompiledModel(g, opset, module.name, names, (), loader.sources) for g in graphs)
+    return FileReport(models, tuple(waiting), tuple(found), loader.sources)
 
 
 def models_of(path: str | os.PathLike[str], root: str | os.PathLike[str] | None = None) -> list[tuple[str, bool]]:
@@ -118,7 +149,9 @@ def _loader() -> Loader:
     return Loader(Diagnostics())
 
 
-def _compile(loader: Loader, module: Module, model: str | None, parameters: Mapping[str, Any] | None, opset: int | None) -> CompiledModel:
+def _compile(
+    loader: Loader, module: Module, model: str | None, parameters: Mapping[str, Any] | None, opset: int | None
+) -> CompiledModel:
     from archonnx.compiler.elaborate.elaborate import elaborate
     from archonnx.compiler.lowering.opsets import checked_opset
 

@@ -55,6 +55,7 @@ def apply_block(
     inner.active = (*frame.active, body)
     for parameter in body.parameters:
         inner.names[parameter.name] = Binding(block.arguments[parameter.name], parameter.place, "parameter")
+    state.executed.add(id(body))
     state.depth += 1
     try:
         return run(inner, body, place)
@@ -67,7 +68,7 @@ def run(inner: Frame, body: tree.Body, place: Place) -> Any:
     if not declares_input(body.statements):
         if len(inner.given) != 1 or not isinstance(inner.given[0][1], Value):
             got = f"{len(inner.given)} inputs" if len(inner.given) != 1 else show(inner.given[0][1])
-            raise _outside(inner).error(
+            raise inner.outside().error(
                 "E0604",
                 f"{body.name} takes one tensor, got {got}",
                 place,
@@ -79,14 +80,9 @@ def run(inner: Frame, body: tree.Body, place: Place) -> Any:
     if inner.given:
         name, _, at = inner.given[0]
         if name is not None:
-            raise _outside(inner).error("E0604", f"{body.name} has no input {name}", at)
-        raise _outside(inner).error("E0604", f"{body.name} takes fewer inputs: {len(inner.given)} too many", at)
+            raise inner.outside().error("E0604", f"{body.name} has no input {name}", at)
+        raise inner.outside().error("E0604", f"{body.name} takes fewer inputs: {len(inner.given)} too many", at)
     return results(inner, place)
-
-
-def _outside(inner: Frame) -> Frame:
-    """A frame whose errors are the caller's: without the innermost application in their trail."""
-    return Frame(inner.state, inner.module, None, inner.scope, inner.trail[1:])
 
 
 def results(frame: Frame, place: Place) -> Any:

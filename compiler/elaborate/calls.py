@@ -169,6 +169,16 @@ def unknown(callee: tree.Expr, frame: Frame) -> Abort:
     return frame.error("E0202", f"there is no {kind} {name}", callee.place, help)
 
 
+def is_known(name: str) -> bool:
+    """Whether a name before `(` means something of the library."""
+    return (
+        name in ("custom", "shape", "mask", "RNN")
+        or name in BUILTINS
+        or registry.find_function(name) is not None
+        or name in _initializers()
+    )
+
+
 KERAS_MODEL_WORDS = {
     "Input": "declare an input on a line of its own: input x: float32[N, 224, 224, 3]",
     "InputLayer": "declare an input on a line of its own: input x: float32[N, 224, 224, 3]",

@@ -89,23 +89,24 @@ def _take_input(node: tree.Input, count: int | None, frame: Frame) -> Any:
     if at is None:
         if node.optional:
             return None
-        outside = Frame(frame.state, frame.module, None, frame.scope, frame.trail[1:])
-        raise outside.error("E0604", f"{frame.body.name} needs its input {node.name}", frame.application)
-    _, value, place = frame.given.pop(at)
+        raise frame.outside().error("E0604", f"{frame.body.name} needs its input {node.name}", frame.application)
+    value = frame.given.pop(at)[1]
     if value is None and node.optional:
         return None
     if is_poisoned(value):
         return POISON
     if count is not None:
         if not isinstance(value, (list, tuple)) or len(value) != count or not all(isinstance(v, Value) for v in value):
-            raise frame.error("E0604", f"{what} is a list of {count} tensors, got {kind_of(value)}", frame.application)
+            raise frame.outside().error(
+                "E0604", f"{what} is a list of {count} tensors, got {kind_of(value)}", frame.application
+            )
         if node.type is not None:
             for i, one in enumerate(value):
                 types.match(node.type, one, frame, f"{what} ({i})", frame.application)
         return list(value)
     if not isinstance(value, Value):
         help = "unpack several results first: (a, b) = ..." if isinstance(value, Results) else None
-        raise frame.error("E0606", f"{what} is a tensor, got {kind_of(value)}", frame.application, help)
+        raise frame.outside().error("E0606", f"{what} is a tensor, got {kind_of(value)}", frame.application, help)
     if node.type is not None:
         types.match(node.type, value, frame, what, frame.application)
     return value

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from archonnx.compiler.elaborate import binding, blocks, calls, construct, statements
+from archonnx.compiler.elaborate import binding, blocks, calls, construct, statements, static
 from archonnx.compiler.elaborate.loader import Loader, Module
 from archonnx.compiler.elaborate.naming import Scope
 from archonnx.compiler.elaborate.state import Binding, Frame, Model, State
 from archonnx.compiler.elaborate.values import POISON, Abort, Appliable, Stop, show
 from archonnx.compiler.graph import LayerGraph, Node, Output, Value
 from archonnx.compiler.syntax import tree
-from archonnx.contract.diagnostics import CompileError, Diagnostic, Place, UsageError, did_you_mean
+from archonnx.contract.diagnostics import CompileError, Diagnostic, Diagnostics, Place, UsageError, did_you_mean
 from archonnx.contract.dims import Facts
 
 if TYPE_CHECKING:
@@ -58,6 +58,42 @@ def elaborate(
     raise failure(loader)
 
 
+def elaborate_all(loader: Loader, module: Module, opset: int) -> tuple[list[LayerGraph], list[str], list[Diagnostic]]:
+    """Every model of a module that needs no argument, the names of the others, and all that is wrong, in source order.
+
+    Bodies that no model ran are looked through for names that nothing declares.
+    """
+    found = loader.diagnostics  # what reading the files found
+    broken = bool(found.errors)
+    graphs: list[LayerGraph] = []
+    waiting: list[str] = []
+    executed: set[int] = set()
+    with deep():
+        for declared in module.models():
+            one = Diagnostics()
+            loader.diagnostics = one
+            state = State(loader, one, LayerGraph(""), Facts(), opset, executed=executed)
+            frame = Frame(state, module, None, Scope("", (), frozenset()))
+            try:
+                model = _model(declared, module, frame, {})
+                if any(p.default is None and p.name not in model.arguments for p in model.body.parameters):
+                    waiting.append(declared.name)
+                else:
+                    graphs.append(_elaborate(loader, module, declared.name, {}, opset, executed))
+            except (Stop, Abort) as ended:
+                if ended.diagnostic is not None:
+                    one.add(ended.diagnostic)
+            except CompileError:
+                pass  # its diagnostics are in `one`
+            for diagnostic in one.found:
+                found.add(diagnostic)
+        loader.diagnostics = found
+        static.check(module, executed, found)
+    if broken or found.errors:
+        graphs = []
+    return graphs, waiting, sorted(found.found, key=_position)
+
+
 def failure(loader: Loader) -> CompileError:
     """Every diagnostic so far, in the order of the source, as an error."""
     found = sorted(loader.diagnostics.found, key=_position)
@@ -70,11 +106,18 @@ def _position(diagnostic: Diagnostic) -> tuple[bool, str, int, int]:
 
 
 def _elaborate(
-    loader: Loader, module: Module, name: str | None, parameters: Mapping[str, Any], opset: int
+    loader: Loader,
+    module: Module,
+    name: str | None,
+    parameters: Mapping[str, Any],
+    opset: int,
+    executed: set[int] | None = None,
 ) -> LayerGraph:
     graph = LayerGraph("")
     graph.facts = Facts()
-    state = State(loader, loader.diagnostics, graph, graph.facts, opset)
+    state = State(
+        loader, loader.diagnostics, graph, graph.facts, opset, executed=set() if executed is None else executed
+    )
     _check_defaults(state, module)
     model = choose(state, module, name, parameters)
     body = model.body
@@ -97,6 +140,7 @@ def _elaborate(
             "declare one: input image: float32[N, 224, 224, 3]",
         )
         frame.it = Binding(POISON, body.place, "parameter", read=True)
+    state.executed.add(id(body))
     statements.execute(body.statements, frame)
     given = blocks.results(frame, body.place)
     if not frame.outputs and isinstance(given, Value):

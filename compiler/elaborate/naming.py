@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from archonnx.compiler.syntax import tree
 
@@ -48,36 +48,31 @@ class Scope:
 
 
 def given_names(body: Iterable[tree.Statement]) -> frozenset[str]:
-    """The names that a body gives outright: every literal `name="..."`, and names that a bare constructor call is assigned to."""
+    """The names that a body gives outright: every literal `name="..."`, and names that a bare call is assigned to."""
     found: set[str] = set()
-    stack: list[object] = list(body)
-    while stack:
-        node = stack.pop()
+    for node in walk(list(body)):
         if isinstance(node, tree.Argument) and node.name == "name" and isinstance(node.value, tree.Literal):
-            if isinstance(node.value.value, str):
-                found.add(node.value.value)
+            found.add(str(node.value.value))
         if isinstance(node, tree.Assign) and isinstance(node.target, tree.Name) and isinstance(node.value, tree.Call):
             found.add(node.target.id)
-        if isinstance(node, (list, tuple)):
-            stack.extend(node)
-        elif isinstance(node, tree.Node):
-            stack.extend(getattr(node, slot) for slot in _slots(type(node)))
     return frozenset(found)
+
+
+def walk(node: object) -> Iterator[tree.Node]:
+    """Every node of the syntax tree below a node or a list of nodes, itself included."""
+    stack: list[object] = [node]
+    while stack:
+        top = stack.pop()
+        if isinstance(top, (list, tuple)):
+            stack.extend(top)
+        elif isinstance(top, tree.Node):
+            yield top
+            stack.extend(getattr(top, slot) for slot in _slots(type(top)))
 
 
 def names_in(node: tree.Node) -> set[str]:
     """Every name that is read or written anywhere in a node."""
-    found: set[str] = set()
-    stack: list[object] = [node]
-    while stack:
-        top = stack.pop()
-        if isinstance(top, tree.Name):
-            found.add(top.id)
-        elif isinstance(top, (list, tuple)):
-            stack.extend(top)
-        elif isinstance(top, tree.Node):
-            stack.extend(getattr(top, slot) for slot in _slots(type(top)))
-    return found
+    return {n.id for n in walk(node) if isinstance(n, tree.Name)}
 
 
 _SLOTS: dict[type, tuple[str, ...]] = {}

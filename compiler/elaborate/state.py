@@ -49,6 +49,7 @@ class State:
         default_factory=dict
     )  # id of an input's value -> where its axes are written
     silent: set[int] = field(default_factory=set)  # ids of nodes that carry masks: left out without a word
+    executed: set[int] = field(default_factory=set)  # ids of the bodies that have run
     calling: list[tree.Def] = field(default_factory=list)
     evaluating: set[tuple[str, str]] = field(default_factory=set)
 
@@ -141,6 +142,10 @@ class Frame:
         """What to raise for a Problem met at a place."""
         diagnostic = Diagnostic(problem.code, problem.message, place, trail=self.trail, help=problem.help)
         return Stop(diagnostic) if problem.stop else Abort(diagnostic)
+
+    def outside(self) -> Frame:
+        """A frame whose errors are the caller's: without the innermost application in their trail."""
+        return Frame(self.state, self.module, None, self.scope, self.trail[1:])
 
     def bind(self, name: str, value: Any, place: Place, kind: str) -> None:
         """Give a name a value; what it held before must have been read."""

@@ -118,15 +118,16 @@ def match(node: tree.TypeExpr, value: Value, frame: Frame, what: str, place: Pla
     `what` names the tensor in messages ("input x of attend"); `place` is where the blame goes, else the type's own place.
     """
     at = place or node.place
+    blame = frame if place is None or place == node.place else frame.outside()
     if node.dtype is not None:
         dtype = dtype_of(node.dtype, frame)
         if dtype != value.type.dtype:
-            raise frame.error(
+            raise blame.error(
                 "E0380",
                 f"{what} is {dtype}, got {value.type}",
                 at,
                 f"convert it: cast(x, {dtype})",
-                labels=_from(value, at),
+                labels=_labels(value, at, node.place),
             )
     if node.shape is None:
         return
@@ -137,16 +138,16 @@ def match(node: tree.TypeExpr, value: Value, frame: Frame, what: str, place: Pla
     fixed = len(node.shape) - len(spread)
     if (len(sizes) < fixed) if spread else (len(sizes) != fixed):
         axes = f"{fixed} or more axes" if spread else f"{fixed} ax{'i' if fixed == 1 else 'e'}s"
-        raise frame.error("E0381", f"{what} has {axes}, got {value.type}", at, labels=_from(value, at))
+        raise blame.error("E0381", f"{what} has {axes}, got {value.type}", at, labels=_labels(value, at, node.place))
     first = spread[0] if spread else len(node.shape)
     pairs = list(zip(node.shape[:first], sizes[:first], strict=True))
     tail = node.shape[first + 1 :]
     pairs += list(zip(tail, sizes[len(sizes) - len(tail) :], strict=True)) if tail else []
     for entry, size in pairs:
-        _match_size(entry, size, value, frame, what, at)
+        _match_size(entry, size, value, frame, blame, what, at)
 
 
-def _match_size(entry: tree.Expr, size: Dim, value: Value, frame: Frame, what: str, at: Place) -> None:
+def _match_size(entry: tree.Expr, size: Dim, value: Value, frame: Frame, blame: Frame, what: str, at: Place) -> None:
     if isinstance(entry, tree.Name):
         if entry.id == "_":
             return
@@ -164,19 +165,24 @@ def _match_size(entry: tree.Expr, size: Dim, value: Value, frame: Frame, what: s
     ]
     meaning = f"{written} = {wanted}" if written != str(wanted) else written
     if verdict is Verdict.NO:
-        raise frame.error(
-            "E0382", f"{what} needs the size {meaning}, got {size} in {value.type}", at, labels=_from(value, at)
+        raise blame.error(
+            "E0382",
+            f"{what} needs the size {meaning}, got {size} in {value.type}",
+            at,
+            labels=_labels(value, at, entry.place),
         )
-    raise frame.error(
+    raise blame.error(
         "E0383",
         f"{what} needs the size {meaning}, and nothing says that it equals {size} in {value.type}",
         at,
         f"if they are always equal, say so first: require {wanted} == {size}",
-        labels=_from(value, at),
+        labels=_labels(value, at, entry.place),
     )
 
 
-def _from(value: Value, at: Place) -> list[Label]:
-    if value.place is None or value.place == at:
-        return []
-    return [Label(value.place, f"{value.type} comes from here")]
+def _labels(value: Value, at: Place, written: Place) -> list[Label]:
+    """Where the tensor comes from, and where its type is written, unless the blame lies there anyway."""
+    labels = [] if at.line == written.line and at.file == written.file else [Label(written, "declared here")]
+    if value.place is not None and value.place != at:
+        labels.append(Label(value.place, f"{value.type} comes from here"))
+    return labels

@@ -1,0 +1,89 @@
+"""A look through the bodies that nothing runs: names that nothing declares, arguments that a layer does not have."""
+
+from __future__ import annotations
+
+from archonnx.compiler.elaborate import binding, calls, constants, types
+from archonnx.compiler.elaborate.loader import Loader, Module
+from archonnx.compiler.elaborate.naming import Scope, walk
+from archonnx.compiler.elaborate.state import Binding, Frame, State
+from archonnx.compiler.elaborate.values import POISON, Abort
+from archonnx.compiler.graph import LayerGraph
+from archonnx.compiler.layers import registry
+from archonnx.compiler.syntax import tree
+from archonnx.contract.diagnostics import Diagnostics, did_you_mean
+from archonnx.contract.dims import Facts
+
+
+def check(module: Module, executed: set[int], diagnostics: Diagnostics) -> None:
+    """Report what is wrong for every argument in the bodies of a file that have not run."""
+    for declared in module.declared.values():
+        if isinstance(declared, tree.Body) and id(declared) not in executed:
+            state = State(Loader(diagnostics), diagnostics, LayerGraph(""), Facts(), 0)
+            _check_body(declared, Frame(state, module, declared, Scope("", (), frozenset())))
+
+
+def _check_body(body: tree.Body, frame: Frame) -> None:
+    nodes = list(walk(body.statements))
+    for name in _bound_names(body, nodes):
+        frame.names[name] = Binding(POISON, body.place, "parameter")
+    callees = {id(n.function) for n in nodes if isinstance(n, tree.Call)}
+    dtypes = {id(n.dtype) for n in nodes if isinstance(n, tree.TypeExpr)}
+    prefixes = {id(m) for n in nodes if isinstance(n, tree.Attribute) for m in walk(n) if binding.dotted_path(n)}
+    for node in nodes:
+        try:
+            if isinstance(node, tree.Call):
+                _check_call(node, frame)
+            elif isinstance(node, tree.Name) and not {id(node)} & (callees | dtypes | prefixes):
+                if node.id not in frame.names and node.id not in ("it", "_") and not types.is_symbol_name(node.id):
+                    constants.constant(node.id, frame, node.place)
+            elif isinstance(node, tree.TypeExpr) and node.dtype is not None:
+                types.dtype_of(node.dtype, frame)
+        except Abort as abort:
+            if abort.diagnostic is not None:
+                frame.state.diagnostics.add(abort.diagnostic)
+
+
+def _bound_names(body: tree.Body, nodes: list[tree.Node]) -> set[str]:
+    """Every name that a body may bind, wherever it does so."""
+    found = {p.name for p in body.parameters}
+    for node in nodes:
+        if isinstance(node, (tree.Input, tree.Weight)) or (isinstance(node, tree.Output) and node.name is not None):
+            found.add(str(node.name))
+        elif isinstance(node, (tree.Assign, tree.For, tree.Clause)):
+            stack: list[tree.Target] = [node.target]
+            while stack:
+                top = stack.pop()
+                if isinstance(top, tree.TargetTuple):
+                    stack.extend(top.items)
+                else:
+                    found.add(top.id)
+    return found
+
+
+def _check_call(node: tree.Call, frame: Frame) -> None:
+    callee = node.function
+    parts = binding.dotted_path(callee)
+    if parts is None:
+        return
+    name = parts[-1]
+    if len(parts) > 1:
+        if ".".join(parts[:-1]) not in binding.PREFIXES:
+            return
+        layer = registry.find_layer(name)
+    else:
+        found = binding.find(name, frame)
+        if found is not None:
+            return
+        layer = registry.find_layer(name) if name[:1].isupper() else None
+        if layer is None:
+            if name in frame.names or name in frame.module.failed_imports or calls.is_known(name):
+                return
+            raise calls.unknown(callee, frame)
+    if layer is None:
+        return
+    known = [*layer.declared, *binding.LAYER_EXTRAS]
+    for argument in node.arguments:
+        if argument.name is not None and argument.name not in known:
+            near = did_you_mean(argument.name, known)
+            help = f"did you mean {near[0]}?" if near else f"its arguments are {', '.join(layer.declared)}"
+            frame.report("E0402", f"{name} has no argument {argument.name}", argument.place, help)
