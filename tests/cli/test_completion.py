@@ -25,7 +25,7 @@ def offered(words: str, cwd: Path | None = None) -> list[str]:
         check=False,
     )
     assert run.stderr == ""
-    return [line.partition(",")[2] for line in run.stdout.splitlines()]
+    return [line.partition(",")[2] for line in run.stdout.splitlines() if line]
 
 
 def test_commands() -> None:

@@ -59,7 +59,7 @@ def test_diagnostics_are_rendered_from_their_sources(capsys: pytest.CaptureFixtu
         raise CompileError([FOUND], {"a.arch": "$\n"})
     captured = capsys.readouterr()
     assert boundary.code == 1
-    assert captured.err.startswith("error[E0101]: unexpected character '$'\n --> a.arch:1:1\n")
+    assert captured.err.startswith("error[E0101]: unexpected character '$'\n  --> a.arch:1:1\n")
 
 
 def test_a_bug_shows_its_traceback_when_asked(
@@ -125,7 +125,7 @@ def start(*argv: str, **options: object) -> subprocess.Popen[str]:
 
 
 def test_a_reader_that_goes_away_is_no_error_to_talk_about() -> None:
-    process = start("explain")
+    process = start("layers")
     assert process.stdout is not None
     assert process.stderr is not None
     process.stdout.close()
@@ -139,7 +139,7 @@ def test_a_full_disk_under_stdout_is_said() -> None:
     if not os.path.exists("/dev/full"):
         pytest.skip("only Linux has /dev/full")
     with open("/dev/full", "w", encoding="utf-8") as full:
-        command = [sys.executable, "-m", "archonnx", "explain"]
+        command = [sys.executable, "-m", "archonnx", "layers"]
         run = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert run.returncode == 3
     assert run.stderr == "error: the disk is full\n"

@@ -13,8 +13,8 @@ _MODEL = re.compile(r"^model\s+([A-Za-z_]\w*)", re.MULTILINE)
 
 def models(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The models declared in the FILE already typed. Read by pattern: a file being written need not be right."""
-    named = ctx.params.get("file") or next(iter(ctx.params.get("files") or ()), None)
-    if named is None:
+    named = ctx.params.get("file") or next(iter(ctx.params.get("files") or ctx.args), None)
+    if named is None:  # where an option still lacks its value, click leaves the arguments in ctx.args
         return []
     try:
         text = Path(named).read_text(encoding="utf-8", errors="replace")

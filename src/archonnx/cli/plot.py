@@ -32,7 +32,8 @@ def plot(
     """Draw a model.
 
     Layers are boxes, blocks the frames around them, and every edge carries the shape of what flows along it. Large
-    models are folded until they can be read; --fold says how far. The ending of PICTURE chooses the format: .svg or .png.
+    models are folded until they can be read; --fold says how far. The ending of PICTURE, .svg or .png, chooses the
+    format.
 
     \b
     Examples:

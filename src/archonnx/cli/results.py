@@ -89,7 +89,7 @@ def shown(value: Any) -> str:
 
 
 def ranked(array: Any, most: int, labels: Sequence[str] | None) -> list[list[dict[str, Any]]] | None:
-    """The `most` largest of each row, largest first, with index, label and value; None for what has no last axis to rank.
+    """The `most` largest of each row, largest first, with index, label and value; None for what cannot be ranked.
 
     Labels are used where there is one for each place along the last axis.
     """
