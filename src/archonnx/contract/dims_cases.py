@@ -29,10 +29,12 @@ def split_cases(dim: Expr, known: Known) -> Iterator[tuple[Dim, Known]]:
                 assumed = Known(more.limits, (*more.facts, fact) if isinstance(fact, Expr) else more.facts)
                 waiting.append((_replaced(case, {atom: chosen}, assumed), assumed, depth + 1))
             continue
-        residues = isinstance(case, Expr) and list(residue_cases(case, more))
-        if residues:
-            yield from residues
-        elif depth:
+        split = False
+        if isinstance(case, Expr):
+            for residue in residue_cases(case, more):  # one at a time: the first that is not proven ends the search
+                split = True
+                yield residue
+        if depth and not split:
             yield case, more
 
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from enum import Enum
 
 from archonnx.contract import dims_range as ranges
-from archonnx.contract.conditions import Condition
+from archonnx.contract.conditions import Condition, compare
 from archonnx.contract.dims_expr import Dim, DimTooLargeError
 from archonnx.contract.dims_proof import bounds
 from archonnx.contract.dims_range import INFINITY
@@ -81,19 +81,36 @@ class Facts:
         if a == b:
             return Verdict.YES
         decided = self._known.decide_comparison("==", a, b)
+        if decided is None and self._known.open:
+            decided = self.decide(compare("==", a, b))
         if decided is None:
             return Verdict.DEPENDS
         return Verdict.YES if decided else Verdict.NO
 
     def decide(self, condition: Condition | bool) -> bool | None:
         """Whether the condition is proven to hold (True), proven not to hold (False), or neither (None)."""
-        return self._known.decide(condition)
+        decided = self._known.decide(condition)
+        if decided is None and self._known.open:  # alternatives: what contradicts all of them is wrong
+            if self._contradicts(condition):
+                return False
+            if self._contradicts(Condition.not_(condition)):
+                return True
+        return decided
+
+    def _contradicts(self, condition: Condition | bool) -> bool:
+        work = self._known.copy()
+        try:
+            if isinstance(condition, Condition):
+                work.learn(condition)
+        except ContradictionError:
+            return True
+        return condition is False
 
     def at_least(self, dim: Dim, n: int) -> bool:
         """Whether the size is proven to be at least n."""
         if isinstance(dim, int):
             return dim >= n
-        return self._known.decide_comparison(">=", dim, n) is True
+        return self.decide(compare(">=", dim, n)) is True
 
     def bounds(self, dim: Dim) -> tuple[int | None, int | None]:
         """A lower and an upper bound of the size by interval arithmetic, None where none is known."""
