@@ -50,8 +50,8 @@ class _Names:
 def assign_names(graph: OperatorGraph) -> list[str]:
     """Name every tensor and operator. Returns the outputs' names in the file, in order."""
     names = _Names()
-    for tensor in graph.inputs:
-        tensor.name = names.take(tensor.name)
+    for given in graph.inputs:
+        given.name = names.take(given.name)
     named = _name_outputs(graph, names)
     _name_weights(graph, names, named)
     _name_results(graph, names, named)

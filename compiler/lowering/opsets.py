@@ -22,5 +22,5 @@ def checked_opset(opset: int | None) -> int:
 
 
 def reduces_by_input(kind: str, opset: int) -> bool:
-    """Whether a reduction takes its axes as an input; before that as an attribute (ReduceSum since 13, others since 18)."""
+    """Whether a reduction takes its axes as an input (ReduceSum since 13, the others since 18) or as an attribute."""
     return kind == "ReduceSum" or opset >= 18

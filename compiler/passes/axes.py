@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from archonnx.compiler.ir import Operator, OperatorGraph, Tensor
 from archonnx.compiler.lowering.constants import literal_ints
+from archonnx.compiler.passes.views import bytes_of
 
 # Work element by element, inputs broadcast as numpy's do.
 ELEMENTWISE = frozenset(
@@ -21,7 +23,7 @@ REDUCTIONS = frozenset(
 )
 # One axis, an attribute, whose default is the second entry.
 ALONG_ONE_AXIS = {"Softmax": -1, "LogSoftmax": -1, "Hardmax": -1, "LpNormalization": -1}
-SAME_RANK = frozenset(("Concat", "Pad", "Resize", "Slice", "Split", *ALONG_ONE_AXIS))
+SAME_RANK = frozenset(("Concat", "Pad", "Slice", "Split", *ALONG_ONE_AXIS))
 REGROUPING = frozenset(("Reshape", "Squeeze", "Unsqueeze", "Flatten"))
 
 
@@ -49,35 +51,60 @@ def reduced_axes(operator: Operator) -> list[int] | None:
     return sorted(a % tensor.rank for a in axes) if axes else list(range(tensor.rank))
 
 
-def wanted_orders(graph: OperatorGraph) -> dict[int, tuple[int, ...]]:
-    """For tensors by id, the order of axes that users take them in: axis i is axis order[i] of the value.
+@dataclass(slots=True)
+class Wish:
+    """The order of axes that users of a tensor take it in: axis i is axis order[i] of the value.
 
-    A tensor that is missing has no user that cares. Found backwards from the outputs; the first of several users counts.
+    `price`: the fewest bytes that a Transpose into this order would move, here or behind operators that keep the axes.
     """
-    wanted: dict[int, tuple[int, ...]] = {}
-    for _, tensor in graph.outputs:
-        wanted[id(tensor)] = tuple(range(tensor.rank))
+
+    order: tuple[int, ...]
+    price: int
+
+
+def find_wishes(graph: OperatorGraph) -> dict[int, Wish]:
+    """What most users of a tensor wish, by the tensor's id; the first of equals. Missing: none of them cares.
+
+    Found backwards from the outputs, in one go.
+    """
+    votes: dict[int, dict[tuple[int, ...], tuple[int, int]]] = {}
+
+    def vote(tensor: Tensor, order: Sequence[int], price: int) -> None:
+        cast = votes.setdefault(id(tensor), {})
+        count, least = cast.pop(tuple(order), (0, price))
+        cast[tuple(order)] = count + 1, min(price, least)  # put last: that is where the earliest user is
+
+    for _, output in graph.outputs:
+        vote(output, range(output.rank), bytes_of(output.type))
     for operator in reversed(graph.operators):
         result = operator.outputs[0]
-        after = wanted.get(id(result))
-        for tensor in _values(operator):
+        after = _winner(votes[id(result)]) if id(result) in votes else None
+        for tensor in operator.inputs:
+            if tensor is None or tensor.recipe is not None:
+                continue
+            here = bytes_of(tensor.type)
             if operator.type == "Transpose":
                 perm = permutation_of(operator)
-                order = tuple(perm[a] for a in after) if after is not None else None
+                if after is not None:
+                    vote(tensor, [perm[a] for a in after.order], min(here, after.price))
             elif _keeps_axes(operator) and tensor.rank == result.rank:
-                order = after
-            elif operator.type in REDUCTIONS or (operator.type in REGROUPING and tensor.rank > result.rank):
-                order = None
-            else:
-                order = tuple(range(tensor.rank))
-            if order is not None:
-                wanted[id(tensor)] = order
-    return wanted
+                if after is not None:
+                    vote(tensor, after.order, min(here, after.price))
+            elif not _is_free(operator, tensor, result):
+                vote(tensor, range(tensor.rank), here)
+    return {key: _winner(cast) for key, cast in votes.items()}
+
+
+def _winner(cast: dict[tuple[int, ...], tuple[int, int]]) -> Wish:
+    order = max(reversed(cast), key=lambda order: cast[order][0])
+    return Wish(order, cast[order][1])
 
 
 def _keeps_axes(operator: Operator) -> bool:
     return not operator.domain and (operator.type in ELEMENTWISE or operator.type in SAME_RANK)
 
 
-def _values(operator: Operator) -> Iterator[Tensor]:
-    return (t for t in operator.inputs if t is not None and t.recipe is None)
+def _is_free(operator: Operator, tensor: Tensor, result: Tensor) -> bool:
+    """Whether it takes its input in any order: reductions, and Reshapes that merge axes, as before a Dense."""
+    merges = operator.type in REGROUPING and tensor.rank > result.rank
+    return not operator.domain and (operator.type in REDUCTIONS or merges or operator.type == "Shape")

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from archonnx.compiler.graph import TensorType
 from archonnx.compiler.ir import Operator, Tensor
-from archonnx.compiler.lowering.constants import literal, literal_ints
+from archonnx.compiler.lowering.constants import literal_ints
 from archonnx.compiler.lowering.opsets import reduces_by_input
 from archonnx.compiler.passes.axes import ALONG_ONE_AXIS, reduced_axes
 from archonnx.compiler.passes.layout_fit import Layout, result_shape
@@ -167,7 +167,7 @@ def _moved(view: View, numbers: Sequence[T]) -> list[T]:
 
 
 def pad(sweep: Sweep, operator: Operator) -> bool:
-    """Pads by number, in the tensor's order; a Transpose that is wanted behind goes before, where there is less to move."""
+    """Pads by number, in the tensor's order; a Transpose wanted behind goes before, where there is less to move."""
     pads = literal_ints(operator.inputs[1])
     if pads is None or (len(operator.inputs) > 3 and operator.inputs[3] is not None):
         return False
@@ -180,24 +180,6 @@ def pad(sweep: Sweep, operator: Operator) -> bool:
     moved = sweep.b.ints(_moved(view, pads[:half]) + _moved(view, pads[half:]))
     fill = [None if t is None else sweep.whole(t) for t in operator.inputs[2:3]]
     return _same_view(sweep, operator, view, [view.tensor, moved, *fill], result)
-
-
-def resize(sweep: Sweep, operator: Operator) -> bool:
-    """Scales or sizes in the tensor's order, and before a Transpose that is wanted or behind it, whichever moves less."""
-    result = operator.outputs[0]
-    region, scales, sizes = (*operator.inputs[1:], None, None, None)[:3]
-    if "axes" in operator.attributes or (region is not None and region.shape != (0,)):
-        return False
-    by_scales = scales is not None and scales.shape != (0,)
-    factors = literal(scales if by_scales else sizes)
-    if factors is None:
-        return False
-    view = sweep.early(first(operator), result)
-    if view.is_plain or not view.simple or view.tensor.recipe is not None:
-        return False
-    moved = sweep.b.constant(_moved(view, factors.tolist()), "float32" if by_scales else "int64")
-    inputs = [view.tensor, region, moved] if by_scales else [view.tensor, region, scales, moved]
-    return _same_view(sweep, operator, view, inputs, result)
 
 
 def tile(sweep: Sweep, operator: Operator) -> bool:

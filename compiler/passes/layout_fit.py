@@ -9,7 +9,7 @@ from archonnx.compiler.graph import TensorType
 from archonnx.compiler.ir import Operator, Tensor
 from archonnx.compiler.lowering.emitter import Origin
 from archonnx.compiler.passes.propagate_layout import Sweep
-from archonnx.compiler.passes.views import Axes, View, bytes_of, is_one, plain, product
+from archonnx.compiler.passes.views import Axes, View, is_one, plain, product
 from archonnx.contract.dims import Dim
 
 
@@ -37,7 +37,7 @@ def choose(sweep: Sweep, operator: Operator, views: Sequence[View], among: Seque
     for layout in among:
         cost = 0
         if wanted is not None and _order(layout.axes) != _order(wanted):
-            cost = bytes_of(result.type)
+            cost = sweep.wishes[id(result)].price
         for view in views:
             groups = fit(sweep, view, layout)
             if groups is None:
@@ -66,7 +66,7 @@ def layouts(sweep: Sweep, result: Tensor, views: Sequence[View]) -> list[Layout]
         found[own] = None
     wanted = sweep.wanted_axes(result)
     if wanted is not None and not any(layout.axes == wanted for layout in found):
-        order = sweep.wanted[id(result)]
+        order = sweep.wishes[id(result)].order
         found[Layout(wanted, tuple(result.shape[a] for a in order))] = None
     return list(found)
 

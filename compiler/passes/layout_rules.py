@@ -103,7 +103,6 @@ RULES: dict[str, Rule] = {
     "CumSum": layout_axes.cumulative,
     "Gather": layout_axes.gather,
     "Pad": layout_axes.pad,
-    "Resize": layout_axes.resize,
     "Slice": layout_axes.slice_,
     "Split": layout_axes.split,
     "Tile": layout_axes.tile,

@@ -6,7 +6,7 @@ nothing: it changes the order in which the value's axes are looked at (views.py)
 1. Transpose, Squeeze, Unsqueeze, Reshape that merges axes, Identity: the view changes, no operator.
 2. Elementwise operators, Concat: all inputs in one order, the one that moves the fewest bytes before and behind;
    constants move in their recipes.
-3. Reductions, Softmax, Pad, Resize, Slice, Split, Gather, ArgMax, CumSum, Tile: their axes are renumbered.
+3. Reductions, Softmax, Pad, Slice, Split, Gather, ArgMax, CumSum, Tile: their axes are renumbered.
 4. Gemm and MatMul with a constant kernel: the kernel's rows take the order that the data is in.
 5. Shape: the sizes are known, whatever the order.
 6. All else, and outputs: the value is brought into its own order, once for all who need it.
@@ -21,8 +21,8 @@ from archonnx.compiler.graph import TensorType
 from archonnx.compiler.ir import Operator, OperatorGraph, Tensor
 from archonnx.compiler.lowering.builder import Builder
 from archonnx.compiler.lowering.emitter import Origin
-from archonnx.compiler.passes.axes import wanted_orders
-from archonnx.compiler.passes.views import Arranger, Axes, View, bytes_of, plain
+from archonnx.compiler.passes.axes import find_wishes
+from archonnx.compiler.passes.views import Arranger, Axes, View, plain
 from archonnx.contract.dims import Facts
 
 
@@ -54,7 +54,7 @@ class Sweep:
         )
         self.b = Builder(self.graph, facts)
         self.arranger = Arranger(self.b)
-        self.wanted = wanted_orders(old)
+        self.wishes = find_wishes(old)
         self.views: dict[int, View] = {}
         for tensor in old.inputs:
             self.b.carry(tensor, is_input=True)
@@ -104,10 +104,10 @@ class Sweep:
 
     def wanted_axes(self, tensor: Tensor) -> Axes | None:
         """The view's axes that the users of an old tensor would like best; None where none of them cares."""
-        order = self.wanted.get(id(tensor))
-        if order is None:
+        wish = self.wishes.get(id(tensor))
+        if wish is None:
             return None
-        places = {axis: place for place, axis in enumerate(order)}
+        places = {axis: place for place, axis in enumerate(wish.order)}
         return tuple((places[a],) for a in range(tensor.rank))
 
     def early(self, tensor: Tensor, result: Tensor) -> View:
@@ -116,8 +116,9 @@ class Sweep:
         axes = self.wanted_axes(result)
         if axes is None or not view.is_plain or axes == view.axes or tensor.rank != result.rank:
             return view
-        order = tuple((a,) for a in self.wanted[id(result)])
-        if self.arranger.cost(view.tensor, order) >= bytes_of(result.type):
+        wish = self.wishes[id(result)]
+        order = tuple((a,) for a in wish.order)
+        if self.arranger.cost(view.tensor, order) >= wish.price:
             return view
         shape = [view.type.shape[a] for (a,) in order]
         return View(view.type, self.arranger.arrange(view.tensor, order, shape, view.origin), axes, view.origin)

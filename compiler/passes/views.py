@@ -95,9 +95,9 @@ class Arranger:
 
     def cost(self, tensor: Tensor, groups: Axes) -> int:
         """The bytes that a Transpose would move to arrange the tensor; 0 where none is needed or it is there."""
-        if tensor.recipe is not None or (id(tensor), groups) in self._done or not self.moves(tensor, groups):
+        if tensor.recipe is not None or not self.moves(tensor, groups) or (id(tensor), groups) in self._done:
             return 0
-        return bytes_of(tensor.type)
+        return 0 if (id(tensor), _split(tensor, groups)) in self._done else bytes_of(tensor.type)
 
     def arrange(self, tensor: Tensor, groups: Axes, shape: Sequence[Dim], origin: Origin) -> Tensor:
         """The tensor whose axis i is made of the axes groups[i], with this shape."""
@@ -106,14 +106,15 @@ class Arranger:
         key = (id(tensor), groups)
         if key not in self._done:
             before, self.b.origin = self.b.origin, origin
-            result = tensor
-            if self.moves(tensor, groups):
-                named = [a for group in groups for a in group]
-                rest = [a for a in range(tensor.rank) if a not in named]  # of size 1, wherever they stand
-                result = self.b.transpose(tensor, [*named, *rest])
-            result = self.b.reshape(result, shape)
+            result = self._moved(tensor, _split(tensor, groups)) if self.moves(tensor, groups) else tensor
+            self._done[key] = self.b.reshape(result, shape)
             self.b.origin = before
-            self._done[key] = result
+        return self._done[key]
+
+    def _moved(self, tensor: Tensor, order: Axes) -> Tensor:
+        key = (id(tensor), order)
+        if key not in self._done:
+            self._done[key] = self.b.transpose(tensor, [a for (a,) in order])
         return self._done[key]
 
     def whole(self, view: View) -> Tensor:
@@ -144,6 +145,12 @@ def regroup(view: View, shape: Sequence[Dim], builder: Builder) -> Axes | None:
     if position != len(rest):
         return None
     return tuple(groups)
+
+
+def _split(tensor: Tensor, groups: Axes) -> Axes:
+    """The order of all axes of the tensor that the groups ask for, those of size 1 that none names last."""
+    named = [a for group in groups for a in group]
+    return tuple((a,) for a in (*named, *(a for a in range(tensor.rank) if a not in named)))
 
 
 def is_one(dim: Dim) -> bool:
