@@ -135,6 +135,11 @@ def test_a_reader_that_goes_away_is_no_error_to_talk_about() -> None:
     assert said == ""
 
 
+def test_closed_streams_are_no_error() -> None:
+    command = f'"{sys.executable}" -m archonnx layers >&- 2>&-'
+    assert subprocess.run(["sh", "-c", command], check=False).returncode == 0
+
+
 def test_a_full_disk_under_stdout_is_said() -> None:
     if not os.path.exists("/dev/full"):
         pytest.skip("only Linux has /dev/full")

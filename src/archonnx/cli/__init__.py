@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
+
+COMPLETION = "_ARCHONNX_COMPLETE"  # the variable in which a shell's completion script says what it asks for
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -18,5 +22,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     with boundary:
         from archonnx.cli.group import archonnx
 
-        boundary.code = archonnx.main(args=argv, prog_name="archonnx", standalone_mode=False) or 0
+        if wanted := os.environ.get(COMPLETION):  # the shell asks what could follow, or for its script
+            from click.shell_completion import shell_complete
+
+            boundary.code = shell_complete(archonnx, {}, "archonnx", COMPLETION, wanted)
+        else:
+            with archonnx.make_context("archonnx", list(sys.argv[1:] if argv is None else argv)) as context:
+                boundary.code = archonnx.invoke(context) or 0
     return boundary.code

@@ -29,10 +29,11 @@ def completion(shell: str | None) -> None:
     """
     from click.shell_completion import get_completion_class
 
+    from archonnx.cli import COMPLETION
     from archonnx.cli.group import archonnx
 
     name = shell or Path(os.environ.get("SHELL", "")).name
     kind = get_completion_class(name)
     if kind is None:
         raise UsageError(f"there is no completion for the shell {name or '(unknown)'}; name one: {', '.join(SHELLS)}")
-    out(kind(archonnx, {}, "archonnx", "_ARCHONNX_COMPLETE").source())
+    out(kind(archonnx, {}, "archonnx", COMPLETION).source())

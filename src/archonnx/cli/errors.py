@@ -48,6 +48,9 @@ class Boundary:
 
     def __enter__(self) -> Boundary:
         settings.color, settings.format = None, "text"
+        # Started with a closed stream (`>&-`), Python has None for it; what is written to it is meant to be lost.
+        sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")
+        sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="backslashreplace")  # a file's odd name must not stop a message about it
@@ -70,7 +73,7 @@ class Boundary:
         except OSError as failure:
             _silence()
             self.code = report(failure)
-        return not isinstance(error, (SystemExit, GeneratorExit))
+        return True
 
 
 def report(error: BaseException) -> int:
@@ -79,14 +82,16 @@ def report(error: BaseException) -> int:
         raise error
     if isinstance(error, SystemExit):
         return int(error.code or 0) if isinstance(error.code, int | None) else WRONG
+    from click.exceptions import Abort, ClickException, Exit
+
+    if isinstance(error, Exit):  # --help and --version end so
+        return error.exit_code
     if os.environ.get("ARCHONNX_TRACEBACK"):
         import traceback
 
         traceback.print_exception(error)
     if isinstance(error, CompileError):
         return _diagnostics(error)
-    from click.exceptions import Abort, ClickException
-
     if isinstance(error, ClickException):
         error.show()
         return error.exit_code
