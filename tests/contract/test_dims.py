@@ -9,11 +9,12 @@ import time
 
 import pytest
 
-from archonnx.contract import dims_expr
+from archonnx.contract import dims_atoms
 from archonnx.contract.dims import (
     Condition,
     Dim,
     DimTooLargeError,
+    Expr,
     Ratio,
     ceil_div,
     compare,
@@ -128,7 +129,7 @@ def test_known_sizes_stay_numbers() -> None:
 
 def test_evaluation_and_substitution() -> None:
     size = ceil_div(H, 2) * (W + 1)
-    assert isinstance(size, dims_expr.Expr)
+    assert isinstance(size, Expr)
     assert size.symbols() == {"H", "W"}
     assert size.evaluate({"H": 5, "W": 3}) == 12
     assert size.substitute({"W": 2 * H - 1}) == 2 * H * ceil_div(H, 2)
@@ -175,7 +176,7 @@ def test_a_long_sum_is_no_problem() -> None:
     total: Dim = 0
     for i in range(3000):
         total = total + symbol(f"S{i}") * i
-    assert isinstance(total, dims_expr.Expr)
+    assert isinstance(total, Expr)
     assert total.evaluate({f"S{i}": 1 for i in range(3000)}) == sum(range(3000))
     assert parse_dim(str(total)) == total
 
@@ -184,7 +185,7 @@ def test_what_grows_without_bound_is_left_or_refused() -> None:
     power = (H + W + N + T + D) ** 60  # 600,000 terms, were it multiplied out
     assert str(power) == "(D + H + N + T + W)**60"
     assert parse_dim(str(power)) == power
-    assert isinstance(power, dims_expr.Expr)
+    assert isinstance(power, Expr)
     assert power.evaluate(dict.fromkeys("HWNTD", 1)) == 5**60
     size: Dim = H
     with pytest.raises(DimTooLargeError, match="nested deeper"):
@@ -215,12 +216,12 @@ def test_names_given_by_the_caller() -> None:
 
 def test_what_is_no_longer_used_is_let_go() -> None:
     gc.collect()
-    before = len(dims_expr._pool)
+    before = len(dims_atoms._pool)
     sizes = [symbol(f"Used{i}") // 7 for i in range(5000)]
-    assert len(dims_expr._pool) >= 10000
+    assert len(dims_atoms._pool) >= 10000
     del sizes
     gc.collect()
-    assert len(dims_expr._pool) < before + 2 * 2048 + 1000  # what the bounded cache of divisions may hold
+    assert len(dims_atoms._pool) < before + 2 * 2048 + 1000  # what the bounded cache of divisions may hold
 
 
 def test_operations_are_quick() -> None:

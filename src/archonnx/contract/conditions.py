@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Literal, TypeAlias
 
-from archonnx.contract.dims_expr import Dim, evaluate, symbols_of
+from archonnx.contract.dims_atoms import (
+    Dim,
+    symbols_of,
+)
+from archonnx.contract.dims_expr import (
+    evaluate,
+)
 from archonnx.contract.dims_proof import decide_sign
 from archonnx.contract.dims_text import format_dim
 

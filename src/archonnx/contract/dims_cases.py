@@ -6,7 +6,20 @@ from collections.abc import Iterator
 from itertools import product
 from math import lcm, prod
 
-from archonnx.contract.dims_expr import Atom, Dim, Expr, Extreme, Floor, Held, Symbol, from_atom, symbol_atom, terms_of
+from archonnx.contract.dims_atoms import (
+    Atom,
+    Dim,
+    Extreme,
+    Floor,
+    Held,
+    Symbol,
+    symbol_atom,
+)
+from archonnx.contract.dims_expr import (
+    Expr,
+    from_atom,
+    terms_of,
+)
 from archonnx.contract.dims_proof import Known
 from archonnx.contract.dims_range import INFINITY
 from archonnx.contract.dims_simplify import rebuild, rewrite

@@ -7,7 +7,15 @@ from collections.abc import Callable, Mapping
 from typing import Never, TypeAlias, cast
 
 from archonnx.contract.conditions import Condition, Operator, compare
-from archonnx.contract.dims_expr import Dim, DimTooLargeError, Expr, Ratio, symbol
+from archonnx.contract.dims_atoms import (
+    Dim,
+    DimTooLargeError,
+)
+from archonnx.contract.dims_expr import (
+    Expr,
+    Ratio,
+    symbol,
+)
 from archonnx.contract.dims_simplify import dim_max, dim_min
 
 _TOKEN = re.compile(r"\s*(?:(\d+)|([^\W\d]\w*)|(\*\*|//|[<>=!]=|[-+*/%(),<>]))")

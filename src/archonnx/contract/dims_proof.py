@@ -11,17 +11,19 @@ from collections.abc import Iterator
 from math import gcd
 
 from archonnx.contract import dims_range as ranges
-from archonnx.contract.dims_expr import (
+from archonnx.contract.dims_atoms import (
     Atom,
     Dim,
     DimTooLargeError,
-    Expr,
     Extreme,
     Floor,
     Monomial,
     Terms,
-    add_scaled,
     divide_monomials,
+)
+from archonnx.contract.dims_expr import (
+    Expr,
+    add_scaled,
     from_terms,
     terms_of,
 )

@@ -18,10 +18,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from math import gcd
 
-from archonnx.contract.dims_expr import (
+from archonnx.contract.dims_atoms import (
     Atom,
     Dim,
-    Expr,
     Extreme,
     Floor,
     Held,
@@ -29,13 +28,16 @@ from archonnx.contract.dims_expr import (
     Product,
     Symbol,
     Terms,
-    add_scaled,
     divide_monomials,
     extreme_atom,
     floor_atom,
+    structural_key,
+)
+from archonnx.contract.dims_expr import (
+    Expr,
+    add_scaled,
     from_atom,
     from_terms,
-    structural_key,
     terms_of,
 )
 from archonnx.contract.dims_proof import NOTHING, Known, bounds, content, nonnegative, nonzero

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import gcd
 
-from archonnx.contract.dims_expr import (
+from archonnx.contract.dims_atoms import (
     Atom,
     Dim,
     Extreme,
@@ -14,10 +14,12 @@ from archonnx.contract.dims_expr import (
     Product,
     Symbol,
     Terms,
-    add_scaled,
     divide_monomials,
-    from_atom,
     monomial_order,
+)
+from archonnx.contract.dims_expr import (
+    add_scaled,
+    from_atom,
     terms_of,
 )
 from archonnx.contract.dims_simplify import ceil_div, floor_div

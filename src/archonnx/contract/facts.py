@@ -12,7 +12,10 @@ from enum import Enum
 
 from archonnx.contract import dims_range as ranges
 from archonnx.contract.conditions import Condition, compare
-from archonnx.contract.dims_expr import Dim, DimTooLargeError
+from archonnx.contract.dims_atoms import (
+    Dim,
+    DimTooLargeError,
+)
 from archonnx.contract.dims_proof import bounds
 from archonnx.contract.dims_range import INFINITY
 from archonnx.contract.facts_learn import ContradictionError, Learner

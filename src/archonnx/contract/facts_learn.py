@@ -6,21 +6,23 @@ from collections import deque
 from math import gcd
 
 from archonnx.contract.conditions import Condition, Operator
-from archonnx.contract.dims_cases import split_cases
-from archonnx.contract.dims_expr import (
+from archonnx.contract.dims_atoms import (
     Atom,
     Dim,
     DimTooLargeError,
-    Expr,
     Extreme,
     Floor,
     Held,
     Monomial,
     Product,
     Symbol,
+    held_atom,
+)
+from archonnx.contract.dims_cases import split_cases
+from archonnx.contract.dims_expr import (
+    Expr,
     from_atom,
     from_terms,
-    held_atom,
     terms_of,
 )
 from archonnx.contract.dims_proof import bounds, content, decide_sign, nonnegative, nonzero

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import gcd
 
-from archonnx.contract.dims_expr import (
+from archonnx.contract.dims_atoms import (
     Atom,
     Dim,
-    Expr,
     Floor,
     Held,
     Monomial,
     Symbol,
     Terms,
-    add_scaled,
     divide_monomials,
+)
+from archonnx.contract.dims_expr import (
+    Expr,
+    add_scaled,
     from_atom,
     from_terms,
     terms_of,
