@@ -47,11 +47,13 @@ clean:
 .venv/ready-run: pyproject.toml | .venv/made
 	@echo "Installing archonnx into .venv, for running ..."
 	@$(PIP) --editable '.[cpu]'
+	@$(BIN)/python -m compileall -q src/archonnx compiler runtime
 	@touch $@
 
 .venv/ready-test: pyproject.toml | .venv/made
 	@echo "Installing archonnx into .venv, for tests (Keras and TensorFlow, which results are compared with: some 300 MB) ..."
 	@$(PIP) --editable '.[cpu,keras,dev]'
+	@$(BIN)/python -m compileall -q src/archonnx compiler runtime
 	@touch $@ .venv/ready-run
 
 .venv/made:

@@ -7,8 +7,9 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 
 @dataclass
@@ -36,14 +37,22 @@ class Case:
         return quick and (self.megabytes is None or max(self.peaks) <= self.megabytes)
 
 
-def once(command: Sequence[str], limit_bytes: int | None = None) -> tuple[float, float, int, str]:
+def environment(cache: Path) -> dict[str, str]:
+    """This environment, with Python's compiled files kept in `cache`: as on a machine where archonnx has run before."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTHONPYCACHEPREFIX": str(cache)}
+
+
+def once(
+    command: Sequence[str], environment: Mapping[str, str], limit_bytes: int | None = None
+) -> tuple[float, float, int, str]:
     """Run a command. Returns wall seconds, peak resident megabytes, the exit code and the end of what it said.
 
     limit_bytes: its address space is limited to this (`ulimit -v`), so that a hungry peer cannot take the machine down.
     """
     prefix = ["sh", "-c", f'ulimit -v {limit_bytes // 1024}; exec "$@"', "sh"] if limit_bytes else []
     began = time.perf_counter()
-    process = subprocess.Popen([*prefix, *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    process = subprocess.Popen([*prefix, *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
     assert process.stdout is not None
     said = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)  # the usage of this very child, not of all so far
@@ -54,13 +63,13 @@ def once(command: Sequence[str], limit_bytes: int | None = None) -> tuple[float,
     return took, usage.ru_maxrss / scale, process.returncode, said.decode("utf-8", errors="replace")[-500:]
 
 
-def measure(cases: Sequence[Case], rounds: int, limit_bytes: int | None = None) -> None:
+def measure(cases: Sequence[Case], rounds: int, environment: Mapping[str, str], limit_bytes: int | None = None) -> None:
     """Run every case once unmeasured, then `rounds` times in turns; a case that fails is not run again."""
     for turn in range(rounds + 1):
         for case in cases:
             if case.failure:
                 continue
-            took, peak, code, said = once(case.command, limit_bytes)
+            took, peak, code, said = once(case.command, environment, limit_bytes)
             if code != 0:
                 last = said.strip().splitlines()[-1:] or [""]
                 case.failure = f"exit code {code}: {last[0][:80]}"

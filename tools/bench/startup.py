@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tools.bench.measure import Case, measure, table
+from tools.bench.measure import Case, environment, measure, table
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PEER_LIMIT = 12 * 2**30  # bytes of address space for a peer: Keras' export of ResNet-50 needs about 7 GB of memory
@@ -73,14 +73,14 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         ours = cases(folder)
-        measure(ours, options.rounds)
+        measure(ours, options.rounds, environment(folder / "cache"))
         parts = [f"Measured on: {machine()}. {options.rounds} runs each, in turns, after one unmeasured.", table(ours)]
         if options.peers:
             peer = Case(
                 'Keras 3 `export(format="onnx")` of ResNet-50',
                 [sys.executable, "-c", KERAS_EXPORT, str(folder / "keras.onnx")],
             )
-            measure([peer], 1, PEER_LIMIT)
+            measure([peer], 1, environment(folder / "cache"), PEER_LIMIT)
             parts.append(table([peer]))
     text = "\n\n".join(parts)
     print(text)
