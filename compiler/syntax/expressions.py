@@ -13,7 +13,7 @@ from archonnx.contract.diagnostics import Diagnostics, Place
 _NO_OPERANDS = (PYTHON_WORDS - CONSTANTS.keys()) | BODY_WORDS | DECLARATION_WORDS
 
 
-def _ends_operand(tokens: list[Token]) -> bool:
+def ends_operand(tokens: list[Token]) -> bool:
     """Whether a bracket that comes next belongs to what stands before it: a call or a subscript."""
     if not tokens:
         return False
@@ -43,7 +43,7 @@ class Expressions(Operands):
                     )
                 if len(stack) >= MAX_NESTING:
                     self.fail("E0111", f"brackets nested more than {MAX_NESTING} deep", token)
-                stack.append((token, out, _ends_operand(out)))
+                stack.append((token, out, ends_operand(out)))
                 out = []
             elif token.text in ")]}":
                 if not stack or CLOSER[stack[-1][0].text] != token.text:

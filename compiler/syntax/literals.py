@@ -76,6 +76,17 @@ def strings(parser: Operands) -> tree.Expr:
     return tree.FString(place, joined)
 
 
+def requoted(written: str) -> str:
+    """A string token in double quotes, unless a quote inside it would need an escape then."""
+    start, end = quotes_of(written)
+    prefix = "f" if written[0] in "fF" else ""
+    quote = written[len(prefix) : start]
+    body = written[start:end]
+    double = quote.replace("'", '"')
+    inner = '"' in body or (prefix and "'" in body) or "\\" in body[-1:]
+    return prefix + (quote + body + quote if inner else double + body + double)
+
+
 def _formatted(parser: Operands, token: Token, start: int, part: tuple[int, int, str]) -> tree.Formatted:
     begin, end = (token.offset + start + at for at in part[:2])
     line, column = parser.locate(begin)
