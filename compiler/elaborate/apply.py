@@ -70,7 +70,7 @@ def _arrange(
     spec = layer.inputs
     names = [s.strip("*?") for s in spec]
     rest = next((i for i, s in enumerate(spec) if s.startswith("*")), None)
-    raw = not registry.find_layer(name) and layer.parameters == ()
+    raw = layer.takes_constants
     taken: dict[str, Value | None] = {}
     extra: list[Value | None] = []
     position = 0

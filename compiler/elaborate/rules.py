@@ -94,6 +94,13 @@ class Rules:
         self.fresh.append(made)
         return made
 
+    def constant(self, input: int = 0) -> Any:
+        """The number or nested tuples of numbers of an input that is written out in the source, else None."""
+        value = self._inputs[input] if input < len(self._inputs) else None
+        if value is None or value.producer is None or value.producer.type_name != "constant":
+            return None
+        return value.producer.layer.arguments["value"]
+
     def mask(self, input: int = 0) -> Value | None:
         value = self._inputs[input] if input < len(self._inputs) else None
         return value.mask if value is not None else None

@@ -111,6 +111,9 @@ class Context(Protocol):
     def symbol(self, hint: str) -> Dim:
         """A new symbol for a size that depends on data."""
 
+    def constant(self, input: int = 0) -> Any:
+        """The number or nested tuples of numbers of an input that is written out in the source, else None."""
+
     def mask(self, input: int = 0) -> Value | None:
         """The mask that came with an input, for layers whose `masking` is "use"."""
 
@@ -132,6 +135,7 @@ class Layer:
     declared: ClassVar[Mapping[str, Argument]] = {}
     parameters: ClassVar[tuple[str, ...]] = ()  # functions: inputs and arguments in the order of the call
     index_inputs: ClassVar[tuple[str, ...]] = ()  # functions: inputs that hold indices, whose constants are int64
+    takes_constants: ClassVar[bool] = False  # whether numbers may stand left of the arrow, and None for an input left out
     hidden: ClassVar[bool] = False  # not shown in summaries and plots: constants and the like
     call_arguments: ClassVar[tuple[str, ...]] = ()  # input names that Keras takes in the call, such as attention_mask
 
