@@ -125,24 +125,22 @@ def constant_in(tensor: Tensor, layout: Layout, broadcast: bool) -> Tensor:
     if layout.is_plain or (broadcast and product(tensor.shape) == 1 and tensor.rank <= layout.rank):
         return tensor
     offset = len(layout.axes) - tensor.rank
-    sizes: list[int] = []
-    places: list[int] = []
-    for place, inner in enumerate(layout.axes):
-        extent = tensor.shape[place - offset] if place >= offset else 1
-        merged = len(inner) > 1 and not is_one(extent)
-        split = [layout.shape[a] for a in inner] if merged else [extent, *[1] * len(inner)]
-        sizes += [s for s in split[: len(inner)] if isinstance(s, int)]
-        places += inner
-    missing = [a for a in range(layout.rank) if a not in places]
-    sizes += [1] * len(missing)
-    places += missing
-    perm = sorted(range(layout.rank), key=lambda i: places[i])
-    shape = [sizes[i] for i in perm]
+    shape = [1] * layout.rank
+    places: list[int] = []  # of the axes of more than one element, in the constant's order
+    for inner, extent in zip(layout.axes[offset:], tensor.shape, strict=True):
+        if not is_one(extent):
+            places += inner
+            for place, size in zip(
+                inner, [extent] if len(inner) == 1 else [layout.shape[a] for a in inner], strict=True
+            ):
+                assert isinstance(size, int)
+                shape[place] = size
+    perm = sorted(range(len(places)), key=lambda i: places[i])
+    assert tensor.recipe is not None
+    recipe = tensor.recipe.reshape([shape[place] for place in places]).transpose(perm)
     while broadcast and shape and shape[0] == 1:
         shape.pop(0)
-    assert tensor.recipe is not None
-    recipe = tensor.recipe.reshape(sizes).transpose(perm).reshape(shape)
-    return Tensor(tensor.name, TensorType(tensor.dtype, tuple(shape)), recipe=recipe)
+    return Tensor(tensor.name, TensorType(tensor.dtype, tuple(shape)), recipe=recipe.reshape(shape))
 
 
 def result_shape(layout: Layout, shape: Sequence[Dim]) -> Iterator[Dim]:
