@@ -114,6 +114,8 @@ class Saving:
 
     def _write_data(self) -> tuple[Path, bool]:
         """Write the data file under the name that its content gives it: (path, whether it was not there before)."""
+        if self.target.exists() and not self.target.is_file():
+            raise SaveError(f"cannot write {self.target}: it is no file that can have data beside it")
         partial = self.target.with_name(f".{self.target.name[:200]}.{os.getpid()}.data.part")
         try:
             with open(partial, "xb") as stream:

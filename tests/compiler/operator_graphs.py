@@ -37,7 +37,9 @@ def constant(name: str, value: Any, dtype: str | None = None) -> Tensor:
     return held(name, Constant(value, dtype))
 
 
-def operator(kind: str, inputs: Sequence[Tensor | None], *outputs: Tensor, line: int = 3, **attributes: Any) -> Operator:
+def operator(
+    kind: str, inputs: Sequence[Tensor | None], *outputs: Tensor, line: int = 3, **attributes: Any
+) -> Operator:
     made = Operator(kind, list(inputs), list(outputs), attributes, name=f"{outputs[0].name}/{kind}")
     made.layer, made.place = outputs[0].name, place(line)
     made.trail = (Frame("head", place(9), (("i", "2"),)),)
@@ -60,7 +62,7 @@ def dense(units: int = 4, width: int = 3, initializer: Any = "glorot_uniform") -
 
 
 def convolution(channels: int = 8, size: int = 6) -> OperatorGraph:
-    """image: float32[N, size, size, 3], channels last, through a convolution whose kernel is transposed in its recipe."""
+    """image: float32[N, size, size, 3], channels last, through a convolution with a transposed kernel."""
     n = symbol("N")
     image, first = tensor("image", n, size, size, 3), tensor("t", n, 3, size, size)
     kernel = draw("conv2d/kernel", (3, 3, 3, channels), "he_normal").transpose((3, 2, 0, 1))
