@@ -51,7 +51,7 @@ def read(table: Table) -> ReferenceSummary:
         if len(cells) != len(order):
             raise table.error(line, f"{len(order)} cells between bars ({', '.join(TITLES[c] for c in order)})")
         found = dict(zip(order, cells, strict=True))
-        if parse_count(found["parameters"]) is not None and (ruled or found["name"].strip()):
+        if re.match(r"\s*\d", found["parameters"]) and (ruled or found["name"].strip()):
             rows.append(Row(line))
         elif not rows:
             raise table.error(line, "a row such as `conv2d (Conv2D) | (None, 28, 28, 8) | 80`")

@@ -14,7 +14,7 @@ WORDS_WITHOUT_SHAPE = ("multiple", "unused", "?", "--", "-", "")
 SHAPE_START = re.compile(
     r"(?<![\w(\[{])(?:multiple|unused)\b|(?<=\s)\?(?=\s|$)|(?:\{\s*'?\w[\w.]*'?:\s*)?[\[({]*[\[(](?:None\b|\d+[,)\]]|\))"
 )
-SHAPE_TOKEN = re.compile(r"\s*(?:None|\d{1,3}(?:,\d{3})+(?=\s)|\d+|[\[\](){},]|'?\w[\w.]*'?:)")
+SHAPE_TOKEN = re.compile(r"\s*(?:None|No?n?(?=\s|\d|$)|\d{1,3}(?:,\d{3})+(?=\s)|\d+|[\[\](){},]|'?\w[\w.]*'?:)")
 
 
 class Name(NamedTuple):
@@ -64,12 +64,14 @@ def parse_shapes(cell: str) -> Shapes | None:
     if text in WORDS_WITHOUT_SHAPE:
         return Shapes((), False)
     cut = text.endswith(ELLIPSES)
-    text = _uncut(text)
+    text = re.sub(r"(?<=[\s(\[,])No?n?$", "", _uncut(text))  # a None that was cut
     if not re.fullmatch(r"[\[({].*", text, re.DOTALL):
         return None
     text = re.sub(r"'?[A-Za-z_][\w.]*'?\s*:", "", text)  # the keys of a dictionary of shapes
     if re.sub(r"None|[\d\s,()\[\]{}]", "", text):
         return None
+    if re.search(r"[\dNone]\s+[\dN]", text):
+        return None  # two sizes without a comma
     found: list[tuple[Dimension, ...]] = []
     end = 0
     for match in re.finditer(r"[(\[]([^()\[\]{}]*)[)\]]", text):

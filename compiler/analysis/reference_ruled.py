@@ -37,6 +37,7 @@ class Row:
 
     line: Line
     depth: int
+    aligned: bool
     pieces: dict[str, list[str]] = field(default_factory=lambda: {column: [] for column in COLUMNS})
     starts: dict[str, int] = field(default_factory=dict)
 
@@ -56,7 +57,7 @@ def read(table: Table) -> ReferenceSummary:
     """The rows of a table ruled with `====` and `____`."""
     rows: list[Row] = []
     depth = 0
-    columns = _header_columns(table.header.text)
+    columns = _header_columns(table)
     for line in table.body:
         if "¯" in line.text and is_rule(line.text):
             depth = max(0, len(line.text.strip()) - len(line.text.strip().lstrip("|")) - 1) if "|" in line.text else 0
@@ -85,10 +86,16 @@ def read(table: Table) -> ReferenceSummary:
     )
 
 
-def _header_columns(header: str) -> dict[str, int]:
+def _header_columns(table: Table) -> dict[str, int]:
     """Where each column begins, by name; the padding was lost where two titles are a single blank apart."""
-    found = {column: re.search(title, header) for column, title in zip(COLUMNS, TITLES, strict=True)}
-    return {column: match.start() for column, match in found.items() if match}
+    found = {column: re.search(title, table.header.text) for column, title in zip(COLUMNS, TITLES, strict=True)}
+    columns = {column: match.start() for column, match in found.items() if match}
+    for column in ("shape", "parameters"):
+        if column not in columns:
+            raise table.error(table.header, "the columns Layer (type), Output Shape and Param #")
+    if not re.search(r"Shape\s\s+Param", table.header.text):
+        columns["parameters"] = 0  # nowhere: the count is found by what it looks like
+    return columns
 
 
 def _without_border(line: Line) -> Line:
@@ -107,15 +114,22 @@ def _first_line(line: Line, columns: dict[str, int], depth: int) -> Row | None:
         flag = re.search(r"\s([YN])$", text)
         if flag:
             text, trainable = text[: flag.start()], flag.group(1)
-    shape_end, count = _shape_and_count(text, start.start(), columns)
+    shape_end, count = _by_column(text, start.start(), columns) if depth == 0 else (0, None)
     if count is None:
+        shape_end, count = _shape_and_count(text, start.start())
+    # A shape that goes on below may end in a number too, but not where the counts stand.
+    if count is None or (columns["parameters"] and count.start() < columns["parameters"] - 1 - depth):
         return None
     name = text[: start.start()]
-    if not re.search(r"\w", name):
-        return None
-    row = Row(line, depth)
+    if not re.search(r"\w", name) or (name.rstrip(" ,").endswith(")") and "(" not in name):
+        return None  # the rest of a name above, and of a shape and a count
+    shape = text[start.start() : shape_end].rstrip()
+    behind = text[shape_end : shape_end + 1]
+    if balance(shape + behind) < 0 or (balance(shape) == 0 and (shape + behind).endswith(",")):
+        return None  # the end of a list of shapes that began above
+    row = Row(line, depth, aligned=columns["parameters"] > 0)
     row.pieces["name"].append(name.strip() if depth == 0 else name.strip(" |"))
-    row.pieces["shape"].append(text[start.start() : shape_end].rstrip())
+    row.pieces["shape"].append(shape)
     row.pieces["parameters"].append(count.group())
     row.pieces["trainable"].append(trainable)
     rest = text[count.end() :]
@@ -129,7 +143,17 @@ def _first_line(line: Line, columns: dict[str, int], depth: int) -> Row | None:
     return row
 
 
-def _shape_and_count(text: str, start: int, columns: dict[str, int]) -> tuple[int, re.Match[str] | None]:
+def _by_column(text: str, start: int, columns: dict[str, int]) -> tuple[int, re.Match[str] | None]:
+    """The count where the header says it begins: the only sign where a shape was cut and touches it."""
+    at = columns["parameters"]
+    count = COUNT.match(text, at)
+    alone = count is not None and (count.end() == len(text) or text[count.end()] == " ")
+    if not alone or at <= start or not (text[at - 1] in " )]}" or balance(text[start:at]) > 0):
+        return 0, None
+    return at, count
+
+
+def _shape_and_count(text: str, start: int) -> tuple[int, re.Match[str] | None]:
     """Where the shape that begins at `start` ends, and the count of parameters behind it."""
     word = re.compile(r"multiple|unused|\?").match(text, start)
     if word:
@@ -169,7 +193,7 @@ def _continue(row: Row, line: Line, table: Table) -> None:
     """Give the pieces of a line that goes on with `row` to its cells."""
     pieces = [(found.start(), found.group()) for found in re.finditer(r"\S+(?: \S+)*", line.text)]
     placed = [(_column_at(row, start), start, piece) for start, piece in pieces]
-    if all(column is not None and _fits(row, column, piece) for column, _, piece in placed):
+    if row.aligned and all(column is not None and _fits(row, column, piece) for column, _, piece in placed):
         for column, start, piece in placed:
             assert column is not None
             # A piece of a wrapped cell may begin with the blank it was wrapped before.
@@ -178,7 +202,7 @@ def _continue(row: Row, line: Line, table: Table) -> None:
         return
     rest = line.text.strip()
     if row.name_open:
-        found = re.match(r"(?!\[?\(+(?:None|\d+)[,)])([^()'\[\],]*(?:\([^()'\[\],]*)?\))(.*)", rest) or re.match(
+        found = re.match(r"(?!\[?\(+(?:None|\d+)[,)])([^\s()'\[\],]*(?: ?\([^\s()'\[\],]*)?\))(.*)", rest) or re.match(
             r"([^\s()'\[\],]+(?: ?\([^\s()'\[\],]*)?)(?=\s|$)(.*)", rest
         )
         if found:
@@ -186,6 +210,9 @@ def _continue(row: Row, line: Line, table: Table) -> None:
             rest = found.group(2).strip()
     if rest and row.shape_open:
         rest = _close_shape(row, rest)
+    if rest.isdecimal() and len(row.text("parameters")) > 5:  # a count too long for its column
+        row.pieces["parameters"].append(rest)
+        rest = ""
     if rest and re.search(r"['\[\]\w]", rest) and table_has_connections(table):
         row.pieces["connections"].append("\n" + rest)
         rest = ""
@@ -199,25 +226,40 @@ def table_has_connections(table: Table) -> bool:
 
 def _column_at(row: Row, start: int) -> str | None:
     """The column whose first line begins where this piece does, give or take the two that versions and borders shift it."""
-    near = sorted((abs(at - start), column) for column, at in row.starts.items() if column != "parameters")
+    near = sorted((abs(at - start), column) for column, at in row.starts.items())
     return near[0][1] if near and near[0][0] <= 2 else None
 
 
 def _fits(row: Row, column: str, piece: str) -> bool:
     if column == "name":
-        return row.name_open and not re.match(r"\[?\(+(?:None|\d+)[,)]", piece) and not re.search(r"[',]", piece)
+        return row.name_open and not re.match(r"\[?\(+(?:None|\d+)[,)]", piece) and not re.search(r"[',\[\]]", piece)
     if column == "shape":
         return row.shape_open and re.fullmatch(r"[\[\](){}None\d,\s]+", piece) is not None
+    if column == "parameters":  # a count too long for its column
+        return len(row.text("parameters")) > 5 and piece.isdecimal()
     return True
 
 
 def _close_shape(row: Row, rest: str) -> str:
-    """Take what closes the open shape off `rest`."""
-    depth = balance(row.text("shape"))
-    at = 0
-    while depth > 0 and (found := SHAPE_TOKEN.match(rest, at)):
+    """Take what closes the open shape off `rest`: up to the bracket that matches the first, or what cannot belong to it."""
+    opened = [bracket for bracket in row.text("shape") if bracket in "([{"]
+    for _ in range(sum(map(row.text("shape").count, ")]}"))):
+        opened.pop()
+    none = re.match(r"(?:one|ne|e)\b", rest)
+    at = none.end() if none and row.text("shape").endswith(("N", "No", "Non")) else 0
+    while opened and (found := SHAPE_TOKEN.match(rest, at)):
         token = found.group().strip()
-        depth += (token in "([{") - (token in ")]}") if len(token) == 1 else 0
+        if found.group()[:2].isspace() and at:
+            break  # the next column
+        between = opened == ["["] and "(" in row.text("shape")
+        if token[0].isdigit() and at and (rest[at - 1].isdigit() or between):
+            break  # no comma before it, or beside shapes: the number belongs to another cell
+        if token in ")]}":
+            if "([{"[")]}".index(token)] != opened[-1]:
+                break
+            opened.pop()
+        elif token in "([{":
+            opened.append(token)
         at = found.end()
     row.pieces["shape"].append(rest[:at])
     return rest[at:].strip()
