@@ -85,7 +85,7 @@ class Contract:
 
 def _sequence(spec: Spec, value: Any) -> list[Any]:
     if not isinstance(value, list | tuple):
-        message = f"input {spec.name}: expected {spec.type}, a list of arrays, received a {type(value).__name__}"
+        message = f"input {spec.name}: expected {spec.type}, a list of arrays, received {type(value).__name__}"
         raise InputError(message, spec.name)
     return [to_array(spec, item) for item in value]
 

@@ -70,6 +70,9 @@ def layout_of(spec: Spec) -> Layout:
             f"input {spec.name}: {spec.type} takes no picture: {spec.dtype} does not hold 0..255", spec.name
         )
     if rank == 2:
+        if not all(isinstance(size, int) for size in shape):  # a batch of rows, more often than not
+            reason = "its two axes are not both of a fixed size"
+            raise InputError(f"input {spec.name}: {spec.type} takes no picture: {reason}; give an array", spec.name)
         return Layout(0, 1, None, 1)
     first = rank - 3  # the batch axis, if any, is before it
     for axis in (rank - 1, first):
@@ -165,7 +168,8 @@ def _convert(spec: Spec, picture: Image, channels: int, say: Say) -> Image:
     target = "L" if channels == 1 else "RGB"
     if picture.mode != target:
         if (picture.mode in ("L", "1", "LA")) != (target == "L"):
-            say(f"{spec.name}: {picture.mode} to {'grey' if target == 'L' else 'RGB'}")
+            said = {"L": "grey", "LA": "grey", "1": "black and white"}
+            say(f"{spec.name}: {said.get(picture.mode, picture.mode)} to {said.get(target, target)}")
         picture = picture.convert(target)
     return picture
 

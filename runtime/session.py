@@ -62,7 +62,7 @@ def load(
             model.save(target)
             name = str(getattr(model, "name", "model"))
             return _load(str(target), read_model(target, name), device, threads)
-    raise UsageError(f"load() takes a path, bytes or a compiled model, received a {type(model).__name__}")
+    raise UsageError(f"load() takes a path, bytes or a compiled model, received {type(model).__name__}")
 
 
 def _load(source: str | bytes, model: ModelFile, device: str, threads: int | None) -> Session:

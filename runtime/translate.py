@@ -18,6 +18,7 @@ _MEMORY = re.compile(
     r"_ALLOC_FAILED|cannot allocate memory",
     re.IGNORECASE,
 )
+OLDEST_OPSET = 7  # onnxruntime's docs/OperatorKernels.md lists no kernel for an older version of most operators
 _AMOUNT = re.compile(r"requested buffer of size (\d+)")
 
 
@@ -45,7 +46,15 @@ def load_error(model: ModelFile, error: Exception, device: str) -> ArchonnxError
     if match:
         reason = f"it uses opset {match[1]}, which onnxruntime {version} does not know"
         return ModelFileError(model.path, f"{reason}; update it: pip install -U onnxruntime")
+    match = re.search(r"Failed to construct locale with name:([\w.-]+)", text)
+    if match:
+        mend = f"install it: locale-gen {match[1]}"
+        return MachineError(f"{model.path}: an operator needs the locale {match[1]}, which this system lacks; {mend}")
     match = re.search(r"Could not find an implementation for (\w+)\((\d+)\)", text)
+    opset = model.opsets.get("", OLDEST_OPSET)
+    if match and opset < OLDEST_OPSET:
+        reason = f"it uses opset {opset}, onnxruntime implements the operators of opset {OLDEST_OPSET} and later"
+        return ModelFileError(model.path, f"{reason}; convert it with onnx.version_converter")
     if match:
         reason = f"onnxruntime {version} has no implementation of {match[1]} for these types on device {device}"
         return MachineError(f"{model.path}: {reason}{_where(model, text)}")
@@ -104,7 +113,7 @@ def _after_signature(text: str) -> str:
                 break
         else:
             return text
-    return re.sub(r"^(?: const| noexcept)*(?: \[with [^\]]*\])? ?", "", text[at:])
+    return re.sub(r"^(?:::<lambda\([^)]*\)>| const| noexcept)*(?: \[with [^\]]*\])? ?", "", text[at:])
 
 
 def node_name(text: str) -> str | None:

@@ -1,0 +1,176 @@
+"""Where models run, and why not: every problem of a machine, on machines described here."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from archonnx.contract.diagnostics import MachineError, UsageError
+from archonnx.runtime.devices import CPU, CUDA, cuda_problems, diagnose, resolve
+from archonnx.runtime.machine import Cuda, Driver, Gpu, Machine
+
+H100 = Gpu("NVIDIA H100", 80 * 2**30)
+GOOD = Machine(
+    python="3.12.1",
+    system="Linux 6.1 x86_64",
+    cores=16,
+    physical=8,
+    memory=64 * 2**30,
+    versions={"onnx": "1.23.0", "numpy": "2.4.0", "onnxruntime-gpu": "1.32.0"},
+    onnxruntime="1.32.0",
+    ort_error=None,
+    providers=("CUDAExecutionProvider", "CPUExecutionProvider"),
+    cuda=Cuda((13, 0), Driver((13, 0), None, (H100,))),
+)
+CPU_WHEEL = replace(
+    GOOD,
+    versions={"onnxruntime": "1.32.0"},
+    providers=("CPUExecutionProvider",),
+    cuda=Cuda((0, 0), Driver((13, 0), None, (H100,))),
+)
+NO_ORT = replace(GOOD, versions={}, onnxruntime=None, ort_error="it is not installed", providers=())
+BOTH = replace(GOOD, versions={"onnxruntime": "1.32.0", "onnxruntime-gpu": "1.32.0"})
+
+
+def with_cuda(**changes: Any) -> Machine:
+    assert GOOD.cuda
+    return replace(GOOD, cuda=replace(GOOD.cuda, **changes))
+
+
+PROBLEMS = [
+    (NO_ORT, "onnxruntime cannot be imported: it is not installed", 'pip install "archonnx[cpu]"'),
+    (
+        replace(GOOD, onnxruntime=None, ort_error="libfoo.so.1 is missing", providers=()),
+        "onnxruntime cannot be imported: libfoo.so.1 is missing",
+        "pip install --force-reinstall onnxruntime-gpu",
+    ),
+    (
+        BOTH,
+        "onnxruntime and onnxruntime-gpu are installed together and overwrite each other's files",
+        'pip uninstall -y onnxruntime onnxruntime-gpu && pip install "archonnx[gpu]"',
+    ),
+    (
+        CPU_WHEEL,
+        "the wheel installed, onnxruntime 1.32.0, has no CUDA provider",
+        'pip uninstall -y onnxruntime && pip install "archonnx[gpu]"',
+    ),
+    (
+        with_cuda(driver=Driver(error="libcuda.so.1 is missing")),
+        "there is no NVIDIA driver: libcuda.so.1 is missing",
+        "install the driver",
+    ),
+    (
+        with_cuda(driver=Driver((13, 0), "the driver sees no GPU"), visible="7"),
+        "no GPU is visible: CUDA_VISIBLE_DEVICES is '7'",
+        "unset CUDA_VISIBLE_DEVICES",
+    ),
+    (
+        with_cuda(driver=Driver((13, 0), "the driver sees no GPU")),
+        "the NVIDIA driver is of no use: the driver sees no GPU",
+        "reinstall the driver",
+    ),
+    (
+        with_cuda(driver=Driver((12, 4), None, (H100,))),
+        "the NVIDIA driver serves CUDA up to 12.4, onnxruntime was built for 13.0",
+        "update the driver",
+    ),
+    (with_cuda(missing=("libcudnn.so.9",)), "cuDNN cannot be found: libcudnn.so.9", 'pip install "archonnx[gpu]"'),
+    (
+        with_cuda(missing=("libcudart.so.13", "libcudnn.so.9")),
+        "the CUDA libraries cannot be found: libcudart.so.13, libcudnn.so.9",
+        'pip install "archonnx[gpu]"',
+    ),
+    (replace(GOOD, system="Darwin 24 arm64"), "CUDA does not exist on macOS", 'use device="cpu"'),
+]
+
+
+@pytest.mark.parametrize(("machine", "what", "mend"), PROBLEMS)
+def test_cuda_is_refused_with_what_is_missing_and_the_mend(machine: Machine, what: str, mend: str) -> None:
+    problems = cuda_problems(machine)
+    assert what in [problem.what for problem in problems]
+    assert mend in next(problem.mend for problem in problems if problem.what == what)
+    with pytest.raises(MachineError) as caught:
+        resolve("cuda", machine)
+    assert what in str(caught.value)
+    assert mend in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_code == 3
+
+
+def test_several_problems_are_told_together() -> None:
+    machine = replace(CPU_WHEEL, cuda=Cuda((0, 0), Driver(error="libcuda.so.1 is missing")))
+    with pytest.raises(MachineError, match=r"has no CUDA provider .*; there is no NVIDIA driver"):
+        resolve("cuda", machine)
+
+
+def test_devices_are_chosen() -> None:
+    assert resolve("cpu", GOOD).providers == (CPU,)
+    assert resolve("cuda", GOOD).providers == (CUDA, CPU)
+    assert resolve("auto", GOOD).device == "cuda"
+    assert resolve("auto", CPU_WHEEL).device == "cpu"
+    fallback = resolve("auto", with_cuda(missing=("libcudnn.so.9",)))
+    assert fallback.device == "cpu"
+    assert "cuDNN cannot be found" in fallback.why
+
+
+def test_float32_stays_float32_on_cuda() -> None:
+    assert CUDA.options["use_tf32"] == "0"
+
+
+@pytest.mark.parametrize("device", ["cpu", "auto", "cuda"])
+def test_without_onnxruntime_nothing_runs(device: str) -> None:
+    with pytest.raises(MachineError, match=r'pip install "archonnx\[cpu\]"'):
+        resolve(device, NO_ORT)
+
+
+def test_unknown_devices_are_a_wrong_command() -> None:
+    with pytest.raises(UsageError, match=r"device 'gpu' is not known; it is one of 'auto', 'cpu', 'cuda'"):
+        resolve("gpu", GOOD)
+    with pytest.raises(UsageError, match="did you mean 'cuda'"):
+        resolve("CUDA", GOOD)
+
+
+def test_this_machine_never_runs_cuda_elsewhere(make: Any) -> None:
+    from archonnx.runtime.session import load
+
+    data = make({"x": ("float32", ["N"])}).SerializeToString()
+    if diagnose().devices["cuda"]:
+        with pytest.raises(MachineError, match='device "cuda" cannot be used on this machine'):
+            load(data, "cuda")
+    else:
+        assert load(data, "cuda").placement.keys() == {"CUDAExecutionProvider"}
+    assert load(data).device == diagnose().auto
+
+
+@pytest.mark.parametrize(("machine", "what", "mend"), PROBLEMS)
+def test_the_diagnosis_tells_each_problem_and_its_mend(machine: Machine, what: str, mend: str) -> None:
+    diagnosis = diagnose(machine)
+    assert f"  - {what}\n    mend: " in diagnosis.text()
+    assert mend in diagnosis.text()
+    document = json.loads(json.dumps(diagnosis.json()))
+    assert not document["devices"]["cuda"]["works"]
+    assert what in [problem["what"] for problem in document["devices"]["cuda"]["problems"]]
+
+
+def test_a_good_machine_is_told_to_be_one() -> None:
+    assert diagnose(GOOD).text() == (
+        "Python       3.12.1, Linux 6.1 x86_64\n"
+        "Processors   16 allowed, 8 physical\n"
+        "Memory       64.0 GiB\n"
+        "Libraries    onnx 1.23.0, numpy 2.4.0, onnxruntime-gpu 1.32.0\n"
+        "Providers    CUDAExecutionProvider, CPUExecutionProvider\n"
+        "NVIDIA       driver serves CUDA up to 13.0\n"
+        "GPU          NVIDIA H100, 80 GiB\n"
+        "\n"
+        "device cpu: works\n"
+        "\n"
+        "device cuda: works\n"
+        "\n"
+        'device "auto" takes cuda'
+    )
+    assert diagnose(GOOD).json()["auto"] == "cuda"
+    assert diagnose(NO_ORT).text().endswith("no device can be used")
+    assert diagnose(NO_ORT).auto is None

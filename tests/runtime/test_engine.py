@@ -1,0 +1,78 @@
+"""What is done when a device does not take a model: with a session of onnxruntime that behaves so."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import onnxruntime
+import pytest
+
+from archonnx.contract.diagnostics import MachineError
+from archonnx.runtime import engine
+from archonnx.runtime.devices import CPU, CUDA, Choice
+from archonnx.runtime.modelfile import ModelFile
+
+ON_CUDA = Choice("cuda", (CUDA, CPU), "asked for")
+
+
+class FakeSession:
+    """A session that tells which providers it has and which run its nodes, and may fail where CUDA is asked for."""
+
+    has: tuple[str, ...] = (CUDA.name, CPU.name)
+    runs: tuple[tuple[str, int], ...] = ((CUDA.name, 5), (CPU.name, 1))
+    fails = False
+    made: list[list[str]]
+
+    def __init__(self, source: Any, options: Any, providers: list[tuple[str, dict[str, str]]], **more: Any) -> None:
+        assert more == {"enable_fallback": 0}
+        names = [name for name, _ in providers]
+        type(self).made.append(names)
+        self.cuda = CUDA.name in names
+        if self.cuda and self.fails:
+            raise RuntimeError("CUDA failure 999")
+
+    def get_providers(self) -> tuple[str, ...]:
+        return self.has if self.cuda else (CPU.name,)
+
+    def get_provider_graph_assignment_info(self) -> list[Any]:
+        runs = self.runs if self.cuda else ((CPU.name, 6),)
+        return [SimpleNamespace(ep_name=name, get_nodes=lambda n=count: [None] * n) for name, count in runs]
+
+    def disable_fallback(self) -> None:
+        pass
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> type[FakeSession]:
+    class Session(FakeSession):
+        made: list[list[str]] = []  # noqa: RUF012 (one a test)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+    return Session
+
+
+def test_a_model_on_cuda_says_where_its_nodes_run(fake: type[FakeSession]) -> None:
+    started = engine.start("m.onnx", ModelFile("m.onnx"), ON_CUDA, None, insist=True)
+    assert started.placement == {CUDA.name: 5, CPU.name: 1}
+    assert started.choice.device == "cuda"
+    assert fake.made == [[CUDA.name, CPU.name]]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "words"),
+    [
+        ({"has": (CPU.name,)}, "onnxruntime dropped its CUDA provider"),
+        ({"runs": ((CPU.name, 6),)}, "none of the model's operators runs on CUDA"),
+        ({"fails": True}, "CUDA failure 999"),
+    ],
+)
+def test_cuda_asked_for_is_cuda_or_an_error(fake: type[FakeSession], behaviour: dict[str, Any], words: str) -> None:
+    for name, value in behaviour.items():
+        setattr(fake, name, value)
+    with pytest.raises((MachineError, engine.ModelFileError), match=words):
+        engine.start("m.onnx", ModelFile("m.onnx"), ON_CUDA, None, insist=True)
+    started = engine.start("m.onnx", ModelFile("m.onnx"), ON_CUDA, None, insist=False)
+    assert started.choice.device == "cpu"
+    assert words in started.choice.why
+    assert fake.made[-1] == [CPU.name]
