@@ -16,3 +16,8 @@ settings.load_profile("suite")
 def project() -> Path:
     """The root of the checkout."""
     return Path(__file__).resolve().parent.parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    help = "write what the compiler says into the pages of diagnostic codes"
+    parser.addoption("--rewrite-codes", action="store_true", help=help)
