@@ -138,14 +138,15 @@ class Diagnosis:
     devices: dict[str, list[Problem]]
 
     @property
-    def problems(self) -> list[Problem]:
-        """What keeps models from running at all."""
-        return self.devices["cpu"]
+    def works(self) -> dict[str, bool]:
+        """Device -> whether models run on it. The CPU does whatever onnxruntime is there, even a doubtful one."""
+        found = {name: not problems for name, problems in self.devices.items()}
+        return {**found, "cpu": self.machine.onnxruntime is not None}
 
     @property
     def auto(self) -> str | None:
         """The device that "auto" takes; None where nothing runs."""
-        return next((name for name in ("cuda", "cpu") if not self.devices[name]), None)
+        return next((name for name in ("cuda", "cpu") if self.works[name]), None)
 
     def text(self) -> str:
         """The diagnosis to read, with the mend of every problem."""
@@ -165,7 +166,8 @@ class Diagnosis:
             lines.append(f"NVIDIA       {driver.error or f'driver {served}'}")
             lines += [f"GPU          {gpu.name}, {gpu.memory / 2**30:.0f} GiB" for gpu in driver.gpus]
         for name, problems in self.devices.items():
-            lines += ["", f"device {name}: {'cannot be used' if problems else 'works'}"]
+            state = "cannot be used" if not self.works[name] else "works, but" if problems else "works"
+            lines += ["", f"device {name}: {state}"]
             for problem in problems:
                 lines += [f"  - {problem.what}", f"    mend: {problem.mend}"]
         lines += ["", f'device "auto" takes {self.auto}' if self.auto else "no device can be used"]
@@ -176,7 +178,7 @@ class Diagnosis:
         from dataclasses import asdict
 
         devices = {
-            name: {"works": not found, "problems": [asdict(problem) for problem in found]}
+            name: {"works": self.works[name], "problems": [asdict(problem) for problem in found]}
             for name, found in self.devices.items()
         }
         return {"machine": asdict(self.machine), "devices": devices, "auto": self.auto}

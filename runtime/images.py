@@ -163,7 +163,7 @@ def _convert(spec: Spec, picture: Image, channels: int, say: Say) -> Image:
         message = f"the picture holds {'whole' if picture.mode == 'I' else 'floating-point'} numbers of 32 bits"
         raise InputError(f"input {spec.name}: {message}, whose range is unknown; give them as .npy", spec.name)
     if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
+        picture = picture.convert("L" if picture.mode in ("1", "L", "LA") else "RGB")
         say(f"{spec.name}: transparency dropped")
     target = "L" if channels == 1 else "RGB"
     if picture.mode != target:

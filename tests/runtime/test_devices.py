@@ -174,3 +174,5 @@ def test_a_good_machine_is_told_to_be_one() -> None:
     assert diagnose(GOOD).json()["auto"] == "cuda"
     assert diagnose(NO_ORT).text().endswith("no device can be used")
     assert diagnose(NO_ORT).auto is None
+    assert "device cpu: works, but\n  - onnxruntime and onnxruntime-gpu" in diagnose(BOTH).text()
+    assert diagnose(BOTH).auto == "cpu"
