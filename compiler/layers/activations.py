@@ -87,22 +87,21 @@ def _squareplus(b: Builder, x: Tensor) -> Tensor:
 
 
 def _sparsemax(b: Builder, x: Tensor) -> Tensor:
-    """Martins and Astudillo, 2016: the projection onto the simplex along the last axis.
+    """Keras' sparsemax along the last axis.
 
-    z sorted downwards; k = how many i have 1 + i z_i > z_1 + ... + z_i; tau = (z_1 + ... + z_k - 1) / k;
-    the result is max(0, x - tau).
+    z sorted downwards; s_i = z_1 + ... + z_i; k = how many i have 1 + i z_i > s_i; tau = (s_1 + ... + s_k - 1) / k; the
+    result is max(0, x - tau). Martins and Astudillo (2016) have s_k in the place of s_1 + ... + s_k; Keras 3 sums them
+    all, and what a Keras model has learnt fits that.
     """
     size = x.shape[-1]
     count = b.shape((size,))
     ordered, _ = b.op("TopK", x, count, result=(x.type, TensorType("int64", x.shape)), axis=-1, largest=1, sorted=1)
     sums = b.op("CumSum", ordered, b.constant(x.rank - 1, "int64"), result=x.type)
-    zero, one = b.constant(0, "int64"), b.constant(1, "int64")
-    end = b.op("Add", b.dim(size), one)
-    numbers = b.cast(b.op("Range", one, end, one, result=TensorType("int64", (size,))), x.dtype)
+    numbers = b.op("CumSum", b.expand(b.constant([1.0], x.dtype), (size,)), b.constant(0, "int64"))
     excess = b.op("Sub", sums, b.like(x, 1.0))
     support = b.op("Greater", b.op("Mul", ordered, numbers), excess)
     inside = b.cast(support, x.dtype)
-    kept = b.op("Where", support, ordered, b.cast(zero, x.dtype), result=x.type)
+    kept = b.op("Where", support, sums, b.like(x, 0.0), result=x.type)
     total = b.op("Sub", b.reduce("Sum", kept, (-1,), keepdims=True), b.like(x, 1.0))
     tau = b.op("Div", total, b.reduce("Sum", inside, (-1,), keepdims=True))
     return b.op("Relu", b.op("Sub", x, tau))

@@ -33,6 +33,10 @@ class _Convolution(KerasLayer):
     inputs = ("inputs",)
     masking = "drop"
     rank: ClassVar[int] = 2
+    kernel_size: Any
+    strides: Any
+    padding: Any
+    dilation_rate: Any
 
     data_format = arg(
         DataFormat(), default=None, doc='Place of the channels: "channels_last" (None) or "channels_first".'
@@ -86,14 +90,6 @@ class _Convolution(KerasLayer):
     def infer(self, c: Context, inputs: TensorType) -> TensorType:
         x = self.floating(inputs)
         channels = self.channels(c, x)
-        if self.weights["kernel"].shape != self.kernel_shape(channels):
-            raise LayerError(
-                "E0306",
-                f"{self.type_name} has a kernel of shape {list(self.weights['kernel'].shape)} already, "
-                f"which does not fit {channels} channels of {inputs}",
-                input=0,
-                axis=channel_axis(self.rank, self.channels_first),
-            )
         spatial = self.places(c.facts, x)
         result = with_sizes(x, self.channels_first, spatial, self.out_channels(channels))
         return activations.activated(c, self.activation, result)

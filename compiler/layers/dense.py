@@ -53,18 +53,10 @@ class Dense(KerasLayer):
     def infer(self, c: Context, inputs: TensorType) -> TensorType:
         x = self.floating(inputs)
         require_least_rank(self, x, 1)
-        width = c.known(x, -1)
-        if self.weights["kernel"].shape[0] != width:
-            raise LayerError(
-                "E0306",
-                f"{self.type_name} has a kernel for {self.weights['kernel'].shape[0]} values already, got {inputs}",
-                input=0,
-                axis=x.rank - 1,
-            )
         return activations.activated(c, self.activation, TensorType(x.dtype, (*x.shape[:-1], self.units)))
 
     def macs(self, inputs: tuple[Any, ...], outputs: tuple[TensorType, ...]) -> Dim:
-        return product(inputs[0].shape) * self.units
+        return product((*inputs[0].shape, self.units))
 
     def lower(self, b: Builder, inputs: Tensor) -> Tensor:
         x = self.cast_floating(b, inputs)

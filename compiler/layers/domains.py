@@ -344,7 +344,7 @@ class Shape(Domain):
 class DTypeDomain(Domain):
     """An element type by its name. The one form is the name in contract.dtypes.DTYPES."""
 
-    examples = ("float32", "float16", "int64")
+    examples: tuple[Any, ...] = ("float32", "float16", "int64")
 
     def parse(self, value: Any) -> str:
         name = value if isinstance(value, str) else getattr(value, "name", None)
@@ -377,7 +377,7 @@ class InitializerDomain(Domain):
 
 
 class Activation(Domain):
-    """The name of a Keras activation, or an activation layer. The one form: the first of its names, None for "linear"."""
+    """The name of a Keras activation, or an activation layer. Its one form: the first name, None for "linear"."""
 
     examples = ("relu", "gelu", None)
 

@@ -5,8 +5,8 @@
     matrix          every other kind as a matrix [target, size] along one axis: cubic, Lanczos, area, with or without
                     antialiasing; the size must be known
 
-The formulas of the matrices are those of tensorflow/core/kernels/image: scale_and_translate_op.cc, resize_bicubic_op.cc,
-resize_area_op.cc.
+The formulas of the matrices are those of scale_and_translate_op.cc, resize_bicubic_op.cc and resize_area_op.cc in
+tensorflow/core/kernels/image.
 """
 
 from __future__ import annotations
@@ -56,19 +56,34 @@ def _linear(b: Builder, x: Tensor, axes: Sequence[int], sizes: Sequence[int]) ->
     moved = axes[-1] != x.rank - 1
     y = b.channels_first(x) if moved else x
     shape = (*y.shape[:2], *sizes)
-    some = b.opset >= 18  # since when only the axes that change need be said
-    return_value = b.op(
+    scales = _scales([b.known(d) for d in y.shape[2:]], sizes)
+    # Not the attribute `axes` with two sizes: onnxruntime's optimizer misreads them once it moves a Transpose past.
+    y = b.op(
         "Resize",
         y,
         None,
-        None,
-        b.ints(sizes) if some else b.shape(shape),
+        b.constant([1.0, 1.0, *scales]) if scales else None,
+        None if scales else b.shape(shape),
         result=TensorType(y.dtype, shape),
-        axes=[2, 3] if some else None,
         mode="linear",
         coordinate_transformation_mode="half_pixel",
     )
-    return b.channels_last(return_value) if moved else return_value
+    return b.channels_last(y) if moved else y
+
+
+def _scales(old: Sequence[Dim], new: Sequence[int]) -> list[float]:
+    """Factors in float32 whose products with the old sizes, cut, are the new ones; none where a size is symbolic."""
+    import numpy as np
+
+    scales = []
+    for size, target in zip(old, new, strict=True):
+        if not isinstance(size, int):
+            return []
+        scale = np.float32(target / size)
+        while np.float32(size) * scale < target:
+            scale = np.nextafter(scale, np.float32(np.inf))
+        scales.append(float(scale))
+    return scales
 
 
 def _nearest(b: Builder, x: Tensor, axis: int, size: int) -> Tensor:
@@ -83,12 +98,10 @@ def _nearest(b: Builder, x: Tensor, axis: int, size: int) -> Tensor:
         found = np.floor(places * (np.float32(known) / np.float32(size))).astype(np.int64)
         indices = b.constant(np.minimum(found, known - 1), "int64")
     else:
-        extent = b.dim(known)
-        scale = b.op("Div", b.cast(extent, "float32"), b.constant(float(size)))
-        products = b.op("Mul", b.constant(places), scale, result=TensorType("float32", (size,)))
-        floors = b.cast(b.op("Floor", products), "int64")
-        last = b.op("Sub", extent, b.constant(1, "int64"))
-        indices = b.op("Min", floors, last, result=TensorType("int64", (size,)))
+        extent = b.shape((known,))
+        scale = b.op("Div", b.cast(extent, "float32"), b.constant([float(size)]))
+        floors = b.cast(b.op("Floor", b.op("Mul", b.constant(places), scale)), "int64")
+        indices = b.op("Min", floors, b.op("Sub", extent, b.ints([1])))
     return b.gather(x, indices, axis)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from archonnx.compiler.graph import TensorType
 from archonnx.compiler.layers.base import LayerError, arg
@@ -38,6 +38,8 @@ class _Pool(KerasLayer):
     masking = "drop"
     rank: ClassVar[int] = 2
     operator: ClassVar[str] = "MaxPool"
+    pool_size: Any
+    strides: Any
     padding = arg(Choice("valid", "same"), default="valid", doc=_PADDING)
     data_format = arg(DataFormat(), default=None, doc=_DATA_FORMAT)
     argument_order = ("pool_size", "strides", "padding", "data_format")
@@ -178,7 +180,7 @@ class _GlobalPool(KerasLayer):
 
     abstract = True
     inputs = ("inputs",)
-    masking = "drop"
+    masking: ClassVar[Literal["pass", "drop", "use"]] = "drop"
     rank: ClassVar[int] = 2
     data_format = arg(DataFormat(), default=None, doc=_DATA_FORMAT)
     keepdims = arg(Flag(), default=False, doc="Whether the spatial axes stay, with size 1.")

@@ -107,15 +107,7 @@ class Normalization(KerasLayer):
         x = self.floating(inputs)
         require_least_rank(self, x, 1)
         sizes = self._sizes(c, x)
-        if self.mean is None:
-            if self.weights["mean"].shape != sizes:
-                raise LayerError(
-                    "E0306",
-                    f"Normalization has means of shape {list(self.weights['mean'].shape)} already, got {inputs}",
-                    input=0,
-                )
-            return x
-        shape = literal_shape(self.mean)
+        shape = literal_shape(self.mean) if self.mean is not None else ()
         if any(n not in (1, d) for n, d in zip(shape, sizes[len(sizes) - len(shape) :], strict=True)):
             raise LayerError(
                 "E0308", f"Normalization has means of shape {list(shape)}, which do not fit {inputs}", argument="mean"

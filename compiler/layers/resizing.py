@@ -28,6 +28,9 @@ class _Image(KerasLayer):
     abstract = True
     inputs = ("images",)
     masking = "drop"
+    height: Any
+    width: Any
+    data_format: Any
 
     @property
     def channels_first(self) -> bool:
@@ -196,6 +199,7 @@ class _UpSampling(KerasLayer):
     inputs = ("inputs",)
     masking = "drop"
     rank: ClassVar[int] = 2
+    size: Any
     onnx = ("Resize",)
 
     @property

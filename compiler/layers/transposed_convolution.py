@@ -26,10 +26,12 @@ _ORDER = (
 class _ConvTranspose(_Convolution):
     """The gradient of a convolution with respect to its input, as TensorFlow lays it out.
 
-    The windows of all places reach over (size - 1) stride + extent places; what is cut off (`trims`), or added after, does not depend on the size (keras/src/backend/common/backend_utils.py).
+    The windows of all places reach over (size - 1) stride + extent places; what is cut off (`trims`), or added after,
+    does not depend on the size (keras/src/backend/common/backend_utils.py).
     """
 
     abstract = True
+    output_padding: Any
     filters = arg(Whole(minimum=1), doc="Channels of the result.")
     kernel_initializer = arg(InitializerDomain(), default="glorot_uniform", doc="What the kernel starts from.")
     kernel_regularizer = arg(Ignored(), default=None, doc="Used in training only.")
@@ -74,7 +76,7 @@ class _ConvTranspose(_Convolution):
 
     def macs(self, inputs: tuple[Any, ...], outputs: tuple[TensorType, ...]) -> Dim:
         """Elements of the input times the window's volume times the filters."""
-        return product(inputs[0].shape) * product(self.kernel_size) * self.filters
+        return product((*inputs[0].shape, *self.kernel_size, self.filters))
 
     def convolve(self, b: Builder, x: Tensor, spatial: list[Dim], bias: Tensor | None) -> Tensor:
         kernel = b.transpose(b.weight("kernel"), (self.rank + 1, self.rank, *range(self.rank)))

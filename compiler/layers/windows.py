@@ -1,7 +1,8 @@
 """Sliding windows over any number of spatial axes: what convolutions and pools share.
 
 "same" padding is TensorFlow's: the result has ceil(size / stride) places, and what must be added to reach them is
-split in two, the odd one after. It depends on the size; where a symbol leaves it open, ONNX's SAME_UPPER says the same thing.
+split in two, the odd one after. It depends on the size; where a symbol leaves it open, ONNX's SAME_UPPER says the
+same thing.
 https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2
 """
 
@@ -94,7 +95,7 @@ def pads(facts: Facts, sizes: Sequence[Dim], window: Window) -> dict[str, Any]:
 
 
 def same_total(facts: Facts, size: Dim, stride: int, extent: int) -> int | None:
-    """What "same" adds along one axis: max(0, (places - 1) stride + extent - size); None where a symbol leaves it open."""
+    """What "same" adds along one axis, max(0, (places - 1) stride + extent - size), or None where a symbol is."""
     if stride == 1:
         return extent - 1
     missing = facts.normalize((ceil_div(size, stride) - 1) * stride + extent - size)
