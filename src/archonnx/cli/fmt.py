@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from archonnx.cli.console import out, say, styled
+from archonnx.cli.errors import report
 from archonnx.cli.options import color_option, sources
 from archonnx.contract.diagnostics import CompileError
 from archonnx.contract.files import replace_file
@@ -40,8 +41,7 @@ def fmt(files: tuple[Path, ...], check: bool, diff: bool) -> int:
         try:
             before, after = _formatted(path.read_bytes(), str(path))
         except CompileError as error:
-            say(str(error).rstrip("\n"))
-            code = 1
+            code = report(error)
             continue
         if before == after:
             continue
@@ -63,10 +63,12 @@ def fmt(files: tuple[Path, ...], check: bool, diff: bool) -> int:
 def _formatted(data: bytes, name: str) -> tuple[str, str]:
     """The text of a file, and the same formatted. Raises CompileError where it does not parse."""
     from archonnx.compiler.syntax.formatter import format_text
-    from archonnx.compiler.syntax.source import decode
+    from archonnx.compiler.syntax.parser import parse_bytes
 
-    text = decode(data, name)
-    return text, format_text(text, name)
+    file, found = parse_bytes(data, name)
+    if any(d.code.startswith("E00") for d in found):  # no text to format; what else is wrong the formatter judges
+        raise CompileError(found, {name: file.text})
+    return data.decode("utf-8"), format_text(file.text, name)
 
 
 def _stdin(check: bool, diff: bool) -> int:

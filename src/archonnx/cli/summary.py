@@ -49,7 +49,12 @@ def summary(
 
     result = compiled(file, model, parameters, root)
     sizes = assignments(bind, "--bind")
+    known = {s for i in result.graph.inputs for d in i.value.type.shape if not isinstance(d, int) for s in d.symbols()}
     for name, size in sizes.items():
+        if name not in known:
+            raise UsageError(
+                f"--bind {name}: the model has no symbol {name}; it has {', '.join(sorted(known)) or 'none'}"
+            )
         if not isinstance(size, int) or isinstance(size, bool) or size < 0:
             raise UsageError(f"--bind {name}: expected a size, a whole number, got {size!r}")
     found = summarize(result.graph, depth=depth, bindings=sizes or None)
