@@ -33,7 +33,7 @@ def known_class(name: str, classes: Mapping[str, C], aliases: Mapping[str, str])
     names = sorted(map(snake, classes) if name.islower() else classes)
     near = did_you_mean(name, names, most=1)
     help = f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}"
-    raise InitializerError("E0701", f"there is no initializer {name!r}", help)
+    raise InitializerError("E0701", f'there is no initializer "{name}"', help)
 
 
 def snake(name: str) -> str:
@@ -52,9 +52,9 @@ def bind(callee: str, names: Sequence[str], args: Sequence[Any], kwargs: Mapping
             near = did_you_mean(name, names, most=1)
             listed = f"its arguments: {', '.join(names)}" if names else "it has none"
             help = f"did you mean {near[0]}?" if near else listed
-            raise InitializerError("E0703", f"{callee} has no argument {name!r}", help, argument=name)
+            raise InitializerError("E0703", f"{callee} has no argument {name}", help, argument=name)
         if name in bound:
-            raise InitializerError("E0703", f"{callee} is given {name!r} twice", argument=name)
+            raise InitializerError("E0703", f"{callee} is given {name} twice", argument=name)
         bound[name] = value
     return bound
 
@@ -68,7 +68,7 @@ def _refuse(instance: object, name: str, wanted: str, value: object) -> Initiali
 def shown(value: object) -> str:
     """A value as a message shows it: short, and never an address."""
     if value is None or isinstance(value, str | int | float):
-        text = repr(value)
+        text = f'"{value}"' if isinstance(value, str) else repr(value)
         return text if len(text) <= 60 else text[:57] + "..."
     kinds: dict[type, str] = {list: "a list", tuple: "a tuple", dict: "a dictionary"}
     return kinds.get(type(value), f"a {type(value).__name__}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +15,7 @@ import pytest
 from archonnx.compiler import gate, writer
 from archonnx.compiler.graph import TensorType
 from archonnx.compiler.ir import OperatorGraph
-from archonnx.contract.diagnostics import Diagnostic
+from archonnx.contract.diagnostics import CompileError, Diagnostic
 from archonnx.contract.dims import Facts, compare, symbol
 
 graphs = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("operator_graphs.py"))))
@@ -191,3 +193,42 @@ def test_large_constants_do_not_reach_onnx() -> None:
     assert [i.name for i in model.graph.initializer] == []
     assert model.ByteSize() < 2000
     assert check(graph).diagnostics == []
+
+
+SOURCE = """model Dense():
+    input x: float32[N, 3]
+    Dense(4, name="dense")
+    ReLU(name="y")
+    output y
+"""
+
+
+def wrong_graph(code: str) -> OperatorGraph:
+    """The smallest graph that gives a code; no source does."""
+    graph = graphs.dense(4, 3)
+    for operator, end in zip(graph.operators, (27, 19), strict=True):
+        operator.place = replace(operator.place, end_column=end)
+        operator.trail = ()
+    first, second = graph.operators
+    if code == "E0990":
+        second.attributes["slope"] = 1.0
+    elif code == "E0991":
+        first.outputs[0].type = TensorType("float32", (N, 5))
+    elif code == "E0992":
+        second.outputs[0].type = TensorType("float16", (N, 4))
+    elif code == "E0993":
+        first.outputs[0].stands_for, first.outputs[0].permutation = "dense", (1, 0)
+        graph.inputs[0].stands_for = "x"
+    else:
+        second.outputs[0].name = "dense"
+    return graph
+
+
+@pytest.mark.parametrize("code", ["E0990", "E0991", "E0992", "E0993", "E0994"])
+def test_the_pages_show_what_is_rendered(code: str, project: Path) -> None:
+    graph = wrong_graph(code)
+    found = check(graph, values={"dense": TensorType("float32", (N, 4))}).diagnostics
+    page = (project / "src/archonnx/contract/codes" / f"{code}.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    assert shown.rstrip() == str(CompileError(found[:1], {"example.arch": SOURCE})).rstrip()
+    assert found[0].code == code

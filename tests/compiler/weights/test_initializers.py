@@ -114,11 +114,11 @@ def refused(make: Any) -> InitializerError:
 @pytest.mark.parametrize(
     ("value", "code", "message", "help"),
     [
-        ("glorot_unifrom", "E0701", "there is no initializer 'glorot_unifrom'", "did you mean glorot_uniform?"),
-        ("GlorotUnifrom", "E0701", "there is no initializer 'GlorotUnifrom'", "did you mean GlorotUniform?"),
+        ("glorot_unifrom", "E0701", 'there is no initializer "glorot_unifrom"', "did you mean glorot_uniform?"),
+        ("GlorotUnifrom", "E0701", 'there is no initializer "GlorotUnifrom"', "did you mean GlorotUniform?"),
         ("stft", "E0701", "STFT", None),
         (object(), "E0701", "got a object", "such as"),
-        ([1, "x"], "E0701", "got 'x'", "such as"),
+        ([1, "x"], "E0701", 'got "x"', "such as"),
         ([[1], [2, 3]], "E0702", "differ in length at depth 2", None),
         ([[1], 2], "E0702", "differ in length at depth 2", None),
     ],
@@ -134,8 +134,8 @@ def test_what_is_no_initializer_is_refused(value: Any, code: str, message: str, 
     ("name", "args", "kwargs", "message"),
     [
         ("Zeros", [1], {}, "Zeros takes no arguments, got 1"),
-        ("HeNormal", [], {"stdev": 1}, "HeNormal has no argument 'stdev'"),
-        ("RandomNormal", [0.0], {"mean": 1.0}, "RandomNormal is given 'mean' twice"),
+        ("HeNormal", [], {"stdev": 1}, "HeNormal has no argument stdev"),
+        ("RandomNormal", [0.0], {"mean": 1.0}, "RandomNormal is given mean twice"),
         ("TruncatedNormal", [], {"stddev": -1}, "stddev of TruncatedNormal is a number of at least 0, got -1"),
         (
             "TruncatedNormal",
@@ -151,7 +151,7 @@ def test_what_is_no_initializer_is_refused(value: Any, code: str, message: str, 
         ("VarianceScaling", [], {"distribution": 3}, "distribution of VarianceScaling is one of"),
         ("GlorotUniform", [], {"seed": 1.5}, "seed of GlorotUniform is a whole number or None, got 1.5"),
         ("GlorotUniform", [], {"input_axes": 0}, "input_axes of GlorotUniform is a list of axes or None, got 0"),
-        ("Constant", ["a"], {}, "value of Constant is a number, got 'a'"),
+        ("Constant", ["a"], {}, 'value of Constant is a number, got "a"'),
     ],
 )
 def test_wrong_arguments_are_refused(name: str, args: list[Any], kwargs: dict[str, Any], message: str) -> None:
