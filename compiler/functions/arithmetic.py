@@ -115,7 +115,9 @@ class matmul(Function):
         if not is_float(dtype) and dtype not in ("int32", "int64", "uint32", "uint64"):
             raise LayerError("E0353", f"matmul is not defined for {dtype}", help="convert first: cast(x, float32)")
         if not x1.rank or not x2.rank:
-            raise LayerError("E0354", f"matmul needs an axis at least, got {x1} and {x2}", input=0 if not x1.rank else 1)
+            raise LayerError(
+                "E0354", f"matmul needs an axis at least, got {x1} and {x2}", input=0 if not x1.rank else 1
+            )
         inner = x2.shape[-2] if x2.rank > 1 else x2.shape[0]
         if c.facts.equal(x1.shape[-1], inner) is not Verdict.YES:
             raise LayerError(

@@ -50,7 +50,11 @@ class Attribute(Domain):
     def describe(self) -> str:
         if self.kind in _LISTS:
             return f"a list, each {_ATTRIBUTES[_LISTS[self.kind]]}"
-        return "a number or nested lists of numbers" if self.kind == "TENSOR" else _ATTRIBUTES.get(self.kind, self.kind.lower())
+        return (
+            "a number or nested lists of numbers"
+            if self.kind == "TENSOR"
+            else _ATTRIBUTES.get(self.kind, self.kind.lower())
+        )
 
 
 class Raw(Layer):
@@ -82,15 +86,23 @@ def raw_operator(name: str, opset: int) -> type[Layer]:
     try:
         schema = onnx.defs.get_schema(name, opset, "")
     except onnx.defs.SchemaError:
-        since = min(s.since_version for s in onnx.defs.get_all_schemas_with_history() if s.name == name and not s.domain)
+        since = min(
+            s.since_version for s in onnx.defs.get_all_schemas_with_history() if s.name == name and not s.domain
+        )
         raise LayerError(
             "E0902", f"{name} came with opset {since}, and this is opset {opset}", help=f"build with --opset {since}"
         ) from None
     if schema.deprecated:
-        raise LayerError("E0903", f"{name} is deprecated since opset {schema.since_version}", help="choose what replaced it")
+        raise LayerError(
+            "E0903", f"{name} is deprecated since opset {schema.since_version}", help="choose what replaced it"
+        )
     kinds = {n: a.type.name for n, a in schema.attributes.items()}
     if any("GRAPH" in k for k in kinds.values()):
-        raise LayerError("E0904", f"{name} holds a graph of its own, which has no form in the language", help="loops and conditions are resolved while elaborating")
+        raise LayerError(
+            "E0904",
+            f"{name} holds a graph of its own, which has no form in the language",
+            help="loops and conditions are resolved while elaborating",
+        )
     inputs = []
     for port in schema.inputs:
         option = port.option.name
@@ -104,7 +116,9 @@ def raw_operator(name: str, opset: int) -> type[Layer]:
     }
     for attribute, kind in kinds.items():
         required = schema.attributes[attribute].required
-        members[attribute] = Argument(Attribute(kind), REQUIRED if required else None, schema.attributes[attribute].description, False)
+        members[attribute] = Argument(
+            Attribute(kind), REQUIRED if required else None, schema.attributes[attribute].description, False
+        )
     return type(name, (Raw,), members)
 
 
@@ -148,7 +162,9 @@ def infer_with_onnx(layer: Raw, c: Context, inputs: tuple[TensorType | None, ...
         )
     except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[-1]
-        raise LayerError("E0905", f"ONNX refuses {layer.type_name} of {', '.join(map(str, inputs))}: {reason}") from None
+        raise LayerError(
+            "E0905", f"ONNX refuses {layer.type_name} of {', '.join(map(str, inputs))}: {reason}"
+        ) from None
     return tuple(_type(found.get(r), layer, c, texts, announced=c.announced if count == 1 else None) for r in results)
 
 
@@ -157,7 +173,9 @@ def _result_count(schema: Any, wanted: int | None) -> int:
     if wanted is not None:
         most = schema.max_output
         if not schema.min_output <= wanted <= most:
-            raise LayerError("E0608", f"{schema.name} gives {schema.min_output} to {most} results, {wanted} are unpacked")
+            raise LayerError(
+                "E0608", f"{schema.name} gives {schema.min_output} to {most} results, {wanted} are unpacked"
+            )
         return wanted
     return max(1, schema.min_output)
 

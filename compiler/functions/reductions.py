@@ -171,7 +171,9 @@ class Extreme(Function):
 
     def infer(self, c: Context, x: TensorType) -> TensorType:
         if DTYPES[x.dtype].kind == "bool":
-            raise LayerError("E0353", f"{self.type_name} is not defined for bool", help="convert it first: cast(x, int32)")
+            raise LayerError(
+                "E0353", f"{self.type_name} is not defined for bool", help="convert it first: cast(x, int32)"
+            )
         places = axes_of(self.type_name, x, None if self.axis is None else (self.axis,))
         shape = [1 if a in places else d for a, d in enumerate(x.shape) if self.keepdims or a not in places]
         return TensorType("int64", tuple(shape))
@@ -219,7 +221,12 @@ class Along(Function):
 
     def infer(self, c: Context, x: TensorType) -> TensorType:
         if DTYPES[x.dtype].kind not in self.kinds:
-            raise LayerError("E0353", f"{self.type_name} is not defined for {x.dtype}", help="convert it first: cast(x, float32)", input=0)
+            raise LayerError(
+                "E0353",
+                f"{self.type_name} is not defined for {x.dtype}",
+                help="convert it first: cast(x, float32)",
+                input=0,
+            )
         axes_of(self.type_name, x, (self.axis,))
         return x
 
@@ -255,4 +262,3 @@ class cumsum(Along):
 
     def lower(self, b: Builder, x: Tensor) -> Tensor:
         return b.op("CumSum", x, b.constant(self.axis % x.rank, "int64"), result=x.type)
-
