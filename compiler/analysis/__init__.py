@@ -1,1 +1,1 @@
-"""What can be said of a layer graph without running it: summary, cost, memory, agreement with a reference, a picture."""
+"""What can be said of a layer graph without running it: summary, cost, memory, agreement, a picture."""

@@ -1,7 +1,7 @@
 """Aligns two lists of rows at the least cost: the longest agreement first, then the cheapest way round what differs.
 
-What agrees is walked over in one go; only from the first disagreement on a table of costs is filled, a window at a time, so that
-the work stays linear in the number of rows where the lists agree, and bounded where they do not.
+What agrees is walked over in one go; only from the first disagreement on a table of costs is filled, a window at a
+time, so that the work stays linear in the number of rows where the lists agree, and bounded where they do not.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ class Step:
 class Costs:
     """What an alignment may do and what it costs; 0 is agreement.
 
-    `runs(i, j)` gives the lengths of our rows from `i` on that together agree with row `j`, for rows that stand for several.
+    `runs(i, j)` gives the lengths of our rows from `i` on that together agree with row `j`, for rows that stand for
+    several.
     """
 
     pair: Callable[[int, int], int]
@@ -46,7 +47,9 @@ def align(ours: int, theirs: int, costs: Costs) -> list[Step]:
         window = _window(range(i, last_i), range(j, last_j), costs)
         if last_i < ours or last_j < theirs:
             # What lies near the window's far edge would be decided without sight of what follows.
-            half = [s for s in window if s.ours.stop <= i + WINDOW // 2 and (s.theirs is None or s.theirs < j + WINDOW // 2)]
+            half = [
+                s for s in window if s.ours.stop <= i + WINDOW // 2 and (s.theirs is None or s.theirs < j + WINDOW // 2)
+            ]
             window = half or window[:1]
         steps += window
         i = max([i, *(step.ours.stop for step in window)])

@@ -1,7 +1,7 @@
 """What a model costs: parameters and multiply-accumulates, exact, as dimensions over the model's symbols.
 
-MACs are those of convolutions, dense layers and matrix products, which each layer's class counts; a FLOP count is twice that.
-They are given for one sample: the symbol of the batch, the first axis of the first input, is 1.
+MACs are those of convolutions, dense layers and matrix products, which each layer's class counts; a FLOP count is
+twice that. They are given for one sample: the symbol of the batch, the first axis of the first input, is 1.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What a layer of ours is called elsewhere, and what other tools count differently.
 
-A layer's class names its counterparts in Keras 3 and PyTorch (`LayerRow.also`); here stand the names of older versions, PyTorch's
-names by rank, and activations, which are layers of their own in one tool and an argument in another.
+A layer's class names its counterparts in Keras 3 and PyTorch (`LayerRow.also`); here stand the names of older
+versions, PyTorch's names by rank, and activations, which are layers of their own in one tool and an argument in
+another.
 """
 
 from __future__ import annotations
@@ -71,30 +72,55 @@ WRAPPED = {"TFOpLambda", "SlicingOpLambda", "Lambda", "TensorFlowOpLayer"}
 # The layers of Keras 3.15 and the modules of PyTorch 2.13 that are not above, without 1D, 2D, 3D.
 LIBRARY = frozenset(
     """
-    ActivityRegularization AdaptiveAveragePooling AdaptiveAvgPool AdaptiveMaxPool AdaptiveMaxPooling Add AdditiveAttention
-    AlphaDropout Attention AugMix AutoContrast Average AveragePooling AvgPool BatchNorm BatchNormalization Bidirectional
-    Bilinear CategoryEncoding CenterCrop ChannelShuffle CircularPad Concatenate ConstantPad Conv ConvLSTM ConvTranspose
-    Convolution ConvolutionTranspose CosineSimilarity Cropping CutMix Dense DepthwiseConv Discretization Dot EinsumDense
-    Embedding EmbeddingBag Equalization Flatten Fold FractionalMaxPool GRU GRUCell GlobalAveragePooling GlobalAvgPool
-    GlobalMaxPool GlobalMaxPooling GroupNorm GroupNormalization GroupQueryAttention Hardshrink HashedCrossing Hashing
-    InstanceNorm IntegerLookup LPPool LSTM LSTMCell LayerNorm LayerNormalization Linear LocalResponseNorm Masking MaxPool
-    MaxPooling MaxUnpool Maximum MelSpectrogram Minimum MixUp MultiHeadAttention Multiply Normalization PairwiseDistance
-    Permute PixelShuffle PixelUnshuffle RMSNorm RMSNormalization RNN RNNCell RReLU RandomBrightness RandomContrast
-    RandomCrop RandomErasing RandomFlip RandomRotation RandomTranslation RandomZoom ReflectionPad RepeatVector
-    ReplicationPad Rescaling Reshape Resizing ReversibleEmbedding SeparableConv SeparableConvolution SimpleRNN
-    SimpleRNNCell Softshrink SpectralNormalization StackedRNNCells StringLookup Subtract Tanhshrink TextVectorization
-    Threshold TimeDistributed Unflatten Unfold UnitNormalization UpSampling Upsample UpsamplingBilinear
-    UpsamplingNearest ZeroPad ZeroPadding
+    ActivityRegularization AdaptiveAveragePooling AdaptiveAvgPool AdaptiveMaxPool AdaptiveMaxPooling Add
+    AdditiveAttention AlphaDropout Attention AugMix AutoContrast Average AveragePooling AvgPool BatchNorm
+    BatchNormalization Bidirectional Bilinear CategoryEncoding CenterCrop ChannelShuffle CircularPad Concatenate
+    ConstantPad Conv ConvLSTM ConvTranspose Convolution ConvolutionTranspose CosineSimilarity Cropping CutMix Dense
+    DepthwiseConv Discretization Dot EinsumDense Embedding EmbeddingBag Equalization Flatten Fold FractionalMaxPool
+    GRU GRUCell GlobalAveragePooling GlobalAvgPool GlobalMaxPool GlobalMaxPooling GroupNorm GroupNormalization
+    GroupQueryAttention Hardshrink HashedCrossing Hashing InstanceNorm IntegerLookup LPPool LSTM LSTMCell LayerNorm
+    LayerNormalization Linear LocalResponseNorm Masking MaxPool MaxPooling MaxUnpool Maximum MelSpectrogram Minimum
+    MixUp MultiHeadAttention Multiply Normalization PairwiseDistance Permute PixelShuffle PixelUnshuffle RMSNorm
+    RMSNormalization RNN RNNCell RReLU RandomBrightness RandomContrast RandomCrop RandomErasing RandomFlip
+    RandomRotation RandomTranslation RandomZoom ReflectionPad RepeatVector ReplicationPad Rescaling Reshape Resizing
+    ReversibleEmbedding SeparableConv SeparableConvolution SimpleRNN SimpleRNNCell Softshrink SpectralNormalization
+    StackedRNNCells StringLookup Subtract Tanhshrink TextVectorization Threshold TimeDistributed Unflatten Unfold
+    UnitNormalization UpSampling Upsample UpsamplingBilinear UpsamplingNearest ZeroPad ZeroPadding
     """.split()
 )
 ACTIVATIONS = {
-    *("relu", "relu6", "leakyrelu", "prelu", "elu", "selu", "celu", "gelu", "silu", "mish", "sigmoid", "hardsigmoid", "tanh"),
-    *("hardtanh", "hardswish", "softmax", "logsoftmax", "softplus", "softsign", "softmin", "logsigmoid", "glu", "linear"),
+    *(
+        "relu",
+        "relu6",
+        "leakyrelu",
+        "prelu",
+        "elu",
+        "selu",
+        "celu",
+        "gelu",
+        "silu",
+        "mish",
+        "sigmoid",
+        "hardsigmoid",
+        "tanh",
+    ),
+    *(
+        "hardtanh",
+        "hardswish",
+        "softmax",
+        "logsoftmax",
+        "softplus",
+        "softsign",
+        "softmin",
+        "logsigmoid",
+        "glu",
+        "linear",
+    ),
 }
 
 
 def activation_of(kind: str, argument: str | None = None) -> str | None:
-    """The activation that a layer type is, as one spelling; "" for `Activation` of an unknown kind, None if it is none."""
+    """The activation that a layer type is, in one spelling; "" for an `Activation` of any kind, None if it is none."""
     if kind == "Activation":
         return _spelling(argument) if argument else ""
     name = _spelling(kind)
@@ -107,7 +133,7 @@ def _spelling(name: str) -> str:
 
 
 def is_library(kind: str) -> bool:
-    """Whether Keras or PyTorch have a layer of this name: a row of any other type may be a model that stands for its layers."""
+    """Whether Keras or PyTorch have a layer of this name: a row of another type may be a whole model."""
     stem = re.sub(r"[123][dD](?=$|Transpose)", "", kind)
     return kind in NAMES or kind in OPTIONAL or kind in WRAPPED or stem in LIBRARY or activation_of(kind) is not None
 
@@ -118,7 +144,9 @@ def same_type(ours: LayerRow, theirs: ReferenceRow) -> bool:
     if theirs.type_cut:
         if any(name.startswith(theirs.type) for name in names):
             return True
-        return any(set(targets) & names for name, targets in NAMES.items() if theirs.type and name.startswith(theirs.type))
+        return any(
+            set(targets) & names for name, targets in NAMES.items() if theirs.type and name.startswith(theirs.type)
+        )
     if theirs.type in names or theirs.type in WRAPPED or names & set(NAMES.get(theirs.type, ())):
         return True
     mine, other = activation_of(ours.type, ours.activation), activation_of(theirs.type)

@@ -1,8 +1,8 @@
 """How much memory the activations of a run need at their peak, counted by liveness over the order of the layers.
 
-A value lives from the layer that makes it to the last that reads it; inputs from the start, outputs to the end. Weights are
-not activations, nor is what is computed of them alone. Sharing of buffers in place is not assumed: the figure bounds what an
-executor needs that runs layer by layer and frees what nobody reads any more.
+A value lives from the layer that makes it to the last that reads it; inputs from the start, outputs to the end.
+Weights are not activations, nor is what is computed of them alone. Sharing of buffers in place is not assumed: the
+figure bounds what an executor needs that runs layer by layer and frees what nobody reads any more.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from archonnx.compiler.graph import LayerGraph, TensorType
 
 
-def value_bytes(type: TensorType, bindings: Mapping[str, int]) -> int | None:
+def value_bytes(tensor: TensorType, bindings: Mapping[str, int]) -> int | None:
     """Bytes of one tensor; None where a size stays symbolic or the elements have no fixed size (strings)."""
     from archonnx.contract.dtypes import DTYPES
 
-    bits = DTYPES[type.dtype].bits
-    for extent in type.shape:
+    bits = DTYPES[tensor.dtype].bits
+    for extent in tensor.shape:
         known = bind(extent, bindings)
         if not isinstance(known, int):
             return None
         bits *= known
-    return (bits + 7) // 8 if DTYPES[type.dtype].bits else None
+    return (bits + 7) // 8 if DTYPES[tensor.dtype].bits else None
 
 
 def activation_peak_bytes(graph: LayerGraph, bindings: Mapping[str, int] | None = None) -> int | None:

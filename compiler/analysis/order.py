@@ -1,10 +1,11 @@
 """The order in which Keras prints a functional model's layers, and whether it takes the model for a chain.
 
-Source: keras/src/ops/function.py (map_graph, _build_map) and keras/src/utils/summary_utils.py of Keras 3.15. Layers are sorted by
-their distance to the outputs, the farthest first, and among equals by a depth-first walk from the outputs.
+Source: keras/src/ops/function.py (map_graph, _build_map) and keras/src/utils/summary_utils.py of Keras 3.15. Layers
+are sorted by their distance to the outputs, the farthest first, and among equals by a depth-first walk from the
+outputs.
 
-Applications and layers are numbers here: `parents[a]` are the applications that `a` reads, in order and repeated where it
-reads one twice, `layer_of[a]` is the layer that `a` applies.
+Applications and layers are numbers here: `parents[a]` are the applications that `a` reads, in order and repeated
+where it reads one twice, `layer_of[a]` is the layer that `a` applies.
 """
 
 from __future__ import annotations
@@ -12,8 +13,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def keras_order(parents: Sequence[Sequence[int]], layer_of: Sequence[int], outputs: Sequence[int], inputs: Sequence[int]) -> list[int]:
-    """The layers in Keras' order. `outputs` are the applications that make the outputs, `inputs` those that stand for inputs."""
+def keras_order(
+    parents: Sequence[Sequence[int]], layer_of: Sequence[int], outputs: Sequence[int], inputs: Sequence[int]
+) -> list[int]:
+    """The layers in Keras' order.
+
+    `outputs` are the applications that make the outputs, `inputs` those that stand for inputs.
+    """
     finished, first_seen = _walk(parents, layer_of, outputs)
     depths: dict[int, int] = {}
     layer_depths: dict[int, int] = {}
@@ -28,7 +34,9 @@ def keras_order(parents: Sequence[Sequence[int]], layer_of: Sequence[int], outpu
     return sorted(layer_depths, key=lambda layer: (-layer_depths[layer], first_seen[layer]))
 
 
-def _walk(parents: Sequence[Sequence[int]], layer_of: Sequence[int], outputs: Sequence[int]) -> tuple[list[int], dict[int, int]]:
+def _walk(
+    parents: Sequence[Sequence[int]], layer_of: Sequence[int], outputs: Sequence[int]
+) -> tuple[list[int], dict[int, int]]:
     """Depth first from the outputs: applications after all they read, and when each layer was first met."""
     finished: list[int] = []
     first_seen: dict[int, int] = {}
@@ -50,7 +58,7 @@ def _walk(parents: Sequence[Sequence[int]], layer_of: Sequence[int], outputs: Se
 
 
 def is_chain(parents: Sequence[Sequence[int]], layer_of: Sequence[int]) -> bool:
-    """Whether Keras leaves "Connected to" out: every application but one source reads one value, no two the same, none shares."""
+    """Whether Keras leaves "Connected to" out: one source, each other application reads one value that no other reads."""
     read = [parent for nodes in parents for parent in nodes]
     sources = sum(not nodes for nodes in parents)
     one_each = all(len(nodes) <= 1 for nodes in parents) and len(set(read)) == len(read)

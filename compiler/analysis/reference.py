@@ -20,7 +20,10 @@ Dimension = int | str | None  # None: printed as None, the batch; a string: a sy
 
 
 class ReferenceTextError(ArchonnxError):
-    """A text that is no summary, or a line of one that cannot be read. `line` counts from 1, None where no line is at fault."""
+    """A text that is no summary, or a line of one that cannot be read.
+
+    `line` counts from 1, None where no line is at fault.
+    """
 
     def __init__(self, name: str, line: int | None, message: str) -> None:
         self.name, self.line, self.message = name, line, message
@@ -31,10 +34,10 @@ class ReferenceTextError(ArchonnxError):
 class ReferenceRow:
     """One row of the table.
 
-    `output_shapes` is empty where none is printed ("multiple", "?", "--"). Text that the tool cut off is kept as far as it
-    goes: `name_cut` and `type_cut` say of which it is only the beginning, `shapes_cut` that the last shape may go on.
-    `depth` is 0 at the top; a row that is followed by deeper rows holds them. `shared` marks a layer applied again,
-    whose parameters an earlier row counts.
+    `output_shapes` is empty where none is printed ("multiple", "?", "--"). Text that the tool cut off is kept as far
+    as it goes: `name_cut` and `type_cut` say of which it is only the beginning, `shapes_cut` that the last shape may
+    go on. `depth` is 0 at the top; a row that is followed by deeper rows holds them. `shared` marks a layer applied
+    again, whose parameters an earlier row counts.
     """
 
     name: str | None
@@ -57,7 +60,10 @@ class ReferenceRow:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceSummary:
-    """A whole summary. `total` is the model's own parameters, without the optimiser's; None where the text gives none."""
+    """A whole summary.
+
+    `total` is the model's own parameters, without the optimiser's; None where the text gives none.
+    """
 
     tool: Tool
     model: str | None
@@ -70,7 +76,10 @@ class ReferenceSummary:
 
 
 def read_reference(text: str, name: str) -> ReferenceSummary:
-    """Read a summary text; `name` is what errors and messages call it. Raises ReferenceTextError where it cannot be read."""
+    """Read a summary text; `name` is what errors and messages call it.
+
+    Raises ReferenceTextError where it cannot be read.
+    """
     from archonnx.compiler.analysis import reference_json, reference_text
 
     if text.lstrip("\ufeff \t\r\n").startswith("{"):
@@ -90,13 +99,15 @@ def read_reference(text: str, name: str) -> ReferenceSummary:
 
 
 def read_reference_file(path: str | Path) -> ReferenceSummary:
-    """Read a summary from a file: UTF-8 with or without its mark, or UTF-16 with one (as PowerShell's `>` writes it)."""
+    """Read a summary from a file: UTF-8, or UTF-16 with its mark (as PowerShell's `>` writes it)."""
     data = Path(path).read_bytes()
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        message = f"byte {error.start} is not {encoding.removesuffix('-sig').upper()}: expected a summary saved as UTF-8 text"
+        message = (
+            f"byte {error.start} is not {encoding.removesuffix('-sig').upper()}: expected a summary saved as UTF-8 text"
+        )
         raise ReferenceTextError(str(path), line, message) from error
     return read_reference(text, str(path))

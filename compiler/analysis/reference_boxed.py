@@ -1,4 +1,4 @@
-"""Reads the tables of Keras 3: cells between bars, drawn with box characters or in ASCII, wrapped at words, cut with an ellipsis."""
+"""Reads the tables of Keras 3: cells between bars, wrapped at words, cut with an ellipsis."""
 
 from __future__ import annotations
 
@@ -135,4 +135,6 @@ def _total(table: Table) -> tuple[int | None, list[str]]:
     if trainable is None or non is None or printed is None or printed == trainable + non:
         return printed, []
     extra = printed - trainable - non
-    return trainable + non, [f"the printed total of {printed:,} holds {extra:,} variables of the optimiser, left out here"]
+    return trainable + non, [
+        f"the printed total of {printed:,} holds {extra:,} variables of the optimiser, left out here"
+    ]

@@ -27,7 +27,10 @@ class Name(NamedTuple):
 
 
 def parse_name(cell: str) -> Name | None:
-    """`conv2d_5 (Conv2D)`; without its closing bracket it was cut, as it was where it ends in an ellipsis. None if empty."""
+    """`conv2d_5 (Conv2D)`; without its closing bracket it was cut, as it was where it ends in an ellipsis.
+
+    None if empty.
+    """
     text = cell.strip()
     if not text:
         return None
@@ -90,7 +93,7 @@ def parse_shapes(cell: str) -> Shapes | None:
 
 
 def parse_count(cell: str) -> int | None:
-    """`7168`, `7,168`, `0 (unbuilt)`, `(9,408)` of a frozen layer, `7168.0`; `--` is 0; None where the cell is no count."""
+    """`7168`, `7,168`, `0 (unbuilt)`, `(9,408)` of a frozen layer; `--` is 0; None where it is no count."""
     text = cell.strip().removesuffix("(unbuilt)").strip()
     if text == "--":
         return 0

@@ -13,7 +13,9 @@ def read(text: str, name: str) -> ReferenceSummary:
     try:
         data = json.loads(text.lstrip("\ufeff"))
     except json.JSONDecodeError as error:
-        raise ReferenceTextError(name, error.lineno, f"expected JSON as `summary --format json` prints it: {error.msg}") from error
+        raise ReferenceTextError(
+            name, error.lineno, f"expected JSON as `summary --format json` prints it: {error.msg}"
+        ) from error
 
     def entry(value: Any, key: str, kind: type, where: str) -> Any:
         if not isinstance(value, dict) or not isinstance(value.get(key), kind):
@@ -53,5 +55,7 @@ def _shapes(value: list[Any], name: str, where: str) -> tuple[tuple[Dimension, .
     shapes = value if several else [value]
     for shape in shapes:
         if not all(item is None or (isinstance(item, int | str) and not isinstance(item, bool)) for item in shape):
-            raise ReferenceTextError(name, None, f"expected {where}output_shape to hold numbers and symbols, got {shape!r}")
+            raise ReferenceTextError(
+                name, None, f"expected {where}output_shape to hold numbers and symbols, got {shape!r}"
+            )
     return tuple(tuple(shape) for shape in shapes)

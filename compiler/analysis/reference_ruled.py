@@ -1,12 +1,12 @@
-"""Reads the tables of Keras 1.2 to 2.15: columns of blanks, rules of underscores, cells cut or wrapped or their padding lost.
+"""Reads the tables of Keras 1.2 to 2.15: columns of blanks, cells cut or wrapped, padding lost.
 
     1.2        cells are cut at the column's end, so that two cells may touch
     2.0-2.6    cells are cut one short of it; a row goes on below only with further connections
     2.7-2.12   cells wrap; a full first cell moves the rest of its line one to the right
     2.13-2.15  cells wrap; totals come with a size
 
-A row begins with the line that holds its parameters, in every version. What follows belongs to a cell by where it stands, or,
-where the padding was lost, by what it looks like and which cell is still open.
+A row begins with the line that holds its parameters, in every version. What follows belongs to a cell by where it
+stands, or, where the padding was lost, by what it looks like and which cell is still open.
 """
 
 from __future__ import annotations
@@ -225,7 +225,7 @@ def table_has_connections(table: Table) -> bool:
 
 
 def _column_at(row: Row, start: int) -> str | None:
-    """The column whose first line begins where this piece does, give or take the two that versions and borders shift it."""
+    """The column whose first line begins where this piece does, give or take the two that versions shift it."""
     near = sorted((abs(at - start), column) for column, at in row.starts.items())
     return near[0][1] if near and near[0][0] <= 2 else None
 
@@ -297,9 +297,16 @@ def _version(table: Table, rows: tuple[ReferenceRow, ...]) -> Tool:
     if table.model is None:
         for row in rows:
             squeezed = re.fullmatch(r"([a-z]+\d*d|[a-z]+)(?:_input)?_\d+", row.name or "")
-            if row.type in ("Merge", "Convolution1D", "Convolution2D", "Convolution3D", "MaxoutDense", "Deconvolution2D"):
+            if row.type in (
+                "Merge",
+                "Convolution1D",
+                "Convolution2D",
+                "Convolution3D",
+                "MaxoutDense",
+                "Deconvolution2D",
+            ):
                 return "keras1"
-            if squeezed and not row.type_cut and len(re.findall("[A-Z][a-z]+", row.type)) > 1:
-                if squeezed.group(1) == row.type.lower():
-                    return "keras1"
+            words = len(re.findall("[A-Z][a-z]+", row.type))
+            if squeezed and not row.type_cut and words > 1 and squeezed.group(1) == row.type.lower():
+                return "keras1"
     return "keras2"

@@ -1,4 +1,4 @@
-"""Finds the table in a text: what a terminal, a notebook, a web page or a log put around and into it is taken away first."""
+"""Finds the table in a text: what terminals, notebooks, web pages and logs added is taken away."""
 
 from __future__ import annotations
 
@@ -57,8 +57,12 @@ def find_table(text: str, name: str) -> Table:
     if at is None:
         near = next((line for line in lines if line.text.strip()), None)
         if near is None:
-            raise ReferenceTextError(name, None, "expected a summary of Keras, torchinfo or archonnx, got an empty text")
-        message = 'expected a header line "Layer (type)  Output Shape  Param #" of Keras or torchinfo, or JSON; found none'
+            raise ReferenceTextError(
+                name, None, "expected a summary of Keras, torchinfo or archonnx, got an empty text"
+            )
+        message = (
+            'expected a header line "Layer (type)  Output Shape  Param #" of Keras or torchinfo, or JSON; found none'
+        )
         raise ReferenceTextError(name, None, message)
     lines = strip_prefix(lines, at)
     header = lines[at]
@@ -94,7 +98,7 @@ def clean(text: str) -> list[Line]:
 
 
 def _tab_columns(lines: list[str]) -> bool:
-    """Whether tabs separate cells, as in a table copied from a web page or a spreadsheet, rather than fill columns up."""
+    """Whether tabs separate cells, as in a table copied from a spreadsheet, or fill columns up."""
     header = next((line for line in lines if HEADER.search(line)), "")
     cells = header.split("\t")
     return len(cells) > 2 and all(cell.strip() for cell in cells)
@@ -135,7 +139,9 @@ def _style(header: str, below: list[Line]) -> Literal["ruled", "boxed", "torchin
         return "boxed"
     # torchinfo asked for no numbers and no names prints the same header as Keras; its rows do not look the same.
     rows = [line.text.strip() for line in below if line.text.strip() and not is_rule(line.text)]
-    if any(row.startswith(("├─", "└─", "│    └─")) for row in rows) or (rows and re.match(r"\w+\s+(?:\[\d|--|[\d,]+$)", rows[0])):
+    if any(row.startswith(("├─", "└─", "│    └─")) for row in rows) or (
+        rows and re.match(r"\w+\s+(?:\[\d|--|[\d,]+$)", rows[0])
+    ):
         return "torchinfo"
     return "ruled"
 
@@ -173,5 +179,7 @@ def _up_to_closing_rule(body: list[Line]) -> list[Line]:
     rules = [i for i, line in enumerate(body) if is_rule(line.text) and set(line.text.strip()) == {"="}]
     if len(rules) > 1:
         return body[: rules[1]]
-    bottom = next((i for i, line in enumerate(body) if line.text.strip().startswith("└") and is_rule(line.text)), len(body))
+    bottom = next(
+        (i for i, line in enumerate(body) if line.text.strip().startswith("└") and is_rule(line.text)), len(body)
+    )
     return body[:bottom]

@@ -12,8 +12,11 @@ TITLES = ("Input Shape", "Output Shape", "Param #", "Param %", "Kernel Shape", "
 ROW = re.compile(
     r"(?P<tree>[│|├└─+\s]*)(?P<type>[\w.\[\]]+)(?:\s+\((?P<name>[^()\s]*)\))?(?::\s+(?P<depth>\d+)-(?P<index>\d+))?(?=\s|$)"
 )
-# What a cell may hold: lists of sizes, a share, a count, "(recursive)", a frozen layer's count in brackets, a truth value.
-CELL = re.compile(r"\s*(\[[\[\]\d,\s]*?\](?=\s|$)|--|\(recursive\)|\(\d[\d,]*\)|<?\d[\d,.]*%|\d[\d,]*|True|False|Partial)(?=\s|$)")
+# What a cell may hold: lists of sizes, a share, a count, "(recursive)", a frozen layer's count in brackets, a truth
+# value.
+CELL = re.compile(
+    r"\s*(\[[\[\]\d,\s]*?\](?=\s|$)|--|\(recursive\)|\(\d[\d,]*\)|<?\d[\d,.]*%|\d[\d,]*|True|False|Partial)(?=\s|$)"
+)
 TREE = re.compile(r"[│|├└+]")
 
 

@@ -9,7 +9,7 @@ from archonnx.compiler.analysis.summary import Shape, Summary
 
 
 class Bindings:
-    """What a reference that prints numbers, or other names, means by our symbols: each symbol is one thing throughout."""
+    """What a reference that prints numbers, or other names, means by our symbols: one thing each."""
 
     def __init__(self, summary: Summary) -> None:
         self.known: dict[str, int | str] = {}
@@ -53,7 +53,10 @@ def allowed_shapes(
     if theirs.shapes_cut:
         ours = ours[: len(printed)]
         ends = [len(shape) for shape in printed]
-        ours = tuple(shape[:end] if n == len(printed) - 1 else shape for n, (shape, end) in enumerate(zip(ours, ends, strict=False)))
+        ours = tuple(
+            shape[:end] if n == len(printed) - 1 else shape
+            for n, (shape, end) in enumerate(zip(ours, ends, strict=False))
+        )
     if first_only:
         ours, printed = ours[:1], printed[:1]
     if len(ours) != len(printed):

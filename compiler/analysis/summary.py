@@ -1,8 +1,8 @@
 """The summary of a layer graph as data: one row a layer, totals, cost and memory. Renderers are in summary_text.py.
 
-    summarize(graph)                   one row a layer, applied once or many times, in the order of first application
-    summarize(graph, depth=1)          blocks folded into one row each, with their sums
-    summarize(graph, bindings={"T": 128})   symbols bound, so that costs come out as numbers
+summarize(graph)                   one row a layer, applied once or many times, in the order of first application
+summarize(graph, depth=1)          blocks folded into one row each, with their sums
+summarize(graph, bindings={"T": 128})   symbols bound, so that costs come out as numbers
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from archonnx.compiler.graph import LayerGraph, Node, TensorType, Value
     from archonnx.contract.dims import Dim
 
+NONE = Parameters()
 Extent = int | str  # a symbolic dimension is a string
 Shape = tuple[Extent, ...]
 
@@ -37,9 +38,9 @@ class Port:
 class LayerRow:
     """One layer, or one folded block. MACs are a string where a symbol stays in them.
 
-    `also` are the names of the type in Keras and PyTorch; `activation` the name of a built-in activation; `connected_to`
-    names what it reads, `producer[use][result]` as Keras writes it; `place` is `file:line:column`; `uses` counts applications.
-    `layers` is how many layers the row stands for.
+    `also` are the names of the type in Keras and PyTorch; `activation` the name of a built-in activation;
+    `connected_to` names what it reads, `producer[use][result]` as Keras writes it; `place` is `file:line:column`;
+    `uses` counts applications. `layers` is how many layers the row stands for.
     """
 
     path: str
@@ -47,7 +48,7 @@ class LayerRow:
     output_shapes: tuple[Shape, ...]
     parameters: int
     macs: int | str
-    counted: Parameters = Parameters()
+    counted: Parameters = NONE
     also: tuple[str, ...] = ()
     activation: str | None = None
     connected_to: tuple[str, ...] = ()
@@ -64,10 +65,12 @@ class LayerRow:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What `archonnx summary` shows. `batch` is the symbol taken as the batch; `keras_order` sorts inputs and layers as Keras does.
+    """What `archonnx summary` shows.
 
-    In `keras_order` a number below len(inputs) is an input, the others are layers, counted on from there. `chain` says that
-    each layer reads the one before it and nothing else.
+    `batch` is the symbol taken as the batch; `keras_order` sorts inputs and layers as Keras does.
+
+    In `keras_order` a number below len(inputs) is an input, the others are layers, counted on from there. `chain`
+    says that each layer reads the one before it and nothing else.
     """
 
     model: str
@@ -139,12 +142,12 @@ def _plain(dim: Dim) -> Extent:
     return dim if isinstance(dim, int) else str(dim)
 
 
-def _shape(type: TensorType, bindings: Mapping[str, int] | None) -> Shape:
-    return tuple(_plain(bind(extent, bindings or {})) for extent in type.shape)
+def _shape(tensor: TensorType, bindings: Mapping[str, int] | None) -> Shape:
+    return tuple(_plain(bind(extent, bindings or {})) for extent in tensor.shape)
 
 
-def _port(name: str, type: TensorType, bindings: Mapping[str, int] | None) -> Port:
-    return Port(name, type.dtype, _shape(type, bindings))
+def _port(name: str, tensor: TensorType, bindings: Mapping[str, int] | None) -> Port:
+    return Port(name, tensor.dtype, _shape(tensor, bindings))
 
 
 def _rows(graph: LayerGraph, bound: Mapping[str, int], shown: Mapping[str, int]) -> tuple[list[LayerRow], Dim]:
@@ -220,12 +223,11 @@ def _order(graph: LayerGraph) -> tuple[tuple[int, ...], bool]:
 
 
 def fold(summary: Summary, graph: LayerGraph, depth: int) -> Summary:
-    """Rows of blocks: what lies deeper than `depth` scopes becomes one row with its sums, where its first layer stood."""
+    """Rows of blocks: what lies deeper than `depth` scopes becomes one row, where its first layer stood."""
     if depth < 0:
         raise ValueError(f"expected a depth of 0 or more, got {depth}")
     trails = {node.path: node.block_trail for node in graph.nodes}
     folded: dict[str, LayerRow] = {}
-    macs: dict[str, Dim] = {}
     for row in summary.layers:
         parts = row.path.split("/")
         trail = trails.get(row.path, ())

@@ -10,13 +10,19 @@ from archonnx.compiler.analysis.summary import LayerRow, Shape, Summary
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
 Format = Literal["table", "keras", "json", "markdown"]
 KERAS_WIDTH = 80  # what a process without a terminal is given; Keras leaves a margin of 4
 
 
-def render(summary: Summary, format: Format = "table", *, places: bool = False, width: int = 100, color: bool = False) -> str:
-    """The summary as text that ends in a newline. `places` adds a column of source places to tables; ValueError for other formats."""
+def render(
+    summary: Summary, format: Format = "table", *, places: bool = False, width: int = 100, color: bool = False
+) -> str:
+    """The summary as text that ends in a newline.
+
+    `places` adds a column of source places to tables; ValueError for other formats.
+    """
     if format == "json":
         return summary.to_json() + "\n"
     if format == "markdown":
@@ -139,7 +145,7 @@ def memory_size(size: float) -> str:
 
 
 def keras(summary: Summary) -> str:
-    """What `model.summary()` of Keras 3.15 prints where there is no terminal: 76 wide, `Connected to` for all but chains.
+    """What `model.summary()` of Keras 3.15 prints without a terminal: 76 wide, `Connected to` for all but chains.
 
     A chain is taken for a Sequential model, which shows no row for its input. Source: keras/src/utils/summary_utils.py.
     """
@@ -162,7 +168,9 @@ def keras(summary: Summary) -> str:
     for cells in _keras_rows(summary):
         table.add_row(*(_plain_text(cell) for cell in cells))
     out = StringIO()
-    console = Console(file=out, width=KERAS_WIDTH, highlight=False, force_terminal=False, color_system=None, legacy_windows=False)
+    console = Console(
+        file=out, width=KERAS_WIDTH, highlight=False, force_terminal=False, color_system=None, legacy_windows=False
+    )
     console.print(f'Model: "{summary.model}"', markup=False)
     console.print(table)
     counted = summary.parameters
@@ -175,7 +183,7 @@ def keras(summary: Summary) -> str:
     return out.getvalue()
 
 
-def _plain_text(cell: str) -> object:
+def _plain_text(cell: str) -> Text:
     from rich.text import Text
 
     return Text(cell)
@@ -183,7 +191,7 @@ def _plain_text(cell: str) -> object:
 
 def _keras_rows(summary: Summary) -> list[list[str]]:
     count = len(summary.inputs)
-    order = summary.keras_order or range(count, count + len(summary.layers))
+    order = list(summary.keras_order) or list(range(count, count + len(summary.layers)))
     if summary.chain:
         order = [number for number in order if number >= count]
     rows = []

@@ -1,6 +1,7 @@
 """Any summary, printed as each version of Keras prints it and then mistreated, reads back as it was.
 
-The printers follow keras/utils/layer_utils.py of Keras 1.2, 2.4, 2.12 and 2.15, whose rules differ in how cells are cut or wrapped.
+The printers follow keras/utils/layer_utils.py of Keras 1.2, 2.4, 2.12 and 2.15, whose rules differ in how cells are
+cut or wrapped.
 """
 
 from __future__ import annotations
@@ -9,15 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
-from archonnx.compiler.analysis.reference import ReferenceSummary, read_reference
-from archonnx.compiler.analysis.summary import LayerRow, Summary
-from archonnx.compiler.analysis.summary_text import render
-from archonnx.compiler.analysis.cost import Parameters
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from archonnx.compiler.analysis.cost import Parameters
+from archonnx.compiler.analysis.reference import ReferenceSummary, read_reference
+from archonnx.compiler.analysis.summary import LayerRow, Summary
+from archonnx.compiler.analysis.summary_text import render
+
 TYPES = (
-    "Conv2D MaxPooling2D GlobalAveragePooling2D BatchNormalization Dense LSTM Add ReLU MultiHeadAttention ZeroPadding2D ResNet50"
+    "Conv2D MaxPooling2D GlobalAveragePooling2D BatchNormalization Dense LSTM Add ReLU MultiHeadAttention ResNet50"
 ).split()
 
 
@@ -92,7 +94,7 @@ def old(rows: list[Printed], *, width: int, share: list[float], gap: bool, conne
 
 
 def wrapped(rows: list[Printed], *, width: int, share: list[float], fit: int, size: str) -> str:
-    """Keras 2.7 to 2.12 (`fit` 0) and 2.13 to 2.15 (`fit` 1): cells wrap; a line breaks after a bracket or a quote and comma."""
+    """Keras 2.7 to 2.12 (`fit` 0) and 2.13 to 2.15 (`fit` 1): cells wrap; lines break after `),` and `',`."""
     positions = [int(width * part) for part in share]
 
     def line(cells: list[str]) -> list[str]:
@@ -166,11 +168,15 @@ HURTS: dict[str, Callable[[str], str]] = {
     "crlf": lambda text: text.replace("\n", "\r\n"),
     "indented": lambda text: "\n".join("    " + line for line in text.splitlines()),
     "prompt": lambda text: ">>> model.summary()\n2026-01-01 12:00:00.1: I tensorflow/core: ready\n" + text + ">>> \n",
-    "logged": lambda text: "\n".join(f"2026-01-01 12:00:{n % 60:02} INFO: {line}" for n, line in enumerate(text.splitlines())),
+    "logged": lambda text: "\n".join(
+        f"2026-01-01 12:00:{n % 60:02} INFO: {line}" for n, line in enumerate(text.splitlines())
+    ),
     "quoted": lambda text: "\n".join(f"> {line}" for line in text.splitlines()),
     "coloured": lambda text: text.replace("(", "\x1b[38;5;34m(").replace(")", ")\x1b[0m"),
     "no-break spaces": lambda text: text.replace("  ", " \u00a0"),
-    "html": lambda text: "<pre style='white-space:pre'>" + text.replace("(", "<span style='color:#0af'>(</span>") + "</pre>",
+    "html": lambda text: (
+        "<pre style='white-space:pre'>" + text.replace("(", "<span style='color:#0af'>(</span>") + "</pre>"
+    ),
     "blank lines": lambda text: text.replace("\n", "\n\n"),
     "ascii": lambda text: text.translate(ASCII),
 }
@@ -208,7 +214,8 @@ def check(read: ReferenceSummary, rows: list[Printed], era: str) -> None:
 @given(rows=models())
 def test_any_summary_reads_back(era: str, hurt: str, rows: list[Printed]) -> None:
     if hurt in ("collapsed", "stripped"):
-        # Pieces that lost their place are told apart by what they look like: names that were cut and sizes split in two are not.
+        # Pieces that lost their place are told apart by what they look like: names that were cut and sizes split in
+        # two are not.
         assume(all(len(str(shape)) < 18 for row in rows for shape in row.shapes))
         assume(all(len(row.cell) < 28 and len(row.shape) < 20 for row in rows) or not era.startswith(("1", "2.4")))
     check(read_reference(HURTS[hurt](PRINTERS[era](rows)), "random"), rows, era)
