@@ -88,17 +88,17 @@ class transpose(Function):
     onnx = ("Transpose",)
     axes = arg(Optional(Axes()), default=None, doc="For each axis of the result, the axis of x that it is.")
 
-    def order(self, rank: int) -> list[int]:
+    def permutation(self, rank: int) -> list[int]:
         return list(range(rank))[::-1] if self.axes is None else [a % rank for a in self.axes]
 
     def infer(self, c: Context, x: TensorType) -> TensorType:
         axes_of("transpose", x, self.axes)
         if self.axes is not None and len(self.axes) != x.rank:
             raise LayerError("E0355", f"transpose of {x} names {len(self.axes)} axes of {x.rank}", argument="axes")
-        return TensorType(x.dtype, tuple(x.shape[a] for a in self.order(x.rank)))
+        return TensorType(x.dtype, tuple(x.shape[a] for a in self.permutation(x.rank)))
 
     def lower(self, b: Builder, x: Tensor) -> Tensor:
-        return b.transpose(x, self.order(x.rank))
+        return b.transpose(x, self.permutation(x.rank))
 
 
 class swapaxes(Function):
@@ -112,7 +112,7 @@ class swapaxes(Function):
     axis1 = arg(Axis(), doc="The one axis.")
     axis2 = arg(Axis(), doc="The other.")
 
-    def order(self, rank: int) -> list[int]:
+    def permutation(self, rank: int) -> list[int]:
         order = list(range(rank))
         order[self.axis1], order[self.axis2] = order[self.axis2], order[self.axis1]
         return order
@@ -120,10 +120,10 @@ class swapaxes(Function):
     def infer(self, c: Context, x: TensorType) -> TensorType:
         axes_of("swapaxes", x, (self.axis1,))
         axes_of("swapaxes", x, (self.axis2,))
-        return TensorType(x.dtype, tuple(x.shape[a] for a in self.order(x.rank)))
+        return TensorType(x.dtype, tuple(x.shape[a] for a in self.permutation(x.rank)))
 
     def lower(self, b: Builder, x: Tensor) -> Tensor:
-        return b.transpose(x, self.order(x.rank))
+        return b.transpose(x, self.permutation(x.rank))
 
 
 class expand_dims(Function):
