@@ -113,11 +113,17 @@ def describe(error: BaseException) -> tuple[str, int]:
     if isinstance(error, OSError):
         reason, code = _SYSTEM.get(error.errno or 0, ((error.strerror or str(error)), WRONG))
         name = error.filename2 or error.filename
-        return (f"{os.fsdecode(name)}: {reason}" if isinstance(name, str | bytes | os.PathLike) else reason), code
+        return (f"{_shown(name)}: {reason}" if isinstance(name, str | bytes | os.PathLike) else reason), code
     if isinstance(error, MemoryError):
         return "there is not enough memory for this; close other programs, or use a smaller model or batch", MACHINE
     where = f"{type(error).__name__}: {error}".splitlines()[0]
     return f"archonnx has a bug: {where} (ARCHONNX_TRACEBACK=1 shows the traceback; please report it)", DEFECT
+
+
+def _shown(name: str | bytes | os.PathLike[str]) -> str:
+    """A path as a person here would write it: relative where it lies below this folder."""
+    path = os.fsdecode(name)
+    return path.removeprefix(os.getcwd() + os.sep)
 
 
 def _diagnostics(error: CompileError) -> int:

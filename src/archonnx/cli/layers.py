@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +16,8 @@ from archonnx.contract.diagnostics import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from archonnx.compiler.layers.base import Layer
+
+WIDTH = 100  # columns that a signature may take
 
 
 @click.command()
@@ -60,7 +63,9 @@ def documented() -> list[tuple[str, str]]:
 
 
 def described(name: str, kind: type[Layer]) -> dict[str, Any]:
-    """What is known of a layer, as plain data."""
+    """What is known of a layer, as plain data. `ignored` are arguments that Keras takes for training alone."""
+    from archonnx.compiler.layers.domains import Ignored
+
     return {
         "name": name,
         "documentation": _documentation(kind),
@@ -73,7 +78,9 @@ def described(name: str, kind: type[Layer]) -> dict[str, Any]:
                 "documentation": argument.doc,
             }
             for argument in kind.declared.values()
+            if not isinstance(argument.domain, Ignored)
         ],
+        "ignored": [a.name for a in kind.declared.values() if isinstance(a.domain, Ignored)],
         "inputs": list(kind.inputs),
         "onnx": list(kind.onnx),
         "keras": kind.keras,
@@ -110,15 +117,19 @@ def _list(format: str) -> None:
 
 
 def _page(facts: dict[str, Any]) -> str:
-    signature = ", ".join(a["name"] if a["required"] else f"{a['name']}={a['default']}" for a in facts["arguments"])
-    lines = [styled(f"{facts['name']}({signature})", "bold"), "", facts["documentation"]]
+    arguments = ", ".join(a["name"] if a["required"] else f"{a['name']}={a['default']}" for a in facts["arguments"])
+    call = textwrap.wrap(f"{facts['name']}({arguments})", WIDTH, subsequent_indent="    ", break_long_words=False)
+    lines = [styled("\n".join(call), "bold"), "", facts["documentation"]]
     if facts["arguments"]:
         lines += ["", styled("Arguments", "cyan")]
         for a in facts["arguments"]:
             need = "required" if a["required"] else f"default {a['default']}"
             lines.append(f"  {styled(a['name'], 'bold')}: {a['type']}; {need}")
             lines.append(f"      {a['documentation']}")
-        lines.append("  Every layer also takes name= and trainable=.")
+        if facts["ignored"]:
+            lines.append(f"  Taken from Keras' calls, for training alone: {', '.join(facts['ignored'])}.")
+        if facts["name"][0].isupper():
+            lines.append("  Every layer also takes name= and trainable=.")
     lines += ["", f"{styled('Inputs', 'cyan')}: {', '.join(_input(i) for i in facts['inputs'])}"]
     for title, key in (("ONNX", "onnx"), ("Keras", "keras"), ("PyTorch", "torch")):
         if facts[key]:
