@@ -27,6 +27,7 @@ class Contract:
         self.inputs = [s for s in model.inputs if s in listed or (s in defaults and s.optional)]
         self.overridable = [s for s in defaults if not s.optional]
         self.symbols = read_symbols(model)
+        self._declared_optional = model.declared_optional
         self._known = {spec.name: spec for spec in [*self.inputs, *self.overridable]}
 
     def names(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,7 +58,9 @@ class Contract:
                 if len(missing) > 1
                 else f"input {missing[0].name} is"
             )
-            raise UsageError(f"{what} missing; {self._takes()}")
+            left_out = [spec.name for spec in missing if spec.name in self._declared_optional]
+            mend = f"; compile the model with {left_out[0]}=None to leave it out" if left_out else ""
+            raise UsageError(f"{what} missing; {self._takes()}{mend}")
         return given
 
     def check(self, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,11 +69,11 @@ class Contract:
         shapes: dict[str, tuple[int, ...]] = {}
         for name, value in given.items():
             spec = self._known[name]
-            if spec.kind in ("tensor", "optional") and not (spec.kind == "optional" and isinstance(value, list)):
+            if spec.kind in ("tensor", "optional"):
                 array = to_array(spec, value)
                 check_shape(spec, array)
                 feeds[name], shapes[name] = array, array.shape
-            elif spec.kind == "sequence":
+            elif spec.kind.endswith("sequence"):
                 feeds[name] = _sequence(spec, value)
             else:
                 feeds[name] = value

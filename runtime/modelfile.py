@@ -61,7 +61,8 @@ class NodePlace:
 
 @dataclass(slots=True)
 class ModelFile:
-    """The outline of a model file. nodes: by node name; external: data file -> bytes it must have at least."""
+    """The outline of a model file. nodes: by node name; external: data file -> bytes it must have at least;
+    declared_optional: the inputs that its source lets a compilation leave out."""
 
     path: str
     ir_version: int = 0
@@ -74,6 +75,7 @@ class ModelFile:
     nodes: dict[str, NodePlace] = field(default_factory=dict)
     external: dict[str, int] = field(default_factory=dict)
     has_graph: bool = False
+    declared_optional: set[str] = field(default_factory=set)
 
     @property
     def is_ours(self) -> bool:
@@ -126,10 +128,12 @@ def _read(source: Source, path: str) -> ModelFile:
         missing = "no graph" if not model.has_graph else "no opset import" if model.ir_version else "no IR version"
         reason = "cut short, or no ONNX model" if model.ir_version else "no ONNX model"
         raise ModelFileError(path, f"the file has {missing}: it is {reason}")
-    optional = model.json(keys.OPTIONAL, [])
-    names = set(optional) if isinstance(optional, list) else set()
+    declared = model.json(keys.OPTIONAL, [])
+    model.declared_optional = {str(name) for name in declared} if isinstance(declared, list) else set()
+    # What the source declares optional can be left out only of a file that has a value for it, or a type without one.
+    given = model.declared_optional & model.initializers
     model.inputs = [
-        Spec(s.name, s.dtype, s.shape, s.kind == "optional" or s.name in names, s.kind) for s in model.inputs
+        Spec(s.name, s.dtype, s.shape, s.kind.startswith("optional") or s.name in given, s.kind) for s in model.inputs
     ]
     return model
 
@@ -255,7 +259,7 @@ class _Reader:
                     dtype, shape = self.tensor_type(f)
                     kind = kind or ("tensor" if f.number == 1 else "sparse")
                 elif f.number in (4, 9):
-                    kind = kind or ("sequence" if f.number == 4 else "optional")
+                    kind = f"{kind} {'sequence' if f.number == 4 else 'optional'}".lstrip()
                     at = next((g for g in self.source.inside(f) if g.number == 1), None)
                 elif f.number == 5:
                     kind = kind or "map"

@@ -140,7 +140,9 @@ class Session:
     def labels(self) -> list[str] | None:
         """The asset `labels`, one a line, None where the model has none."""
         data = _asset(self._model, keys.ASSET + "labels") if keys.ASSET + "labels" in self.metadata else None
-        return None if data is None else data.decode(errors="replace").rstrip("\r\n").splitlines()
+        if data is None:
+            return None
+        return [line.removesuffix("\r") for line in data.decode(errors="replace").rstrip("\r\n").split("\n")]
 
     @property
     def states(self) -> dict[str, str]:

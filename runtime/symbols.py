@@ -77,8 +77,11 @@ class Symbols:
                     self._name(bound, specs[name], axis, text, shape)
                 else:
                     later.append((specs[name], axis, text))
-        for spec, axis, text in later:
-            self._expression(bound, spec, axis, text, shapes[spec.name])
+        while later:  # an expression may give the symbol that another one waits for
+            waiting = [each for each in later if not self._expression(bound, *each, shapes[each[0].name])]
+            if len(waiting) == len(later):
+                break
+            later = waiting
         self._require(bound)
         return bound
 
@@ -97,16 +100,17 @@ class Symbols:
                 spec.name,
             )
 
-    def _expression(self, bound: dict[str, Binding], spec: Spec, axis: int, text: str, shape: tuple[int, ...]) -> None:
-        from archonnx.contract.dims import evaluate
+    def _expression(self, bound: dict[str, Binding], spec: Spec, axis: int, text: str, shape: tuple[int, ...]) -> bool:
+        """Check an expression whose symbols are bound, or bind its last one; whether that could be done."""
+        from archonnx.contract.dims import evaluate, symbols_of
 
         size, expression = shape[axis], self.sizes[text]
-        names = _symbols(expression)
+        names = symbols_of(expression)
         unknown = sorted(names - bound.keys())
         if len(unknown) == 1:
             value = _solve(expression, unknown[0], {n: b.value for n, b in bound.items()}, size)
             if value is None:
-                return
+                return False
             if value < (0 if unknown[0] in self.zero else 1):
                 raise InputError(
                     f"input {spec.name}: axis {axis} is {text}, received {size}, which it is for no {unknown[0]}; "
@@ -114,15 +118,17 @@ class Symbols:
                     spec.name,
                 )
             bound[unknown[0]] = Binding(value, spec.name, axis)
-        elif not unknown:
-            expected = evaluate(expression, {n: bound[n].value for n in names})
-            if expected != size:
-                where = ", ".join(f"{n} = {bound[n].value} ({bound[n].origin})" for n in sorted(names))
-                raise InputError(
-                    f"input {spec.name}: axis {axis} is {text}, which is {expected} for {where}, received {size}; "
-                    f"{_received(spec, shape)}",
-                    spec.name,
-                )
+        if len(unknown) > 1:
+            return False
+        expected = evaluate(expression, {n: bound[n].value for n in names})
+        if expected != size:
+            where = ", ".join(f"{n} = {bound[n].value} ({bound[n].origin})" for n in sorted(names))
+            raise InputError(
+                f"input {spec.name}: axis {axis} is {text}, which is {expected} for {where}, received {size}; "
+                f"{_received(spec, shape)}",
+                spec.name,
+            )
+        return True
 
     def _require(self, bound: Mapping[str, Binding]) -> None:
         for requirement in self.requirements:
@@ -159,6 +165,9 @@ def read_symbols(model: ModelFile) -> Symbols:
         condition = _condition(entry["condition"], model)
         if not isinstance(condition, bool):
             text, message, place = entry["condition"], entry.get("message", ""), entry.get("place", "")
+            message = (
+                "" if message == f"{text} is required" else message
+            )  # the compiler's words where the source has none
             symbols.requirements.append(Requirement(text, condition, message, place))
         elif not condition:
             raise ModelFileError(model.path, f"it requires {entry['condition']}, which never holds")
@@ -200,10 +209,6 @@ def _condition(text: str, model: ModelFile) -> Condition | bool:
         return parse_condition(text, _names(text, None))
     except ValueError as error:
         raise ModelFileError(model.path, f"its requirement {text!r} is no condition: {error}") from None
-
-
-def _symbols(dim: Dim) -> frozenset[str]:
-    return frozenset() if isinstance(dim, int) else dim.symbols()
 
 
 def _solve(expression: Dim, unknown: str, known: Mapping[str, int], size: int) -> int | None:

@@ -71,6 +71,15 @@ def test_optional_inputs_may_be_left_out_or_none() -> None:
         one.names((), {})
 
 
+def test_an_input_that_was_compiled_in_must_be_given() -> None:
+    specs = [Spec("x", "float32", ("N",)), Spec("mask", "bool", ("N",))]
+    made = Contract(ModelFile("m.onnx", ir_version=10, inputs=specs, declared_optional={"mask"}))
+    with pytest.raises(
+        UsageError, match=r"input mask is missing; .*; compile the model with mask=None to leave it out"
+    ):
+        made.names((1,), {})
+
+
 def test_initializers_listed_as_inputs_are_not_asked_for() -> None:
     for version, replaceable in ((3, []), (4, ["b"])):
         specs = [Spec("a", "float32", ("N",)), Spec("b", "float32", (3,))]
@@ -133,6 +142,12 @@ def test_an_expression_alone_gives_its_symbol() -> None:
     contract(("H//2",)).check(zeros((7,)))  # more than one H gives 7: nothing follows
 
 
+def test_expressions_wait_for_each_other() -> None:
+    waits = contract(("H*T",), ("2*T",))
+    waits.check(zeros((12,), (6,)))
+    assert "axis 0 is H*T, received 11, which it is for no H" in refusal(waits, (11,), (6,))
+
+
 def test_an_axis_of_ours_is_not_empty_unless_the_model_says_so() -> None:
     assert "axis 0 is N, which is at least 1, received 0" in refusal(contract(("N",)), (0,))
     contract(("P",), requires=[{"condition": "P >= 0"}]).check(zeros((0,)))
@@ -146,6 +161,13 @@ def test_requirements_are_checked_on_every_call() -> None:
     assert refusal(unet, (1, 6)) == (
         "input a: the model requires H % 4 == 0, received H = 6 (axis 1 of input a): height must quarter evenly "
         "(required at unet.arch:5:5)"
+    )
+
+
+def test_a_requirement_without_a_message_is_said_once() -> None:
+    made = contract(("H",), requires=[{"condition": "H >= 3", "message": "H >= 3 is required", "place": "m.arch:1:1"}])
+    assert refusal(made, (2,)) == (
+        "input a: the model requires H >= 3, received H = 2 (axis 0 of input a) (required at m.arch:1:1)"
     )
 
 

@@ -127,6 +127,28 @@ def test_damaged_metadata_is_named(make: Any) -> None:
         read_model(data)
 
 
-def test_optional_inputs_are_marked(make: Any) -> None:
-    model = make({"x": ("float32", [1]), "m": ("bool", [1])}, metadata={"archonnx.optional": json.dumps(["m"])})
-    assert [s.optional for s in read_model(model.SerializeToString()).inputs] == [False, True]
+def test_inputs_are_optional_where_the_file_has_a_value_for_them(make: Any) -> None:
+    weight = helper.make_tensor("w", TensorProto.FLOAT, [1], [0.0])
+    types = {"x": ("float32", [1]), "m": ("float32", [1]), "w": ("float32", [1])}
+    metadata = {"archonnx.optional": json.dumps(["m", "w"])}
+    outline = read_model(make(types, "Sum", initializers=[weight], metadata=metadata).SerializeToString())
+    assert [s.optional for s in outline.inputs] == [False, False, True]
+    assert outline.declared_optional == {"m", "w"}
+
+
+@pytest.mark.parametrize(
+    ("wrap", "kind", "type_"),
+    [
+        ([], "tensor", "float32[N]"),
+        (["sequence"], "sequence", "sequence(float32[N])"),
+        (["optional"], "optional", "optional(float32[N])"),
+        (["sequence", "optional"], "optional sequence", "optional sequence(float32[N])"),
+    ],
+)
+def test_sequences_and_optionals_are_told_apart(wrap: list[str], kind: str, type_: str) -> None:
+    proto = helper.make_tensor_type_proto(TensorProto.FLOAT, ["N"])
+    for name in wrap:
+        proto = getattr(helper, f"make_{name}_type_proto")(proto)
+    graph = helper.make_graph([], "g", [helper.make_value_info("x", proto)], [])
+    spec = read_model(helper.make_model(graph).SerializeToString()).inputs[0]
+    assert (spec.kind, spec.type, spec.optional) == (kind, type_, "optional" in wrap)
