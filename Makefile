@@ -45,13 +45,13 @@ clean:
 	rm -rf .venv demo build .mypy_cache .ruff_cache .pytest_cache .hypothesis src/archonnx.egg-info
 
 .venv/ready-run: pyproject.toml | .venv/made
-	@echo "Installing archonnx into .venv, for running ..."
+	@echo "Installing archonnx into .venv, for running (some 100 MB: a minute, or a few) ..."
 	@$(PIP) --editable '.[cpu]'
 	@$(BIN)/python -m compileall -q src/archonnx compiler runtime
 	@touch $@
 
 .venv/ready-test: pyproject.toml | .venv/made
-	@echo "Installing archonnx into .venv, for tests (Keras and TensorFlow, which results are compared with: some 300 MB) ..."
+	@echo "Installing archonnx into .venv, for tests (Keras and TensorFlow, which results are compared with: some 600 MB, a few minutes) ..."
 	@$(PIP) --editable '.[cpu,keras,dev]'
 	@$(BIN)/python -m compileall -q src/archonnx compiler runtime
 	@touch $@ .venv/ready-run

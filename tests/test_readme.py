@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import archonnx
+from archonnx.compiler import artifact
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -53,6 +54,13 @@ def test_architectures_compile(text: str) -> None:
 def test_the_first_architecture_is_the_shipped_one() -> None:
     shipped = (ROOT / "models" / "dnn.arch").read_text(encoding="utf-8")
     assert blocks("arch")[0].strip() in shipped
+
+
+def test_the_mistakes_are_reported_as_shown() -> None:
+    wrong = blocks("arch")[0].replace("activation", "activaton", 1).replace("MaxPooling2D", "MaxPoling2D", 1)
+    with pytest.raises(archonnx.CompileError) as caught:
+        artifact.compile_text(wrong, name="dnn.arch")
+    assert str(caught.value).rstrip() == blocks("text")[0].rstrip()
 
 
 @pytest.mark.parametrize("text", blocks("python"))
