@@ -1,0 +1,160 @@
+"""Reading parts of a tensor by position: `x[:, 0]`, `x[..., :half]`, `x[None]`, take."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from archonnx.compiler.functions.base import Function
+from archonnx.compiler.functions.reductions import axes_of
+from archonnx.compiler.graph import TensorType
+from archonnx.compiler.layers.base import LayerError, arg
+from archonnx.compiler.layers.domains import Anything, Axis, Optional
+from archonnx.contract.dims import Expr, ceil_div, dim_max, dim_min
+from archonnx.contract.dtypes import is_integer
+
+if TYPE_CHECKING:
+    from archonnx.compiler.ir import Tensor
+    from archonnx.compiler.layers.base import Context
+    from archonnx.compiler.lowering.builder import Builder
+    from archonnx.contract.dims import Dim, Facts
+
+
+class getitem(Function):
+    """`x[index]`: whole numbers take an axis away, slices keep it, None makes one, `...` stands for all that is not named."""
+
+    inputs = ("x",)
+    parameters = ("x", "index")
+    keras = "ops.slice"
+    onnx = ("Slice", "Gather", "Unsqueeze")
+    index = arg(
+        Anything(), doc='A tuple of whole numbers or dimensions, ("slice", start, stop, step), None and Ellipsis.'
+    )
+
+    def entries(self, x: TensorType) -> list[tuple[Any, int]]:
+        """Every entry with the axis of x that it reads (-1 for None), slices for the axes that are not named."""
+        index = list(self.index)
+        named = [e for e in index if e is not None and e is not ...]
+        if len(named) > x.rank:
+            raise LayerError("E0357", f"{len(named)} indices into {x}, which has {x.rank} axes", argument="index")
+        if index.count(...) > 1:
+            raise LayerError("E0357", "`...` stands once in an index", argument="index")
+        if ... not in index:
+            index.append(...)
+        at = index.index(...)
+        index[at : at + 1] = [("slice", None, None, None)] * (x.rank - len(named))
+        axes = iter(range(x.rank))
+        return [(e, -1 if e is None else next(axes)) for e in index]
+
+    def infer(self, c: Context, x: TensorType) -> TensorType:
+        shape: list[Dim] = []
+        for entry, axis in self.entries(x):
+            if entry is None:
+                shape.append(1)
+            elif isinstance(entry, tuple):
+                shape.append(extent(c.facts, x, axis, entry))
+            else:
+                _check_index(c.facts, x, axis, entry)
+        return TensorType(x.dtype, tuple(shape))
+
+    def lower(self, b: Builder, x: Tensor) -> Tensor:
+        assert b.node is not None
+        entries = self.entries(x.type)
+        sliced = [
+            (e, a) for e, a in entries if isinstance(e, tuple) and e[1:] not in ((None, None, None), (None, None, 1))
+        ]
+        if sliced:
+            shape = list(x.shape)
+            for entry, axis in sliced:
+                shape[axis] = extent(b.facts, x.type, axis, entry)
+            steps = [1 if e[3] is None else e[3] for e, _ in sliced]
+            starts = [(0 if s > 0 else -1) if e[1] is None else e[1] for (e, _), s in zip(sliced, steps, strict=True)]
+            x = b.slice(x, starts, [e[2] for e, _ in sliced], [a for _, a in sliced], steps, shape=shape)
+        picked = [(e, a) for e, a in entries if e is not None and not isinstance(e, tuple)]
+        for entry, axis in reversed(picked):
+            if isinstance(entry, int):
+                x = b.gather(x, entry, axis)
+            else:
+                x = b.gather(x, b.dim(entry), axis)
+        return b.expand_dims(x, [i for i, e in enumerate(_kept(entries)) if e is None])
+
+
+def _kept(entries: list[tuple[Any, int]]) -> list[Any]:
+    """The entries that stand for axes of the result."""
+    return [e for e, _ in entries if e is None or isinstance(e, tuple)]
+
+
+def _check_index(facts: Facts, x: TensorType, axis: int, index: Dim) -> None:
+    """E0357 where an index is out of range, or where nothing says that it is in range."""
+    size = x.shape[axis]
+    beyond = -index if isinstance(index, int) and index < 0 else index + 1
+    if facts.at_least(size - beyond, 0) and (isinstance(index, int) or facts.at_least(index, 0)):
+        return
+    if isinstance(size, int) and isinstance(index, int):
+        raise LayerError(
+            "E0357", f"index {index} is out of range at axis {axis} of {x}", argument="index", input=0, axis=axis
+        )
+    raise LayerError(
+        "E0357",
+        f"index {index} at axis {axis} of {x}: nothing says that {size} is at least {beyond}",
+        help=f"if it always is, say so first: require {size} >= {beyond}",
+        input=0,
+        axis=axis,
+    )
+
+
+def extent(facts: Facts, x: TensorType, axis: int, entry: tuple[Any, ...]) -> Dim:
+    """How many elements a slice takes of an axis: Python's rules, exact where the bounds are symbolic."""
+    size = x.shape[axis]
+    _, start, stop, step = entry
+    step = 1 if step is None else step
+    if isinstance(step, Expr) or step == 0:
+        raise LayerError("E0357", f"a slice's step is a whole number and not 0, got {step}", argument="index")
+    if all(b is None or isinstance(b, int) for b in (start, stop)) and isinstance(size, int):
+        return len(range(*slice(start, stop, step).indices(size)))
+    low: Dim
+    high: Dim
+    if step > 0:
+        low = 0 if start is None else _clamp(facts, start, size)
+        high = size if stop is None else _clamp(facts, stop, size)
+        length = high - low
+    else:
+        low = size - 1 if start is None else _clamp(facts, start, size - 1)
+        high = -1 if stop is None else _clamp(facts, stop, size - 1)
+        length = low - high
+    if not facts.at_least(length, 0):
+        length = dim_max(0, length)
+    return facts.normalize(ceil_div(length, step if step > 0 else -step))
+
+
+def _clamp(facts: Facts, bound: Dim, most: Dim) -> Dim:
+    """A bound as Python reads it: negative numbers count from the end, and none lies outside."""
+    if isinstance(bound, int) and bound < 0:
+        bound = most + bound
+    if not facts.at_least(bound, 0):
+        bound = dim_max(0, bound)
+    return bound if facts.at_least(most - bound, 0) else dim_min(bound, most)
+
+
+class take(Function):
+    """The entries at `indices` along an axis, or of the flattened tensor where no axis is given."""
+
+    inputs = ("x", "indices")
+    parameters = ("x", "indices", "axis")
+    index_inputs = ("indices",)
+    keras = "ops.take"
+    torch = "index_select"
+    onnx = ("Gather",)
+    axis = arg(Optional(Axis()), default=None, doc="The axis; None: of all elements in order.")
+
+    def infer(self, c: Context, x: TensorType, indices: TensorType) -> TensorType:
+        if not is_integer(indices.dtype) or indices.dtype not in ("int32", "int64"):
+            raise LayerError(
+                "E0353", f"take needs indices of int32 or int64, got {indices}", help="cast(indices, int64)", input=1
+            )
+        if self.axis is None:
+            return TensorType(x.dtype, indices.shape)
+        at = axes_of("take", x, (self.axis,))[0]
+        return TensorType(x.dtype, (*x.shape[:at], *indices.shape, *x.shape[at + 1 :]))
+
+    def lower(self, b: Builder, x: Tensor, indices: Tensor) -> Tensor:
+        return b.gather(b.flatten_from(x, 0) if self.axis is None else x, indices, self.axis or 0)
