@@ -117,9 +117,9 @@ def _after_signature(text: str) -> str:
 
 
 def node_name(text: str) -> str | None:
-    """The name of the node that a message of onnxruntime speaks of."""
-    match = _NODE.search(text)
-    return next((name for name in match.groups() if name), None) if match else None
+    """The name of the node that a message of onnxruntime speaks of: the innermost, where a branch or a loop failed."""
+    names = [name for match in _NODE.finditer(text) for name in match.groups() if name]
+    return names[-1] if names else None
 
 
 def find_place(model: ModelFile, node: str) -> NodePlace | None:

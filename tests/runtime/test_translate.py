@@ -57,6 +57,8 @@ def test_messages_are_cleaned(text: str, expected: str) -> None:
         ("Node (a/mm) Op (MatMul) [ShapeInferenceError]", "a/mm"),
         ("of operator (Conv) in node (a/conv) is invalid", "a/conv"),
         ("node with name ''", None),
+        ("while running If node. Name:'if' Status Message: while running Pad node. Name:'if/pad' Status", "if/pad"),
+        ("while running If node. Name:'if' Status Message: while running Pad node. Name:'' Status", "if"),
         ("nothing", None),
     ],
 )
