@@ -101,6 +101,109 @@ class greater(Comparison):
     onnx = ("Greater",)
 
 
+class less(Comparison):
+    """`x1 < x2`."""
+
+    operator = "Less"
+    keras = "ops.less"
+    torch = "lt"
+    onnx = ("Less",)
+
+
+class greater_equal(Comparison):
+    """`x1 >= x2`."""
+
+    operator = "GreaterOrEqual"
+    keras = "ops.greater_equal"
+    torch = "ge"
+    onnx = ("GreaterOrEqual",)
+
+
+class less_equal(Comparison):
+    """`x1 <= x2`."""
+
+    operator = "LessOrEqual"
+    keras = "ops.less_equal"
+    torch = "le"
+    onnx = ("LessOrEqual",)
+
+
+class equal(Comparison):
+    """`x1 == x2`."""
+
+    operator = "Equal"
+    kinds = ("float", "int", "uint", "bool")
+    keras = "ops.equal"
+    torch = "eq"
+    onnx = ("Equal",)
+
+
+class not_equal(Comparison):
+    """`x1 != x2`."""
+
+    operator = "Equal"
+    kinds = ("float", "int", "uint", "bool")
+    keras = "ops.not_equal"
+    torch = "ne"
+    onnx = ("Equal", "Not")
+
+    def lower(self, b: Builder, x1: Tensor, x2: Tensor) -> Tensor:
+        return b.op("Not", super().lower(b, x1, x2))
+
+
+class Logical(Binary):
+    """The base of operators between booleans."""
+
+    abstract = True
+    kinds = ("bool",)
+    boolean = True
+
+
+class logical_and(Logical):
+    """`x1 & x2` of booleans."""
+
+    operator = "And"
+    keras = "ops.logical_and"
+    torch = "logical_and"
+    onnx = ("And",)
+
+
+class logical_or(Logical):
+    """`x1 | x2` of booleans."""
+
+    operator = "Or"
+    keras = "ops.logical_or"
+    torch = "logical_or"
+    onnx = ("Or",)
+
+
+class logical_xor(Logical):
+    """`x1 ^ x2` of booleans."""
+
+    operator = "Xor"
+    keras = "ops.logical_xor"
+    torch = "logical_xor"
+    onnx = ("Xor",)
+
+
+class maximum(Binary):
+    """The larger of two tensors, element by element."""
+
+    operator = "Max"
+    keras = "ops.maximum"
+    torch = "maximum"
+    onnx = ("Max",)
+
+
+class minimum(Binary):
+    """The smaller of two tensors, element by element."""
+
+    operator = "Min"
+    keras = "ops.minimum"
+    torch = "minimum"
+    onnx = ("Min",)
+
+
 class matmul(Function):
     """`x1 @ x2`: the matrix product over the last axis of x1 and the last but one of x2; leading axes broadcast."""
 
