@@ -131,9 +131,11 @@ def _fields(stream: IO[bytes], end: int) -> Iterator[tuple[int, int | None, byte
 
 
 def _read_varint(stream: IO[bytes]) -> tuple[int, bytes]:
-    value = 0
-    read = bytearray()
-    for shift in range(0, 70, 7):
+    first = _take(stream, 1)
+    if first[0] < 0x80:  # most are of one byte
+        return first[0], first
+    value, read = first[0] & 0x7F, bytearray(first)
+    for shift in range(7, 70, 7):
         byte = _take(stream, 1)[0]
         read.append(byte)
         value |= (byte & 0x7F) << shift
