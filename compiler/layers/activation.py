@@ -33,7 +33,7 @@ class Activation(_ActivationLayer):
     activation = arg(domains.Activation(), doc="Name of the activation, or None for none.")
     keras = "Activation"
     onnx = ("Relu", "Sigmoid", "Tanh", "Softmax", "Elu", "Selu", "Gelu", "Softplus", "Softsign", "HardSwish")
-    example = 'Activation("relu")'
+    example = 'input x: float32[N, 16]\nActivation("relu")'
 
     def infer(self, c: Context, inputs: TensorType) -> TensorType:
         if self.activation is None:
@@ -55,7 +55,7 @@ class ReLU(_ActivationLayer):
     keras = "ReLU"
     torch = "ReLU"
     onnx = ("Relu", "Clip", "LeakyRelu")
-    example = "ReLU(6.0)"
+    example = "input x: float32[N, 16]\nReLU(6.0)"
 
     def lower(self, b: Builder, inputs: Tensor) -> Tensor:
         x = self.cast_floating(b, inputs)
@@ -84,7 +84,7 @@ class LeakyReLU(_ActivationLayer):
     keras = "LeakyReLU"
     torch = "LeakyReLU"
     onnx = ("LeakyRelu",)
-    example = "LeakyReLU(0.1)"
+    example = "input x: float32[N, 16]\nLeakyReLU(0.1)"
 
     def lower(self, b: Builder, inputs: Tensor) -> Tensor:
         x = self.cast_floating(b, inputs)
@@ -98,7 +98,7 @@ class ELU(_ActivationLayer):
     keras = "ELU"
     torch = "ELU"
     onnx = ("Elu",)
-    example = "ELU()"
+    example = "input x: float32[N, 16]\nELU()"
 
     def lower(self, b: Builder, inputs: Tensor) -> Tensor:
         x = self.cast_floating(b, inputs)
@@ -116,7 +116,7 @@ class PReLU(KerasLayer):
     keras = "PReLU"
     torch = "PReLU"
     onnx = ("PRelu",)
-    example = "PReLU()"
+    example = "input x: float32[N, 16]\nPReLU()"
 
     def declare(self, c: Context, inputs: TensorType) -> None:
         require_least_rank(self, inputs, 2)
@@ -146,7 +146,7 @@ class Softmax(KerasLayer):
     keras = "Softmax"
     torch = "Softmax"
     onnx = ("Softmax", "Where")
-    example = "Softmax()"
+    example = "input x: float32[N, 16]\nSoftmax()"
 
     def _axes(self, x: TensorType) -> list[int]:
         axes = self.axis if isinstance(self.axis, tuple) else (self.axis,)

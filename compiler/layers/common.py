@@ -146,13 +146,18 @@ def require_equal(
     shown = " and ".join(map(str, types)) if len(types) == 2 else ", ".join(map(str, types))
     if verdict is Verdict.NO:
         raise LayerError(
-            "E0308", f"{layer.type_name} got shapes that do not fit: {shown} ({a} and {b})", input=input, axis=axis
+            "E0308",
+            f"{layer.type_name} got shapes that do not fit: {shown} ({a} and {b})",
+            input=input,
+            axis=axis,
+            label=f"{b} here",
         )
     raise LayerError(
         "E0309",
         f"{layer.type_name} cannot tell whether {a} and {b} are equal: {shown}",
         input=input,
         axis=axis,
+        label=f"{b} here",
         help=f"state it: {require_text('==', a, b)}",
     )
 

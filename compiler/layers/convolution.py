@@ -208,7 +208,7 @@ class Conv2D(_Conv):
     dilation_rate = arg(Numbers(2), default=(1, 1), doc="Distance between the places that a window looks at.")
     keras = "Conv2D"
     torch = "Conv2d"
-    example = 'input image: float32[N, 32, 32, 3]\nConv2D(16, 3, padding="same", activation="relu")'
+    example = 'input image: float32[N, 32, 32, 3]\nConv2D(16, 3, padding="same")'
 
 
 class Conv3D(_Conv):

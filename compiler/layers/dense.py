@@ -41,7 +41,7 @@ class Dense(KerasLayer):
     keras = "Dense"
     torch = "Linear"
     onnx = ("Gemm", "MatMul", "Add")
-    example = "Dense(10)"
+    example = "input x: float32[N, 16]\nDense(10)"
 
     def declare(self, c: Context, inputs: TensorType) -> None:
         require_least_rank(self, inputs, 1)

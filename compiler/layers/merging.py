@@ -118,7 +118,7 @@ class Average(_Merge):
 
     operator = "Add"
     keras = "Average"
-    onnx = ("Add", "Mul")
+    onnx = ("Add", "Div")
     example = "input x: float32[N, 4]\ninput y: float32[N, 4]\n(x, y) -> Average()"
 
     def worked(self, x: TensorType) -> TensorType:
@@ -151,6 +151,7 @@ class Concatenate(KerasLayer):
     """Its inputs one after another along an axis."""
 
     inputs = ("*inputs",)
+    applied: list[TensorType]  # the inputs of the application that is being elaborated
     axis = arg(Axis(), default=-1, doc="The axis along which they follow one another.")
     keras = "Concatenate"
     onnx = ("Concat",)
@@ -160,6 +161,7 @@ class Concatenate(KerasLayer):
         if not inputs:
             raise LayerError("E0312", "Concatenate needs at least one input, got none")
         types = [self.kept(x) for x in inputs]
+        self.applied = types
         dtype = require_one_dtype(self, types)
         first = types[0]
         axis = resolve_axis(self, first, self.axis, "axis")
@@ -179,6 +181,28 @@ class Concatenate(KerasLayer):
 
     def lower(self, b: Builder, *inputs: Tensor) -> Tensor:
         return b.concat([self.cast_kept(b, x) for x in inputs], self.axis)
+
+    def merge_masks(self, masks: list[Value | None], apply: Callable[..., Value]) -> Value | None:
+        """The masks one after another; along the last axis, which masks lack, a place is kept where any input keeps it.
+
+        An input without a mask keeps all its places.
+        """
+        rank = self.applied[0].rank
+        present = [mask for mask in masks if mask is not None]
+        if any(mask.type.rank != rank - 1 for mask in present):
+            return None
+        if self.axis % rank != rank - 1:
+            parts = [
+                apply("ones", shape=x.shape[:-1], dtype="bool") if mask is None else mask
+                for mask, x in zip(masks, self.applied, strict=True)
+            ]
+            return apply("concatenate", *parts, axis=self.axis % rank)
+        result = present[0]
+        for mask in present[1:]:
+            result = apply("logical_or", result, mask)
+        if len(present) < len(masks):
+            result = apply("logical_or", result, apply("logical_not", result))
+        return result
 
 
 class Dot(KerasLayer):

@@ -34,7 +34,7 @@ class Identity(_PassThrough):
 
     keras = "Identity"
     torch = "Identity"
-    example = "Identity()"
+    example = "input x: float32[N, 16]\nIdentity()"
 
 
 class Dropout(_PassThrough):
@@ -45,7 +45,7 @@ class Dropout(_PassThrough):
     seed = arg(Ignored(), default=None, doc=_TRAINING)
     keras = "Dropout"
     torch = "Dropout"
-    example = "Dropout(0.5)"
+    example = "input x: float32[N, 16]\nDropout(0.5)"
 
 
 class AlphaDropout(_PassThrough):
@@ -56,7 +56,7 @@ class AlphaDropout(_PassThrough):
     seed = arg(Ignored(), default=None, doc=_TRAINING)
     keras = "AlphaDropout"
     torch = "AlphaDropout"
-    example = "AlphaDropout(0.1)"
+    example = "input x: float32[N, 16]\nAlphaDropout(0.1)"
 
 
 class GaussianDropout(_PassThrough):
@@ -65,7 +65,7 @@ class GaussianDropout(_PassThrough):
     rate = arg(_RATE, doc="Strength of the noise in training.")
     seed = arg(Ignored(), default=None, doc=_TRAINING)
     keras = "GaussianDropout"
-    example = "GaussianDropout(0.1)"
+    example = "input x: float32[N, 16]\nGaussianDropout(0.1)"
 
 
 class GaussianNoise(_PassThrough):
@@ -74,7 +74,7 @@ class GaussianNoise(_PassThrough):
     stddev = arg(Real(minimum=0), doc="Standard deviation of the noise in training.")
     seed = arg(Ignored(), default=None, doc=_TRAINING)
     keras = "GaussianNoise"
-    example = "GaussianNoise(0.1)"
+    example = "input x: float32[N, 16]\nGaussianNoise(0.1)"
 
 
 class ActivityRegularization(_PassThrough):
@@ -83,7 +83,7 @@ class ActivityRegularization(_PassThrough):
     l1 = arg(Ignored(), default=0.0, doc=_TRAINING)
     l2 = arg(Ignored(), default=0.0, doc=_TRAINING)
     keras = "ActivityRegularization"
-    example = "ActivityRegularization(l2=0.01)"
+    example = "input x: float32[N, 16]\nActivityRegularization(l2=0.01)"
 
 
 class SpatialDropout1D(_PassThrough):

@@ -1,0 +1,56 @@
+"""The registry finds every layer by its name, and those of other packages by their entry point."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, EntryPoints
+
+import pytest
+
+from archonnx.compiler.layers import registry
+from archonnx.compiler.layers.base import Layer
+
+
+def test_finds_the_layers_of_the_issue() -> None:
+    wanted = """Conv2D DepthwiseConv2D MaxPooling2D AveragePooling2D GlobalAveragePooling2D GlobalMaxPooling2D
+    ZeroPadding2D Dense Flatten Reshape Activation ReLU Softmax BatchNormalization Dropout Add Multiply Concatenate
+    Rescaling Resizing CenterCrop Normalization""".split()
+    assert set(wanted) <= set(registry.layer_names())
+
+
+def test_every_layer_is_found_by_its_name_and_says_what_it_is() -> None:
+    for name in registry.layer_names():
+        layer = registry.find_layer(name)
+        assert layer is not None
+        assert layer.__name__ == name
+        assert layer.__doc__, name
+        assert not layer.__doc__.startswith("\n"), name
+        assert layer.example, name
+        for argument in layer.declared.values():
+            assert argument.doc.endswith("."), f"{name}.{argument.name}"
+
+
+def test_names_are_sorted_and_none_is_private() -> None:
+    names = registry.layer_names()
+    assert names == sorted(names)
+    assert not [name for name in names if name.startswith("_")]
+
+
+def test_an_unknown_name_is_none() -> None:
+    assert registry.find_layer("Conv2DD") is None
+    assert registry.find_function("no_such_function") is None
+
+
+def test_a_layer_of_another_package_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Foreign(Layer):
+        """A layer of another package."""
+
+    monkeypatch.setattr(EntryPoint, "load", lambda self: Foreign)
+    points = EntryPoints([EntryPoint("Foreign", "somewhere:Foreign", "archonnx.layers")])
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **asked: points.select(**asked))
+    registry._from_entry_points.cache_clear()
+    try:
+        assert registry.find_layer("Foreign") is Foreign
+        assert registry.find_layer("Elsewhere") is None
+        assert "Foreign" not in registry.layer_names()
+    finally:
+        registry._from_entry_points.cache_clear()
