@@ -210,3 +210,14 @@ def test_what_is_too_hard_depends() -> None:
     facts.require(hard)
     assert facts.decide(hard) is not False
     assert facts.equal(dim_min(H * W, T) // 3, dim_max(S, D) // 5) is Verdict.DEPENDS
+
+
+def test_a_division_by_what_is_known_to_be_zero_is_left() -> None:
+    facts = Facts()
+    zero = symbol("P", 0)
+    facts.require(compare("==", zero, 0))
+    assert facts.normalize(H // zero) == H // zero
+    assert facts.normalize(zero + 3) == 3
+    assert facts.equal(H // zero, 1) is Verdict.DEPENDS
+    with pytest.raises(ValueError, match="contradicts"):  # in one of its cases W would be 0
+        known("ceil(H/3) - H//3 == W", "(H % 6)//(3*W) == H")

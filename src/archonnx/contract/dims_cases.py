@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import product
 from math import lcm, prod
 
@@ -40,7 +41,8 @@ def split_cases(dim: Expr, known: Known) -> Iterator[tuple[Dim, Known]]:
                 if atom.sign < 0:  # a >= b where a is the greatest, a < b where it is not
                     fact = -fact - 2 * (chosen is second)
                 assumed = Known(more.limits, (*more.facts, fact) if isinstance(fact, Expr) else more.facts)
-                waiting.append((_replaced(case, {atom: chosen}, assumed), assumed, depth + 1))
+                with suppress(ZeroDivisionError):  # as below
+                    waiting.append((_replaced(case, {atom: chosen}, assumed), assumed, depth + 1))
             continue
         split = False
         if isinstance(case, Expr):
@@ -74,7 +76,7 @@ def residue_cases(dim: Expr, known: Known) -> Iterator[tuple[Dim, Known]]:
         limits = dict(known.limits)
         for atom, residue in zip(atoms, residues, strict=True):
             modulus = moduli[atom]
-            part = symbol_atom(f"{atom.order[1]}//{modulus}", 0)  # no name of a user's symbol holds a slash
+            part = symbol_atom(f"{atom.order}//{modulus}", 0)  # no name of a user's symbol holds a slash
             low, high = known.range(atom)
             limits[part] = (
                 low if low == -INFINITY else -((residue - low) // modulus),
@@ -83,7 +85,11 @@ def residue_cases(dim: Expr, known: Known) -> Iterator[tuple[Dim, Known]]:
             values[atom] = from_atom(part) * modulus + residue
         if all(limits[a][0] <= limits[a][1] for a in limits):
             case = Known(limits, known.facts)
-            yield _replaced(dim, values, case), case
+            try:
+                replaced = _replaced(dim, values, case)
+            except ZeroDivisionError:  # the size has no value there, so nothing is to be shown of it
+                continue
+            yield replaced, case
 
 
 def _collect(dim: Dim, scale: int, moduli: dict[Atom, int]) -> None:

@@ -61,6 +61,8 @@ class Rules(Known):
             self._active.add(atom)
             try:
                 new = rebuild(atom, self.reduce, self)
+            except ZeroDivisionError:  # it has no value under the facts; it stays, to be refused where it is evaluated
+                new = from_atom(atom)
             finally:
                 self._active.discard(atom)
             self._atoms[atom] = None if new == from_atom(atom) else new
