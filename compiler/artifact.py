@@ -73,7 +73,17 @@ class CompiledModel:
         """
         from archonnx.compiler.saving import save
 
-        return save(self.lower(), path, seed=seed, weights=weights, progress=progress)
+        values = {v.name: v.type for n in self.graph.nodes for v in n.outputs}
+        return save(
+            self.lower(),
+            path,
+            seed=seed,
+            weights=weights,
+            progress=progress,
+            values=values,
+            facts=self.graph.facts,
+            sources=self.sources,
+        )
 
 
 def compile_file(

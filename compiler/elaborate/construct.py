@@ -145,7 +145,7 @@ def construct(layer: type[Layer], bound: dict[str, binding.Given], node: tree.Ca
             values[argument.name] = argument.domain.parse(plain(one.value))
         except DomainError as error:
             frame.report(
-                "E0403",
+                error.code or "E0403",
                 f"{argument.name} of {name} is {error.expected}, got {show(one.value)}",
                 one.value_place,
                 getattr(error, "help", None),

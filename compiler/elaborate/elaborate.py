@@ -12,10 +12,10 @@ from archonnx.compiler.elaborate.loader import Loader, Module
 from archonnx.compiler.elaborate.naming import Scope
 from archonnx.compiler.elaborate.state import Binding, Frame, Model, State
 from archonnx.compiler.elaborate.values import POISON, Abort, Appliable, Stop, show
-from archonnx.compiler.graph import LayerGraph, Node, Output, Value
+from archonnx.compiler.graph import LayerGraph, Node, Output, Requirement, Value
 from archonnx.compiler.syntax import tree
 from archonnx.contract.diagnostics import CompileError, Diagnostic, Diagnostics, Place, UsageError, did_you_mean
-from archonnx.contract.dims import Facts
+from archonnx.contract.dims import Condition, Expr, Facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,9 +148,20 @@ def _elaborate(
     _check_applied(state)
     if loader.diagnostics.errors:
         raise failure(loader)
-    graph.requirements = _distinct(graph)
+    graph.requirements = [*_may_be_empty(frame), *_distinct(graph)]
     leave_out(state)
     return graph
+
+
+def _may_be_empty(frame: Frame) -> list[Requirement]:
+    """`require P >= 0` proves itself while elaborating, yet the runtime must hear of it: other symbols stand for 1 or more."""
+    found: list[Requirement] = []
+    for name in sorted(frame.zero_symbols):
+        bound = frame.names.get(name)
+        if bound is not None and isinstance(bound.value, Expr):
+            condition = Condition(">=", (bound.value, 0))
+            found.append(Requirement(condition, f"{condition} is required", bound.place))
+    return found
 
 
 def _distinct(graph: LayerGraph) -> list[Any]:

@@ -25,7 +25,9 @@ class InitializerError(Exception):
 
 def known_class(name: str, classes: Mapping[str, C], aliases: Mapping[str, str]) -> C:
     """The class that a name means, in CamelCase, snake_case or one of Keras' aliases; E0701 where there is none."""
-    spelt = {snake(n): n for n in classes} | {n: n for n in classes} | dict(aliases)
+    if name in classes:
+        return classes[name]
+    spelt = {snake(n): n for n in classes} | dict(aliases)
     if name in spelt:
         return classes[spelt[name]]
     if name in ("stft", "STFT", "STFTInitializer"):

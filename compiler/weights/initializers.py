@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from functools import cache
 from typing import Any
 
 from archonnx.compiler.weights.arguments import InitializerError, bind, flatten_numbers, known_class
@@ -70,6 +71,12 @@ def from_call(name: str, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | N
     return cls(**bind(name, [f.name for f in fields(cls)], args, kwargs or {}))
 
 
+@cache
+def _named(name: str) -> Initializer:
+    """The initializer of a bare name; they are immutable, so that one serves every weight."""
+    return from_call(name)
+
+
 def resolve(value: Any) -> Initializer:
     """The initializer that a value means: itself, a name, a number, nested lists, None (Keras' default, GlorotUniform).
 
@@ -80,5 +87,5 @@ def resolve(value: Any) -> Initializer:
     if value is None:
         return GlorotUniform()
     if isinstance(value, str):
-        return from_call(value)
+        return _named(value)
     return Literal(*flatten_numbers(value))

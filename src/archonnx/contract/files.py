@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +24,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         with open(target, "wb") as stream:
             yield stream
         return
-    partial = target.with_name(f".{target.name[:200]}.{os.getpid()}.part")
+    partial = target.with_name(
+        f".{target.name[:200]}.{os.getpid()}.{secrets.token_hex(4)}.part"
+    )  # threads too may share a target
     try:
         stream = open(partial, "xb")  # noqa: SIM115 (closed below, before the rename)
     except OSError as error:
