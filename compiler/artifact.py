@@ -51,7 +51,7 @@ class CompiledModel:
         from archonnx.compiler.lowering.lower import lower
         from archonnx.contract import metadata
 
-        operators = lower(self.graph, opset=self.opset)
+        operators = lower(self.graph, opset=self.opset, sources=self.sources)
         operators.metadata[metadata.SOURCE] = self.source
         return operators
 

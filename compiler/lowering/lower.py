@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Mapping
 
 from archonnx._version import __version__
 from archonnx.compiler.graph import LayerGraph, Node, Value
@@ -27,11 +28,17 @@ class LoweringError(ArchonnxError):
         super().__init__(f"{where}{node.type_name} ({node.name}): {message}; this is a mistake in the layer's class")
 
 
-def lower(graph: LayerGraph, *, opset: int | None = None, passes: bool = True) -> OperatorGraph:
+def lower(
+    graph: LayerGraph,
+    *,
+    opset: int | None = None,
+    passes: bool = True,
+    sources: Mapping[str, str] | None = None,
+) -> OperatorGraph:
     """The model as ONNX operators.
 
     `opset` is a version of ONNX's operator set, by default the one that measured best (docs/opset.md); `passes` False
-    leaves the graph as the layers wrote it. Errors: UsageError for an opset out of range; CompileError where a layer
+    leaves the graph as the layers wrote it; `sources` are texts by file name, for diagnostics. Errors: UsageError for an opset out of range; CompileError where a layer
     has no form in that operator set or no input tells a size; LoweringError for a layer that breaks its promise.
     """
     facts = graph.facts if graph.facts is not None else Facts()
@@ -43,7 +50,10 @@ def lower(graph: LayerGraph, *, opset: int | None = None, passes: bool = True) -
         builder.carry(tensor, is_input=True)
         result.inputs.append(tensor)
     for node in graph.nodes:
-        _lower_node(node, builder)
+        try:
+            _lower_node(node, builder)
+        except CompileError as error:
+            raise CompileError(error.diagnostics, sources) from error
     result.outputs = [(output.name, builder.tensor_of(output.value)) for output in graph.outputs]
     if passes:
         from archonnx.compiler.passes.pipeline import run_passes

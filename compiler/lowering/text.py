@@ -1,10 +1,10 @@
 """Operator graphs as text: one line an operator, for people who look into a graph and for tests of passes.
 
-    input x: float32[N, 8, 8, 3]
-    weight conv/kernel: float32[3, 3, 3, 4]
-    t: float32[N, 3, 8, 8] = Transpose(x) perm=[0, 3, 1, 2]
-    c: float32[N, 4, 8, 8] = Conv(t, conv/kernel.transpose(3, 2, 0, 1)) kernel_shape=[3, 3]
-    output y = c
+input x: float32[N, 8, 8, 3]
+weight conv/kernel: float32[3, 3, 3, 4]
+t: float32[N, 3, 8, 8] = Transpose(x) perm=[0, 3, 1, 2]
+c: float32[N, 4, 8, 8] = Conv(t, conv/kernel.transpose(3, 2, 0, 1)) kernel_shape=[3, 3]
+output y = c
 """
 
 from __future__ import annotations
