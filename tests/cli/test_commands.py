@@ -75,7 +75,7 @@ def test_check_gives_tools_json(folder: Path, capsys: Output) -> None:
 def test_check_of_models_that_need_arguments(folder: Path, capsys: Output) -> None:
     (folder / "open.arch").write_text(SMALL.replace("units = 3", "units"))
     assert main(["check", "open.arch"]) == 0
-    assert "Small needs arguments to be checked: --model Small --set ..." in capsys.readouterr().out
+    assert "Small needs arguments to be checked whole: --model Small --set ..." in capsys.readouterr().out
     assert main(["check", "open.arch", "--set", "units=5"]) == 0
     assert main(["check", "open.arch", "--set", "units=0"]) == 1
     assert main(["check", "open.arch", "--set", "unit=5"]) == 2
@@ -89,6 +89,21 @@ def test_check_of_folders_without_models(folder: Path, capsys: Output) -> None:
     (folder / "block.arch").write_text("block b():\n    Dense(3)\n")
     assert main(["check", "block.arch"]) == 0
     assert "there is no model in it" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "# nothing yet\n"])
+def test_check_of_a_file_that_declares_nothing(text: str, folder: Path, capsys: Output) -> None:
+    (folder / "empty.arch").write_text(text)
+    assert main(["check", "empty.arch"]) == 1
+    assert "empty.arch declares no model" in capsys.readouterr().err
+
+
+def test_an_empty_path_is_not_this_folder(folder: Path, capsys: Output) -> None:
+    for argv in (["check", ""], ["fmt", ""], ["summary", ""], ["check", "small.arch", "--root", ""]):
+        assert main(argv) == 2
+        assert "the path is empty" in capsys.readouterr().err
+    for seed in ("-1", str(2**64)):
+        assert main(["build", "small.arch", "--seed", seed]) == 2
 
 
 def test_check_against_the_articles_summary(capsys: Output) -> None:

@@ -9,17 +9,21 @@ from typing import Any, Literal
 import click
 
 from archonnx.cli.console import Steps, say
-from archonnx.cli.options import arch_argument, color_option, compiled, model_options
+from archonnx.cli.options import FilePath, arch_argument, color_option, compiled, model_options
 from archonnx.contract.diagnostics import UsageError
 
 
 @click.command()
 @arch_argument
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="OUT.onnx", help="By default the model's name."
-)
+@click.option("-o", "--output", type=FilePath(), metavar="OUT.onnx", help="By default the model's name.")
 @model_options
-@click.option("--seed", type=int, default=0, show_default=True, help="What the initial weights are drawn from.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**64 - 1),
+    default=0,
+    show_default=True,
+    help="What the initial weights are drawn from.",
+)
 @click.option(
     "--weights",
     type=click.Choice(["init", "none"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archonnx.cli.console import out, say
-from archonnx.cli.options import color_option, compiled, format_option, model_options, sources, warn
+from archonnx.cli.options import FilePath, color_option, compiled, format_option, model_options, sources, warn
 from archonnx.contract.diagnostics import CompileError, Diagnostic, UsageError
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--against", type=click.Path(path_type=Path), metavar="SUMMARY", help="Compare with this summary.")
+@click.argument("files", nargs=-1, required=True, type=FilePath())
+@click.option("--against", type=FilePath(), metavar="SUMMARY", help="Compare with this summary.")
 @model_options
 @format_option("text", "json")
 @color_option
@@ -54,20 +55,12 @@ def check(
         return _compare(compiled(listed[0], model, parameters, root), against, format)
     found: list[Diagnostic] = []
     texts: dict[str, str] = {}
-    code = 0
     for path in listed:
-        try:
-            models = _compiled(path, model, parameters, root)
-        except CompileError as error:
-            found.extend(error.diagnostics)
-            texts.update(error.sources)
-            code = 1
-            continue
-        for one in models:
-            found.extend(d for d in one.diagnostics if d not in found)
-            texts.update(one.sources)
-        if format == "text":
-            out(f"{path}: {_described(path, models, root)}")
+        right, diagnostics, read = _checked(path, model, parameters, root)
+        found.extend(d for d in diagnostics if d not in found)
+        texts.update(read)
+        if format == "text" and right:
+            out(f"{path}: {right}")
     if format == "json":
         from archonnx.contract.render import render_json
 
@@ -77,29 +70,40 @@ def check(
 
         warn(found, texts)
         say(f"\n{render_count(found)}")
-    return code
+    return 1 if any(d.severity == "error" for d in found) else 0
 
 
-def _compiled(path: Path, model: str | None, parameters: dict[str, Any], root: Path | None) -> list[CompiledModel]:
-    """The model asked for, else every model of the file that needs no argument."""
-    from archonnx.compiler.artifact import compile_file, models_of
+def _checked(
+    path: Path, model: str | None, parameters: dict[str, Any], root: Path | None
+) -> tuple[str, Sequence[Diagnostic], Mapping[str, str]]:
+    """What is right in a file, in words (none where something is wrong), its diagnostics, and the texts they point into."""
+    from archonnx.compiler.artifact import check_file, compile_file
 
-    if model is not None or parameters:
-        return [compile_file(path, model=model, root=root, parameters=parameters)]
-    return [compile_file(path, model=name, root=root) for name, ready in models_of(path, root) if ready]
+    try:
+        if model is not None or parameters:
+            one = compile_file(path, model=model, root=root, parameters=parameters)
+            return f"{one.name} is right", one.diagnostics, one.sources
+        report = check_file(path, root=root)
+        if not (report.models or report.waiting or report.diagnostics) and _declares_nothing(report.sources):
+            compile_file(path, root=root)  # raises: a file without a model that also declares nothing else is a mistake
+    except CompileError as error:
+        return "", error.diagnostics, error.sources
+    if any(d.severity == "error" for d in report.diagnostics):
+        return "", report.diagnostics, report.sources
+    names = ", ".join(one.name for one in report.models)
+    parts = [f"{names} {'is' if len(report.models) == 1 else 'are'} right"] if names else []
+    if report.waiting:
+        first = report.waiting[0]
+        need = "needs" if len(report.waiting) == 1 else "need"
+        parts.append(f"{', '.join(report.waiting)} {need} arguments to be checked whole: --model {first} --set ...")
+    return "; ".join(parts) or "its declarations are right; there is no model in it", report.diagnostics, report.sources
 
 
-def _described(path: Path, models: list[CompiledModel], root: Path | None) -> str:
-    """What was checked, in one line: each model's name, and that it is right."""
-    if models:
-        return f"{', '.join(model.name for model in models)} {'is' if len(models) == 1 else 'are'} right"
-    from archonnx.compiler.artifact import models_of
-
-    waiting = [name for name, _ in models_of(path, root)]
-    if not waiting:
-        return "the declarations are right; there is no model in it"
-    names = ", ".join(waiting)
-    return f"the declarations are right; {names} needs arguments to be checked: --model {waiting[0]} --set ..."
+def _declares_nothing(sources: Mapping[str, str]) -> bool:
+    """Whether there is nothing but blank lines and comments."""
+    return all(
+        not line.strip() or line.lstrip().startswith("#") for text in sources.values() for line in text.split("\n")
+    )
 
 
 def _compare(model: CompiledModel, against: Path, format: str) -> int:

@@ -9,13 +9,13 @@ import click
 
 from archonnx.cli.console import out, say, styled
 from archonnx.cli.errors import report
-from archonnx.cli.options import color_option, sources
+from archonnx.cli.options import FilePath, color_option, sources
 from archonnx.contract.diagnostics import CompileError
 from archonnx.contract.files import replace_file
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True))
+@click.argument("files", nargs=-1, required=True, type=FilePath(allow_dash=True))
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 where a file would change.")
 @click.option("--diff", is_flag=True, help="Write nothing; print what would change, exit with 1 where anything would.")
 @color_option

@@ -29,6 +29,18 @@ def _set_format(ctx: click.Context, param: click.Parameter, value: str) -> str:
     return value
 
 
+class FilePath(click.Path):
+    """A path on the command line. An empty one, as an unset shell variable gives, does not stand for this folder."""
+
+    def __init__(self, allow_dash: bool = False) -> None:
+        super().__init__(path_type=Path, allow_dash=allow_dash)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("the path is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def color_option(function: Function) -> Function:
     """--color/--no-color: by default colours go where a person reads."""
     return click.option(
@@ -59,7 +71,7 @@ def model_options(function: Function) -> Function:
     for option in (
         click.option(
             "--root",
-            type=click.Path(path_type=Path),
+            type=FilePath(),
             metavar="FOLDER",
             help="The folder that imports may reach; by default the file's own.",
         ),
@@ -90,7 +102,7 @@ def _parameters(ctx: click.Context, param: click.Parameter, value: tuple[str, ..
 
 def arch_argument(function: Function) -> Function:
     """The FILE argument: the path of an architecture file."""
-    return click.argument("file", type=click.Path(path_type=Path))(function)
+    return click.argument("file", type=FilePath())(function)
 
 
 def compiled(

@@ -8,14 +8,12 @@ from typing import Any
 import click
 
 from archonnx.cli.console import busy, say
-from archonnx.cli.options import arch_argument, color_option, compiled, model_options
+from archonnx.cli.options import FilePath, arch_argument, color_option, compiled, model_options
 
 
 @click.command()
 @arch_argument
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="PICTURE", help="x.svg or x.png; by default MODEL.svg."
-)
+@click.option("-o", "--output", type=FilePath(), metavar="PICTURE", help="x.svg or x.png; by default MODEL.svg.")
 @model_options
 @click.option("--fold", type=click.IntRange(min=0), metavar="N", help="Draw blocks deeper than N as one box each.")
 @click.option("--direction", type=click.Choice(["down", "right"]), default="down", show_default=True)

@@ -12,7 +12,7 @@ import click
 
 from archonnx.cli import results
 from archonnx.cli.console import busy, out, say, styled
-from archonnx.cli.options import color_option, compiled, format_option, model_options
+from archonnx.cli.options import FilePath, color_option, compiled, format_option, model_options
 from archonnx.contract.diagnostics import UsageError
 
 if TYPE_CHECKING:
@@ -21,19 +21,23 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("file", metavar="MODEL", type=click.Path(path_type=Path))
+@click.argument("file", metavar="MODEL", type=FilePath())
 @click.option("--input", "-i", "given", multiple=True, metavar="NAME=VALUE", help="An input; repeatable. See below.")
 @model_options
 @click.option(
     "--top", type=click.IntRange(min=1), metavar="K", help="Print the K largest values of each row, with labels."
 )
-@click.option(
-    "--output", "-o", type=click.Path(path_type=Path), metavar="FILE", help="Write the outputs: .npz or .json."
-)
+@click.option("--output", "-o", type=FilePath(), metavar="FILE", help="Write the outputs: .npz or .json.")
 @click.option(
     "--device", default="auto", show_default=True, help="auto, cpu or cuda; the latter two never run elsewhere."
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of initial weights, for an .arch file.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**64 - 1),
+    default=0,
+    show_default=True,
+    help="Of initial weights, for an .arch file.",
+)
 @click.option("--repeat", type=click.IntRange(min=1), default=1, metavar="N", help="Run N times, tell the median time.")
 @format_option("text", "json")
 @color_option
