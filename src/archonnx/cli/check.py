@@ -76,7 +76,7 @@ def check(
 def _checked(
     path: Path, model: str | None, parameters: dict[str, Any], root: Path | None
 ) -> tuple[str, Sequence[Diagnostic], Mapping[str, str]]:
-    """What is right in a file, in words (none where something is wrong), its diagnostics, and the texts they point into."""
+    """What is right in a file (nothing where an error is), its diagnostics, and the texts that they point into."""
     from archonnx.compiler.artifact import check_file, compile_file
 
     try:
