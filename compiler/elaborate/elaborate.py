@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Mapping
 from contextlib import contextmanager
@@ -26,13 +27,19 @@ _FRAMES = 150_000
 
 @contextmanager
 def deep() -> Iterator[None]:
-    """Raise Python's recursion limit while elaborating; the language's own bounds end sooner."""
-    before = sys.getrecursionlimit()
+    """Raise Python's recursion limit while elaborating; the language's own bounds end sooner.
+
+    The cyclic collector rests meanwhile: nearly all that is made stays, and walking it again and again is quadratic.
+    """
+    before, collecting = sys.getrecursionlimit(), gc.isenabled()
     sys.setrecursionlimit(max(before, _FRAMES))
+    gc.disable()
     try:
         yield
     finally:
         sys.setrecursionlimit(before)
+        if collecting:
+            gc.enable()
 
 
 def elaborate(

@@ -24,9 +24,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         with open(target, "wb") as stream:
             yield stream
         return
-    partial = target.with_name(
-        f".{target.name[:200]}.{os.getpid()}.{secrets.token_hex(4)}.part"
-    )  # threads too may share a target
+    # Threads of one process may share a target, so the process' number is not enough.
+    partial = target.with_name(f".{target.name[:200]}.{os.getpid()}.{secrets.token_hex(4)}.part")
     try:
         stream = open(partial, "xb")  # noqa: SIM115 (closed below, before the rename)
     except OSError as error:
