@@ -1,36 +1,52 @@
 """Which layers and tensor functions there are: every class in the modules of layers/ and functions/, found by its name.
 
-A class whose name begins with a capital is a layer, any other a tensor function. Packages add layers of their own
-through the entry point `archonnx.layers`; those are looked at only for a name that is not found here.
+A class whose name begins with a capital is a layer, any other a tensor function. Modules are imported when a name of
+theirs is asked for; which names they define is read from their sources, so that a small model loads little. Packages
+add layers of their own through the entry point `archonnx.layers`, looked at only for a name that is not found here.
 """
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
+from typing import Any
 
 from archonnx.compiler.layers.base import Layer
 
 _PACKAGES = ("archonnx.compiler.layers", "archonnx.compiler.functions")
+_CLASS = re.compile(r"^class (\w+)", re.MULTILINE)
 
 
 @cache
-def _found() -> tuple[dict[str, type[Layer]], dict[str, type[Layer]]]:
-    """Layers and functions by name, in the order of their names."""
-    layers: dict[str, type[Layer]] = {}
-    functions: dict[str, type[Layer]] = {}
+def _modules() -> dict[str, list[str]]:
+    """The names of classes, each with the modules that define one of that name."""
+    found: dict[str, list[str]] = {}
     for package_name in _PACKAGES:
         package = import_module(package_name)
-        for module_name in sorted(module.name for module in iter_modules(package.__path__)):
-            module = import_module(f"{package_name}.{module_name}")
-            for name, value in vars(module).items():
-                if isinstance(value, type) and issubclass(value, Layer) and value.__module__ == module.__name__:
-                    if value is Layer or value.abstract or name.startswith("_"):
-                        continue
-                    public = value.__name__.removesuffix("_")
-                    (layers if public[0].isupper() else functions)[public] = value
-    return dict(sorted(layers.items())), dict(sorted(functions.items()))
+        for folder in map(Path, package.__path__):
+            for module in sorted(info.name for info in iter_modules([str(folder)])):
+                full, source = f"{package_name}.{module}", folder / f"{module}.py"
+                if source.is_file():
+                    names = _CLASS.findall(source.read_text(encoding="utf-8"))
+                else:  # installed without sources
+                    names = [n for n, v in vars(import_module(full)).items() if getattr(v, "__module__", "") == full]
+                for name in names:
+                    found.setdefault(name, []).append(full)
+    return found
+
+
+def _find(name: str) -> type[Layer] | None:
+    """The class of that name, where it is a layer or function that can be used."""
+    if name.startswith("_"):
+        return None
+    for module in _modules().get(name, ()):
+        found: Any = getattr(import_module(module), name)
+        if isinstance(found, type) and issubclass(found, Layer) and not found.abstract:
+            return found
+    return None
 
 
 @cache
@@ -46,19 +62,19 @@ def _from_entry_points(name: str) -> type[Layer] | None:
 
 def find_layer(name: str) -> type[Layer] | None:
     """The layer of that name, `Conv2D`, or None."""
-    return _found()[0].get(name) or _from_entry_points(name)
+    return (_find(name) if name[:1].isupper() else None) or _from_entry_points(name)
 
 
 def layer_names() -> list[str]:
     """The names of the library's layers, sorted."""
-    return list(_found()[0])
+    return sorted(name for name in _modules() if name[:1].isupper() and _find(name) is not None)
 
 
 def find_function(name: str) -> type[Layer] | None:
     """The tensor function of that name, `softmax`, or None."""
-    return _found()[1].get(name)
+    return None if name[:1].isupper() else _find(name)
 
 
 def function_names() -> list[str]:
     """The names of the library's tensor functions, sorted."""
-    return list(_found()[1])
+    return sorted(name for name in _modules() if not name[:1].isupper() and _find(name) is not None)

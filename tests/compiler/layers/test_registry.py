@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from importlib.metadata import EntryPoint, EntryPoints
 
 import pytest
@@ -38,6 +40,23 @@ def test_names_are_sorted_and_none_is_private() -> None:
 def test_an_unknown_name_is_none() -> None:
     assert registry.find_layer("Conv2DD") is None
     assert registry.find_function("no_such_function") is None
+
+
+@pytest.mark.parametrize("name", ["Layer", "KerasLayer", "Domain", "_Conv", "__init__", "", "relu", "Relu"])
+def test_what_is_no_layer_is_none(name: str) -> None:
+    assert registry.find_layer(name) is None
+
+
+def test_a_small_model_loads_few_layers() -> None:
+    program = """
+import sys
+from archonnx.compiler.layers.registry import find_layer
+assert find_layer("Dense") is not None
+loaded = [name for name in sys.modules if name.startswith("archonnx.compiler.layers.")]
+assert "archonnx.compiler.layers.resizing" not in loaded, loaded
+assert not {"numpy", "onnx", "rich", "PIL"} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_a_layer_of_another_package_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
