@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archonnx.cli.console import out, say
+from archonnx.cli.console import busy, out, say
 from archonnx.cli.options import FilePath, color_option, compiled, format_option, model_options, sources, warn
 from archonnx.contract.diagnostics import CompileError, Diagnostic, UsageError
 
@@ -56,7 +56,8 @@ def check(
     found: list[Diagnostic] = []
     texts: dict[str, str] = {}
     for path in listed:
-        right, diagnostics, read = _checked(path, model, parameters, root)
+        with busy(f"checking {path}"):
+            right, diagnostics, read = _checked(path, model, parameters, root)
         found.extend(d for d in diagnostics if d not in found)
         texts.update(read)
         if format == "text" and right:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from archonnx.cli import complete
-from archonnx.cli.console import colorful, say, settings
+from archonnx.cli.console import busy, colorful, say, settings
 from archonnx.contract.diagnostics import Diagnostic, UsageError
 
 if TYPE_CHECKING:
@@ -111,7 +111,8 @@ def compiled(
     """Compile and print the warnings. Raises as archonnx.compile does."""
     from archonnx.compiler.artifact import compile_file
 
-    result = compile_file(file, model=model, root=root, parameters=parameters, opset=opset)
+    with busy(f"compiling {file}"):
+        result = compile_file(file, model=model, root=root, parameters=parameters, opset=opset)
     warn(result.diagnostics, result.sources)
     return result
 
