@@ -174,20 +174,18 @@ def test_the_wheel_holds_every_module_and_data_file(wheel: Path) -> None:
 
 def test_the_wheel_works_where_nothing_else_is(wheel: Path, tmp_path: Path) -> None:
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    (tmp_path / "mine.arch").write_text("from zoo.dnn import DNN\n\nmodel Mine = DNN(classes=3)\n")
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); import archonnx;"
         "assert archonnx.__file__.startswith(sys.argv[1]);"
-        "from archonnx.cli import main; sys.exit(main(['check', sys.argv[1] + '/archonnx/models']))"
+        "from archonnx.cli import main;"
+        "sys.exit(main(['check', sys.argv[1] + '/archonnx/models', 'mine.arch']))"
     )
-    run = subprocess.run(
-        [sys.executable, "-I", "-c", code, str(tmp_path / "site")],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [sys.executable, "-I", "-c", code, str(tmp_path / "site")]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "dnn.arch" in run.stdout
+    assert "dnn.arch: DNN is right" in run.stdout
+    assert "mine.arch: Mine is right" in run.stdout
 
 
 def test_the_wheel_says_what_it_needs(wheel: Path) -> None:
