@@ -50,6 +50,7 @@ class Emitter:
         self.tensors: dict[int, Tensor] = {}  # id of a layer graph's value -> the tensor that holds it
         self.carriers: dict[str, tuple[Tensor, int]] = {}  # symbol -> a tensor with an axis of that very size
         self.mixed: list[tuple[Tensor, int]] = []  # axes of inputs whose size is an expression over symbols
+        self.measured: dict[Dim, tuple[Tensor, int]] = {}  # such an expression -> an axis of any tensor
         self.sizes: dict[Dim, Tensor] = {}  # sizes that are computed already
         self._weights: dict[int, Tensor] = {}
 
@@ -119,8 +120,10 @@ class Emitter:
                 name = str(dim)
                 if name in dim.symbols():
                     self.carriers.setdefault(name, (tensor, axis))
-                elif is_input:
-                    self.mixed.append((tensor, axis))
+                else:
+                    self.measured.setdefault(dim, (tensor, axis))
+                    if is_input:
+                        self.mixed.append((tensor, axis))
 
     # Types
 

@@ -38,8 +38,9 @@ def lower(
     """The model as ONNX operators.
 
     `opset` is a version of ONNX's operator set, by default the one that measured best (docs/opset.md); `passes` False
-    leaves the graph as the layers wrote it; `sources` are texts by file name, for diagnostics. Errors: UsageError for an opset out of range; CompileError where a layer
-    has no form in that operator set or no input tells a size; LoweringError for a layer that breaks its promise.
+    leaves the graph as the layers wrote it; `sources` are texts by file name, for diagnostics. Errors: UsageError for
+    an opset out of range; CompileError where a layer has no form in that operator set or no input tells a size;
+    LoweringError for a layer that breaks its promise.
     """
     facts = graph.facts if graph.facts is not None else Facts()
     result = OperatorGraph(graph.name, checked_opset(opset), documentation=graph.documentation or "")
@@ -50,10 +51,7 @@ def lower(
         builder.carry(tensor, is_input=True)
         result.inputs.append(tensor)
     for node in graph.nodes:
-        try:
-            _lower_node(node, builder)
-        except CompileError as error:
-            raise CompileError(error.diagnostics, sources) from error
+        _lower_node(node, builder, sources)
     result.outputs = [(output.name, builder.tensor_of(output.value)) for output in graph.outputs]
     if passes:
         from archonnx.compiler.passes.pipeline import run_passes
@@ -65,14 +63,14 @@ def lower(
     return result
 
 
-def _lower_node(node: Node, builder: Builder) -> None:
+def _lower_node(node: Node, builder: Builder, sources: Mapping[str, str] | None) -> None:
     builder.node, builder.origin = node, Origin.of_node(node)
     inputs = [None if value is None else builder.tensor_of(value) for value in node.inputs]
     try:
         lowered = node.layer.lower(builder, *inputs)
     except LayerError as error:
         found = Diagnostic(error.code, error.message, node.place, error.label, trail=node.trail, help=error.help)
-        raise CompileError([found]) from error
+        raise CompileError([found], sources) from error
     tensors = (lowered,) if isinstance(lowered, Tensor) else tuple(lowered)
     if len(tensors) != len(node.outputs):
         raise LoweringError(node, f"its lowering gives {len(tensors)} results, its shape rule {len(node.outputs)}")

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from archonnx.compiler.graph import TensorType
 from archonnx.compiler.ir import Tensor
+from archonnx.compiler.layers.base import LayerError
 from archonnx.compiler.lowering.emitter import Emitter
-from archonnx.contract.diagnostics import CompileError, Diagnostic
 from archonnx.contract.dims import Dim
-from archonnx.contract.dims_expr import Atom, Expr, Extreme, Floor, Held, Product, Symbol, from_atom
+from archonnx.contract.dims_atoms import Atom, Extreme, Floor, Held, Product, Symbol
+from archonnx.contract.dims_expr import Expr, from_atom
 
 INT64 = "int64"
 SIZE = TensorType(INT64, (1,))
@@ -60,6 +61,8 @@ class Sizes(Emitter):
         name = str(dim)
         if name in dim.symbols():
             return self._symbol(name)
+        if dim in self.measured and not dim.symbols() <= self.carriers.keys():
+            return self._axis(*self.measured[dim])
         total: Tensor | None = None
         constant = 0
         for monomial, coefficient in dim.sorted_terms():
@@ -113,7 +116,11 @@ class Sizes(Emitter):
             solved = self._solve(tensor, axis, name)
             if solved is not None:
                 return solved
-        raise CompileError([self._unreadable(name)])
+        raise LayerError(
+            "E0930",
+            f"the size {name} is needed at run time, and no input tells it",
+            help=f"give the model an input with {name} as an axis of its own",
+        )
 
     def _axis(self, tensor: Tensor, axis: int) -> Tensor:
         return self.op("Shape", tensor, result=SIZE, start=axis, end=axis + 1)
@@ -144,13 +151,3 @@ class Sizes(Emitter):
         if rest != 0:
             value = self._int("Sub", value, self._size(rest))
         return value if factor == 1 else self._int("Div", value, self._size(factor))
-
-    def _unreadable(self, name: str) -> Diagnostic:
-        node = self.node
-        return Diagnostic(
-            "E0930",
-            f"the size {name} is needed at run time, and no input tells it",
-            node.place if node is not None else None,
-            trail=node.trail if node is not None else (),
-            help=f"give the model an input with {name} as an axis of its own",
-        )

@@ -44,7 +44,7 @@ def _value(tensor: Tensor) -> str:
 
 
 def format_recipe(recipe: Recipe) -> str:
-    """`dense/kernel.reshape(2, 2, 3, 5).transpose(2, 0, 1, 3)`; whole numbers as they are, other literals with a dtype."""
+    """`dense/kernel.reshape(2, 5).transpose(1, 0)`; whole numbers as they are, other literals with a dtype."""
     from archonnx.compiler import recipes
 
     if isinstance(recipe, recipes.Draw):
