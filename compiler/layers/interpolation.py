@@ -72,7 +72,7 @@ def _linear(b: Builder, x: Tensor, axes: Sequence[int], sizes: Sequence[int]) ->
 
 
 def _scales(old: Sequence[Dim], new: Sequence[int]) -> list[float]:
-    """Factors in float32 whose products with the old sizes, cut, are the new ones; none where a size is symbolic."""
+    """Factors in float32 whose exact products with the old sizes, cut, are the new ones; none where one is symbolic."""
     import numpy as np
 
     scales = []
@@ -80,7 +80,7 @@ def _scales(old: Sequence[Dim], new: Sequence[int]) -> list[float]:
         if not isinstance(size, int):
             return []
         scale = np.float32(target / size)
-        while np.float32(size) * scale < target:
+        while size * float(scale) < target:  # onnx multiplies in float64, onnxruntime in float32
             scale = np.nextafter(scale, np.float32(np.inf))
         scales.append(float(scale))
     return scales

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib.metadata import EntryPoint, EntryPoints
+from pathlib import Path
 
 import pytest
 
@@ -47,7 +49,7 @@ def test_what_is_no_layer_is_none(name: str) -> None:
     assert registry.find_layer(name) is None
 
 
-def test_a_small_model_loads_few_layers() -> None:
+def test_a_small_model_loads_few_layers(project: Path) -> None:
     program = """
 import sys
 from archonnx.compiler.layers.registry import find_layer
@@ -56,7 +58,7 @@ loaded = [name for name in sys.modules if name.startswith("archonnx.compiler.lay
 assert "archonnx.compiler.layers.resizing" not in loaded, loaded
 assert not {"numpy", "onnx", "rich", "PIL"} & set(sys.modules)
 """
-    subprocess.run([sys.executable, "-c", program], check=True)
+    subprocess.run([sys.executable, "-c", program], check=True, env=os.environ | {"PYTHONPATH": str(project / "src")})
 
 
 def test_a_layer_of_another_package_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
