@@ -91,7 +91,7 @@ def compare(summary: Summary, reference: ReferenceSummary) -> Comparison:
 
 
 def _leaves(reference: ReferenceSummary) -> tuple[list[ReferenceRow], int]:
-    """Rows of layers, and the parameters that containers have of their own (torchinfo prints them in the container's row)."""
+    """Rows of layers, and the parameters of containers' own (torchinfo prints them in the container's row)."""
     leaves, own = [], 0
     for row, following in zip(reference.rows, [*reference.rows[1:], None], strict=True):
         if following is not None and following.depth > row.depth:
@@ -135,7 +135,7 @@ def _inputs(summary: Summary, rows: list[ReferenceRow], bindings: Bindings) -> l
 def _totals(
     summary: Summary, reference: ReferenceSummary, alignment: Matching, own: int
 ) -> tuple[list[Difference], list[str]]:
-    """Totals, each where the text gives it. PyTorch's leave moving statistics out and hold recurrent layers' second biases."""
+    """Totals, each where the text gives it; PyTorch's lack moving statistics and hold second recurrent biases."""
     counted = summary.parameters
     ours = {"total": counted.total, "trainable": counted.trainable, "non-trainable": counted.non_trainable}
     notes: list[str] = []

@@ -58,7 +58,7 @@ def _walk(
 
 
 def is_chain(parents: Sequence[Sequence[int]], layer_of: Sequence[int]) -> bool:
-    """Whether Keras leaves "Connected to" out: one source, each other application reads one value that no other reads."""
+    """Whether Keras leaves "Connected to" out: one source, all others read one value that no other reads."""
     read = [parent for nodes in parents for parent in nodes]
     sources = sum(not nodes for nodes in parents)
     one_each = all(len(nodes) <= 1 for nodes in parents) and len(set(read)) == len(read)

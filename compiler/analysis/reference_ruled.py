@@ -57,16 +57,21 @@ def read(table: Table) -> ReferenceSummary:
     """The rows of a table ruled with `====` and `____`."""
     rows: list[Row] = []
     depth = 0
+    apart = True
     columns = _header_columns(table)
     for line in table.body:
         if "¯" in line.text and is_rule(line.text):
-            depth = max(0, len(line.text.strip()) - len(line.text.strip().lstrip("|")) - 1) if "|" in line.text else 0
+            depth = len(re.findall(r"\|", line.text.strip().split("¯")[0]))  # bars left of the rows to come
             continue
         if is_rule(line.text) or not line.text.strip():
+            apart = True
             continue
+        # A count too long for its column goes on below, beside a shape: only a row set apart is a new one then.
+        goes_on = not apart and bool(rows) and rows[-1].shape_open and len(rows[-1].text("parameters")) > 7
+        apart = False
         if depth:
             line = _without_border(line)
-        first = _first_line(line, columns, depth)
+        first = None if goes_on else _first_line(line, columns, depth)
         if first is not None:
             rows.append(first)
         elif not rows:
@@ -117,15 +122,18 @@ def _first_line(line: Line, columns: dict[str, int], depth: int) -> Row | None:
     shape_end, count = _by_column(text, start.start(), columns) if depth == 0 else (0, None)
     if count is None:
         shape_end, count = _shape_and_count(text, start.start())
+    if count is None:
+        return None
     # A shape that goes on below may end in a number too, but not where the counts stand.
-    if count is None or (columns["parameters"] and count.start() < columns["parameters"] - 1 - depth):
+    unfinished = balance(text[start.start() : shape_end]) > 0
+    if unfinished and columns["parameters"] and count.start() < columns["parameters"] - 1 - depth:
         return None
     name = text[: start.start()]
     if not re.search(r"\w", name) or (name.rstrip(" ,").endswith(")") and "(" not in name):
         return None  # the rest of a name above, and of a shape and a count
     shape = text[start.start() : shape_end].rstrip()
     behind = text[shape_end : shape_end + 1]
-    if balance(shape + behind) < 0 or (balance(shape) == 0 and (shape + behind).endswith(",")):
+    if balance(shape) == 0 and (shape.endswith(",") or behind == ",") or balance(shape + behind) < 0:
         return None  # the end of a list of shapes that began above
     row = Row(line, depth, aligned=columns["parameters"] > 0)
     row.pieces["name"].append(name.strip() if depth == 0 else name.strip(" |"))
@@ -210,9 +218,10 @@ def _continue(row: Row, line: Line, table: Table) -> None:
             rest = found.group(2).strip()
     if rest and row.shape_open:
         rest = _close_shape(row, rest)
-    if rest.isdecimal() and len(row.text("parameters")) > 5:  # a count too long for its column
-        row.pieces["parameters"].append(rest)
-        rest = ""
+    number = re.match(r"\d+(?=\s|$)", rest)
+    if number and len(row.text("parameters")) > 7:  # a count too long for its column
+        row.pieces["parameters"].append(number.group())
+        rest = rest[number.end() :].strip()
     if rest and re.search(r"['\[\]\w]", rest) and table_has_connections(table):
         row.pieces["connections"].append("\n" + rest)
         rest = ""
@@ -236,12 +245,12 @@ def _fits(row: Row, column: str, piece: str) -> bool:
     if column == "shape":
         return row.shape_open and re.fullmatch(r"[\[\](){}None\d,\s]+", piece) is not None
     if column == "parameters":  # a count too long for its column
-        return len(row.text("parameters")) > 5 and piece.isdecimal()
+        return len(row.text("parameters")) > 7 and piece.isdecimal()
     return True
 
 
 def _close_shape(row: Row, rest: str) -> str:
-    """Take what closes the open shape off `rest`: up to the bracket that matches the first, or what cannot belong to it."""
+    """Take what closes the open shape off `rest`: up to the matching bracket, or what cannot belong to it."""
     opened = [bracket for bracket in row.text("shape") if bracket in "([{"]
     for _ in range(sum(map(row.text("shape").count, ")]}"))):
         opened.pop()

@@ -94,7 +94,29 @@ def clean(text: str) -> list[Line]:
     text = re.sub("[\u00a0\u2000-\u200a\u202f\u3000]", " ", text)
     numbered = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     tabular = _tab_columns(numbered)
-    return [Line(i, _tabs(line, tabular).rstrip()) for i, line in enumerate(numbered, 1)]
+    lines = [Line(i, _tabs(line, tabular)) for i, line in enumerate(numbered, 1)]
+    return [Line(number, line.rstrip()) for number, line in _unwrap(lines)]
+
+
+def _unwrap(lines: list[Line]) -> list[Line]:
+    """Join what a terminal narrower than the table broke: its rules betray it, each goes on in the next line."""
+    broken = {
+        len(line.text)
+        for line, following in zip(lines, lines[1:], strict=False)
+        if re.fullmatch(r"_+|=+", line.text) and line.text.startswith(following.text) and 0 < len(following.text) < len(line.text)
+    }
+    if len(broken) != 1:
+        return lines
+    width = broken.pop()
+    joined: list[Line] = []
+    waiting = False  # the line before filled the terminal: this one goes on with it
+    for line in lines:
+        if waiting and joined:
+            joined[-1] = Line(joined[-1].number, joined[-1].text + line.text)
+        else:
+            joined.append(line)
+        waiting = len(line.text) == width
+    return joined
 
 
 def _tab_columns(lines: list[str]) -> bool:

@@ -210,7 +210,7 @@ def check(read: ReferenceSummary, rows: list[Printed], era: str) -> None:
 
 @pytest.mark.parametrize("hurt", HURTS)
 @pytest.mark.parametrize("era", PRINTERS)
-@settings(max_examples=12, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@settings(max_examples=12, derandomize=True, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 @given(rows=models())
 def test_any_summary_reads_back(era: str, hurt: str, rows: list[Printed]) -> None:
     if hurt in ("collapsed", "stripped"):
@@ -218,4 +218,6 @@ def test_any_summary_reads_back(era: str, hurt: str, rows: list[Printed]) -> Non
         # two are not.
         assume(all(len(str(shape)) < 18 for row in rows for shape in row.shapes))
         assume(all(len(row.cell) < 28 and len(row.shape) < 20 for row in rows) or not era.startswith(("1", "2.4")))
+    if hurt in ("collapsed", "stripped", "blank lines"):
+        assume(all(row.parameters < 10**8 for row in rows))  # a longer count is split in two
     check(read_reference(HURTS[hurt](PRINTERS[era](rows)), "random"), rows, era)
