@@ -32,6 +32,9 @@ CONVOLUTIONS = [
         DepthwiseConv2D(3)
         DepthwiseConv2D(3, 2, "same", 2, activation="swish")
         DepthwiseConv2D((2, 3), dilation_rate=2, depth_multiplier=3, use_bias=False)
+        SeparableConv2D(5, 3)
+        SeparableConv2D(5, 3, 2, "same", depth_multiplier=2, activation="relu")
+        SeparableConv2D(5, 3, dilation_rate=2, use_bias=False)
         Conv2DTranspose(4, 3)
         Conv2DTranspose(4, 3, 2, "same", activation="relu")
         Conv2DTranspose(4, 2, strides=2)
@@ -54,6 +57,7 @@ CONVOLUTIONS = [
         """,
         OPEN,
     ),
+    Case('SeparableConv2D(4, 3, strides=2, padding="same")', OPEN),
     Case('Conv2D(4, 3, strides=2, padding="same")', ("float32[N, 2 * H, 2 * W, 3]",)),
     Case('Conv2D(4, 3, strides=2, padding="same")', OPEN, sizes={"H": 8, "W": 11}),
     Case('Conv2D(4, 3, data_format="channels_first")', FIRST),
@@ -68,6 +72,9 @@ CONVOLUTIONS = [
         Conv1D(6, 2, groups=2)
         DepthwiseConv1D(3, padding="same", depth_multiplier=2)
         DepthwiseConv1D(3, 2)
+        SeparableConv1D(5, 3, depth_multiplier=2)
+        SeparableConv1D(5, 3, 2, "same", use_bias=False)
+        SeparableConv1D(5, 3, padding="same", dilation_rate=2)
         Conv1DTranspose(4, 3, strides=2, padding="same")
         Conv1DTranspose(4, 3)
         """,
@@ -160,6 +167,8 @@ DENSE = [
     Case("Dense(5)", ("bool[N, 6]",)),
     Case("Dense(3)", ("float64[N, 6]",)),
     Case("Dense(3)", ("float16[N, 6]",)),
+    Case('Dense(3, dtype="float64")', VECTOR),
+    Case('Dense(3, dtype="float16")', VECTOR, tolerance=1e-3),
     Case("Embedding(10, 4)", ("int32[N, T]",), low=0, high=9),
     Case("Embedding(10, 4)", ("uint8[N]",), low=0, high=9),
     Case("Embedding(10, 4, mask_zero=True)", ("int64[N, T]",), low=0, high=9),
@@ -227,6 +236,8 @@ NORMALIZING = [
     Case("BatchNormalization()", ("uint8[N, 3, 3, 4]",), high=255),
     Case("LayerNormalization()", VECTOR),
     Case("LayerNormalization()", ("float32[N, T, 8]",), opset=17),
+    Case('LayerNormalization(dtype="float64")', IMAGE),
+    Case('BatchNormalization(dtype="float64")', IMAGE),
     Case("Rescaling(1 / 255)", ("uint8[N, 5, 5, 3]",), high=255),
     Case("Rescaling(1 / 127.5, offset=-1)", ("uint8[N, 5, 5, 3]",), high=255),
     Case("Rescaling([0.1, 0.2, 0.3], [1, 2, 3])", ("float32[N, H, W, 3]",)),
@@ -256,7 +267,6 @@ ACTIVATIONS = [
     ),
     Case('Activation("sparsemax")', ("float32[N, H]",)),
     Case("Activation(None)", ("int32[N, 3]",), high=9),
-    Case('Activation("relu")', ("int32[N, 3]",), high=9),
     *each(
         """
         ReLU()
