@@ -127,7 +127,7 @@ class Matching:
         order.
         """
         loose = [n for n, step in enumerate(self.steps) if not self._exact(step)]
-        free = {i for n in loose for i in self.steps[n].ours if self._ours_alone(i) != SPARE}
+        free = {i for n in loose for i in self.steps[n].ours}
         place, at = {}, 0
         for step in self.steps:
             at = step.ours.stop if step.ours else at

@@ -133,7 +133,7 @@ def _first_line(line: Line, columns: dict[str, int], depth: int) -> Row | None:
         return None  # the rest of a name above, and of a shape and a count
     shape = text[start.start() : shape_end].rstrip()
     behind = text[shape_end : shape_end + 1]
-    if balance(shape) == 0 and (shape.endswith(",") or behind == ",") or balance(shape + behind) < 0:
+    if (balance(shape) == 0 and (shape.endswith(",") or behind == ",")) or balance(shape + behind) < 0:
         return None  # the end of a list of shapes that began above
     row = Row(line, depth, aligned=columns["parameters"] > 0)
     row.pieces["name"].append(name.strip() if depth == 0 else name.strip(" |"))

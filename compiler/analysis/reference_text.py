@@ -103,7 +103,9 @@ def _unwrap(lines: list[Line]) -> list[Line]:
     broken = {
         len(line.text)
         for line, following in zip(lines, lines[1:], strict=False)
-        if re.fullmatch(r"_+|=+", line.text) and line.text.startswith(following.text) and 0 < len(following.text) < len(line.text)
+        if re.fullmatch(r"_+|=+", line.text)
+        and line.text.startswith(following.text)
+        and 0 < len(following.text) < len(line.text)
     }
     if len(broken) != 1:
         return lines

@@ -153,7 +153,7 @@ def _port(name: str, tensor: TensorType, bindings: Mapping[str, int] | None) -> 
 def _rows(graph: LayerGraph, bound: Mapping[str, int], shown: Mapping[str, int]) -> tuple[list[LayerRow], Dim]:
     """A row for each layer. Weights count in the first layer that has them; MACs add up over a layer's applications."""
     uses: dict[int, list[Node]] = defaultdict(list)
-    for node in graph.nodes:
+    for node in _shown(graph):
         uses[id(node.layer)].append(node)
     inputs = {id(given.value): f"{given.name}[0][0]" for given in graph.inputs}
     counted: set[int] = set()
@@ -168,7 +168,7 @@ def _rows(graph: LayerGraph, bound: Mapping[str, int], shown: Mapping[str, int])
         for node in applied:
             macs = macs + node_macs(node, bound)
         total = total + macs
-        read = [value for node in applied for value in node.inputs if value is not None]
+        read = [value for node in applied for value in _read(node)]
         rows.append(
             LayerRow(
                 path=first.path,
@@ -196,6 +196,21 @@ def _rows(graph: LayerGraph, bound: Mapping[str, int], shown: Mapping[str, int])
     return rows, total
 
 
+def _constant(node: Node) -> bool:
+    """A number or a nested list in the source: it reads nothing and holds no weight, and is no layer to anybody."""
+    return not node.layer.weights and all(value is None for value in node.inputs)
+
+
+def _shown(graph: LayerGraph) -> list[Node]:
+    return [node for node in graph.nodes if not _constant(node)]
+
+
+def _read(node: Node) -> list[Value]:
+    """What an application reads, but for constants."""
+    given = [value for value in node.inputs if value is not None]
+    return [value for value in given if value.producer is None or not _constant(value.producer)]
+
+
 def _activation(node: Node) -> str | None:
     value = node.layer.arguments.get("activation")
     return value if isinstance(value, str) else None
@@ -206,7 +221,8 @@ def _order(graph: LayerGraph) -> tuple[tuple[int, ...], bool]:
     from archonnx.compiler.analysis.order import is_chain, keras_order
 
     count = len(graph.inputs)
-    application = {id(node): count + number for number, node in enumerate(graph.nodes)}
+    shown = _shown(graph)
+    application = {id(node): count + number for number, node in enumerate(shown)}
     source = {id(given.value): number for number, given in enumerate(graph.inputs)}
     layers: dict[int, int] = {}
     parents: list[list[int]] = [[] for _ in range(count)]
@@ -215,10 +231,12 @@ def _order(graph: LayerGraph) -> tuple[tuple[int, ...], bool]:
     def maker(value: Value) -> int:
         return source[id(value)] if value.producer is None else application[id(value.producer)]
 
-    for node in graph.nodes:
-        parents.append([maker(value) for value in node.inputs if value is not None])
+    for node in shown:
+        parents.append([maker(value) for value in _read(node)])
         layer_of.append(layers.setdefault(id(node.layer), count + len(layers)))
-    order = keras_order(parents, layer_of, [maker(output.value) for output in graph.outputs], range(count))
+    ends = [output.value for output in graph.outputs]
+    made = [maker(value) for value in ends if value.producer is None or not _constant(value.producer)]
+    order = keras_order(parents, layer_of, made, range(count))
     return tuple(order), is_chain(parents, layer_of)
 
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from archonnx.compiler.analysis.reference import (
     ReferenceRow,
     ReferenceSummary,
@@ -27,7 +28,9 @@ def short(row: ReferenceRow) -> str:
     name = f"{row.name}{'~' * row.name_cut}"
     shapes = " ".join("x".join("?" if size is None else str(size) for size in shape) for shape in row.output_shapes)
     read = "" if row.connected_to is None else " < " + " ".join(row.connected_to)
-    return f"{'. ' * row.depth}{name} {row.type}{'~' * row.type_cut} {shapes}{'~' * row.shapes_cut} {row.parameters}{read}"
+    return (
+        f"{'. ' * row.depth}{name} {row.type}{'~' * row.type_cut} {shapes}{'~' * row.shapes_cut} {row.parameters}{read}"
+    )
 
 
 VGG = [
@@ -285,9 +288,7 @@ def test_long_texts_add_up() -> None:
 
 
 def test_the_optimisers_variables_are_no_parameters_of_the_model() -> None:
-    assert read("k3_trained").notes == (
-        "the printed total of 400 holds 262 variables of the optimiser, left out here",
-    )
+    assert read("k3_trained").notes == ("the printed total of 400 holds 262 variables of the optimiser, left out here",)
 
 
 def test_a_layer_applied_again_is_marked() -> None:
@@ -339,7 +340,9 @@ def read_text(name: str) -> str:
 
 def test_a_line_hard_wrapped_by_the_terminal() -> None:
     wrapped = "\n".join(
-        line[start : start + 80] for line in read_text("k2_rnn").splitlines() for start in range(0, max(1, len(line)), 80)
+        line[start : start + 80]
+        for line in read_text("k2_rnn").splitlines()
+        for start in range(0, max(1, len(line)), 80)
     )
     assert [short(row) for row in read_reference(wrapped, "wrapped").rows] == RNN
 
@@ -387,15 +390,24 @@ HEADER = 'Model: "m"\n____\nLayer (type)  Output Shape  Param #\n====\n'
         ("", "bad: expected a summary of Keras, torchinfo or archonnx, got an empty text"),
         ("hello\n", 'bad: expected a header line "Layer (type)  Output Shape  Param #" of Keras or torchinfo, or JSON'),
         (HEADER, "bad:3: expected rows of layers below this header, got none"),
-        (HEADER + "nonsense\n", "bad:5: expected a row such as `conv2d (Conv2D)  (None, 28, 28, 8)  80`, got 'nonsense'"),
+        (
+            HEADER + "nonsense\n",
+            "bad:5: expected a row such as `conv2d (Conv2D)  (None, 28, 28, 8)  80`, got 'nonsense'",
+        ),
         (
             HEADER + "dense (Dense) (None, 4) 8\nrubbish, more of it\n",
             "bad:6: expected a row of the table, or the rest of the row above, got 'rubbish, more of it'",
         ),
-        ("Layer (type)  Param #\n====\ndense (Dense)  8\n", "bad:1: expected the columns Layer (type), Output Shape and Param #"),
+        (
+            "Layer (type)  Param #\n====\ndense (Dense)  8\n",
+            "bad:1: expected the columns Layer (type), Output Shape and Param #",
+        ),
         ("| Layer (type) | Output Shape | Param # |\n| dense (Dense) | 8 |\n", "bad:2: expected 3 cells between bars"),
         ("| Layer (type) | Output Shape | Sizes |\n| a (B) | (1) | 8 |\n", "bad:1: expected the columns Layer (type)"),
-        ("| Layer (type) | Output Shape | Param # |\n| d (D) | what | 8 |\n", "bad:2: expected an output shape such as"),
+        (
+            "| Layer (type) | Output Shape | Param # |\n| d (D) | what | 8 |\n",
+            "bad:2: expected an output shape such as",
+        ),
         ("Layer (type:depth-idx)  Param #\n====\nNet  many\n", "bad:3: expected 1 cells (Param #) behind Net"),
         ("{", "bad:1: expected JSON as `summary --format json` prints it"),
         ('{"parameters": {}}', "bad: expected layers to be a list, got nothing"),

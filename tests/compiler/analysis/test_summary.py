@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import archonnx
 import pytest
+
+import archonnx
 from archonnx.compiler.analysis.cost import total_macs
 from archonnx.compiler.analysis.memory import activation_peak_bytes
 from archonnx.compiler.analysis.order import is_chain, keras_order
@@ -279,7 +280,9 @@ def test_large_numbers(value: int | str, text: str) -> None:
     assert large(value, "MACs") == text
 
 
-@pytest.mark.parametrize(("size", "text"), [(0, "0.00 B"), (1023, "1023.00 B"), (1024, "1.00 KB"), (3 << 60, "3072.00 PB")])
+@pytest.mark.parametrize(
+    ("size", "text"), [(0, "0.00 B"), (1023, "1023.00 B"), (1024, "1.00 KB"), (3 << 60, "3072.00 PB")]
+)
 def test_memory_sizes(size: int, text: str) -> None:
     assert memory_size(size) == text
 
