@@ -85,9 +85,8 @@ def _hold(node: Node, value: Value, tensor: Tensor, builder: Builder) -> None:
         raise LoweringError(node, f"its lowering gives {tensor.type}, its shape rule {value.type}")
     builder.tensors[id(value)] = tensor
     if tensor.stands_for is None and tensor.producer is not None:
-        tensor.stands_for = value.name
-        builder.carry(Tensor(value.name, value.type, tensor.producer))
-    tensor.type = value.type
+        tensor.stands_for, tensor.type = value.name, value.type
+        builder.carry(tensor)
 
 
 def _metadata(graph: LayerGraph, states: dict[str, str]) -> dict[str, str]:

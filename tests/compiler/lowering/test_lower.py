@@ -16,12 +16,15 @@ from archonnx.compiler.layers.base import Layer
 from archonnx.compiler.lowering import opsets
 from archonnx.compiler.lowering.lower import LoweringError, lower
 from archonnx.compiler.lowering.text import format_graph
+from archonnx.compiler.passes.verify import broken_rules
 from archonnx.compiler.saving import save
 from archonnx.contract.diagnostics import CompileError, UsageError
 
 
 def lowered(text: str, **options: object) -> OperatorGraph:
-    return lower(archonnx.compile(text=text).graph, **options)  # type: ignore[arg-type]
+    graph = lower(archonnx.compile(text=text).graph, **options)  # type: ignore[arg-type]
+    assert list(broken_rules(graph)) == []
+    return graph
 
 
 def count(graph: OperatorGraph) -> Counter[str]:

@@ -14,6 +14,7 @@ import numpy as np
 from archonnx.compiler.graph import TensorType, Weight
 from archonnx.compiler.ir import Operator, OperatorGraph, Tensor
 from archonnx.compiler.lowering.text import format_graph
+from archonnx.compiler.passes.verify import broken_rules
 from archonnx.compiler.recipes import Constant, Draw
 from archonnx.compiler.weights.initializers import resolve
 from archonnx.contract.diagnostics import Place
@@ -96,7 +97,10 @@ def after(text: str, change: Callable[[OperatorGraph, Facts], OperatorGraph], op
     from archonnx.compiler.passes.remove_dead import remove_dead
 
     graph, facts = parse_graph(text, opset)
-    graph = remove_dead(change(graph, facts))
+    assert list(broken_rules(graph)) == []
+    graph = change(graph, facts)
+    assert list(broken_rules(graph)) == []
+    graph = remove_dead(graph)
     assign_names(graph)
     return format_graph(graph)
 
@@ -156,6 +160,7 @@ def check_equal(
     before, _ = parse_graph(text, opset)
     graph, facts = parse_graph(text, opset)
     changed = change(graph, facts)
+    assert list(broken_rules(changed)) == []
     feeds = feeds_for(before, sizes or {"N": 2})
     wanted, found = run(before, feeds, folder), run(changed, feeds, folder)
     assert wanted.keys() == found.keys()
