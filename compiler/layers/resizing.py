@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from archonnx.compiler.graph import TensorType
@@ -20,6 +21,45 @@ if TYPE_CHECKING:
     from archonnx.contract.dims import Dim, Facts
 
 _DATA_FORMAT = 'Place of the channels: "channels_last" (None) or "channels_first".'
+
+
+LARGEST = 1 << 20  # pixels along an axis: places are computed while compiling
+# The most weights of one interpolation matrix: 256 MB in float32.
+MATRIX_LIMIT = 1 << 26
+
+
+def require_sizes(
+    layer: KerasLayer,
+    x: TensorType,
+    axes: Sequence[int],
+    sizes: Sequence[Dim],
+    targets: Sequence[Dim],
+    interpolation: str,
+    antialias: bool,
+) -> None:
+    """E0313 where an interpolation is a matrix and a size is symbolic; E0314 where the matrix would be too large."""
+    if not needs_known_size(interpolation, antialias):
+        return
+    kind = "antialiasing" if antialias else f'"{interpolation}"'
+    for axis, size, target in zip(axes, sizes, targets, strict=True):
+        if not isinstance(size, int) or not isinstance(target, int):
+            raise LayerError(
+                "E0313",
+                f"{layer.type_name} needs a known height and width for {kind}, got {x}",
+                input=0,
+                axis=axis,
+                label="this axis is symbolic",
+                help=f'give the axes sizes, or interpolate "bilinear"{" without antialiasing" if antialias else ""}',
+            )
+        if size * target > MATRIX_LIMIT:
+            raise LayerError(
+                "E0314",
+                f"{layer.type_name} would need a matrix of {target} by {size} numbers for {kind}",
+                input=0,
+                axis=axis,
+                label=f"{size} here",
+                help='interpolate "bilinear" without antialiasing, or "nearest"',
+            )
 
 
 class _Image(KerasLayer):
@@ -51,22 +91,6 @@ class _Image(KerasLayer):
             x, self.channels_first, (self.height, self.width), x.shape[channel_axis(2, self.channels_first)]
         )
 
-    def require_known(self, x: TensorType, sizes: tuple[Dim, Dim], interpolation: str, antialias: bool) -> None:
-        """E0313 where an interpolation needs numbers and a size is symbolic."""
-        if not needs_known_size(interpolation, antialias):
-            return
-        for axis, size in zip(self.axes, sizes, strict=True):
-            if not isinstance(size, int):
-                kind = "antialiasing" if antialias else f'"{interpolation}"'
-                raise LayerError(
-                    "E0313",
-                    f"{self.type_name} needs a known height and width for {kind}, got {x}",
-                    input=0,
-                    axis=axis,
-                    label="this axis is symbolic",
-                    help='give the axes sizes, or interpolate "bilinear" without antialiasing',
-                )
-
     def fitted(self, b: Builder, x: Tensor) -> Tensor:
         """The middle of the image, as large as the layer's proportions allow (keras/src/utils/image_utils.py)."""
         height, width = self.sizes(x.type)
@@ -88,8 +112,8 @@ class _Image(KerasLayer):
 class Resizing(_Image):
     """Images brought to a height and width, in floating numbers."""
 
-    height = arg(Whole(minimum=1), doc="Height of the result.")
-    width = arg(Whole(minimum=1), doc="Width of the result.")
+    height = arg(Whole(1, LARGEST), doc="Height of the result.")
+    width = arg(Whole(1, LARGEST), doc="Width of the result.")
     interpolation = arg(Choice(*INTERPOLATIONS), default="bilinear", doc="How values between pixels are found.")
     crop_to_aspect_ratio = arg(Flag(), default=False, doc="Whether the image is cut to the result's proportions first.")
     pad_to_aspect_ratio = arg(
@@ -115,7 +139,8 @@ class Resizing(_Image):
     def infer(self, c: Context, images: TensorType) -> TensorType:
         require_rank(self, images, axis_names(2, self.channels_first))
         x = self.floating(images)
-        self.require_known(images, self._before(c.facts, x), self.interpolation, self.antialias)
+        before, after = self._before(c.facts, x), (self.height, self.width)
+        require_sizes(self, images, self.axes, before, after, self.interpolation, self.antialias)
         return self.resized(x)
 
     def _before(self, facts: Facts, x: TensorType) -> tuple[Dim, Dim]:
@@ -150,8 +175,8 @@ class Resizing(_Image):
 class CenterCrop(_Image):
     """The middle of images, in floating numbers; of an image that is too small, its middle enlarged, as Keras does."""
 
-    height = arg(Whole(minimum=1), doc="Height of the result.")
-    width = arg(Whole(minimum=1), doc="Width of the result.")
+    height = arg(Whole(1, LARGEST), doc="Height of the result.")
+    width = arg(Whole(1, LARGEST), doc="Width of the result.")
     data_format = arg(DataFormat(), default=None, doc=_DATA_FORMAT)
     keras = "CenterCrop"
     torch = "CenterCrop"
@@ -214,19 +239,10 @@ class _UpSampling(KerasLayer):
         require_rank(self, inputs, axis_names(self.rank, self.channels_first))
         x = self.kept(inputs) if self.method == "nearest" else self.floating(inputs)
         axes = spatial_axes(self.rank, self.channels_first)
-        if needs_known_size(self.method, False):
-            for axis in axes:
-                if not isinstance(x.shape[axis], int):
-                    raise LayerError(
-                        "E0313",
-                        f'{self.type_name} needs a known height and width for "{self.method}", got {inputs}',
-                        input=0,
-                        axis=axis,
-                        label="this axis is symbolic",
-                        help='give the axes sizes, or interpolate "bilinear"',
-                    )
-        spatial = [x.shape[axis] * factor for axis, factor in zip(axes, self.size, strict=True)]
-        return with_sizes(x, self.channels_first, spatial, x.shape[channel_axis(self.rank, self.channels_first)])
+        sizes = [x.shape[axis] for axis in axes]
+        targets = [size * factor for size, factor in zip(sizes, self.size, strict=True)]
+        require_sizes(self, inputs, axes, sizes, targets, self.method, False)
+        return with_sizes(x, self.channels_first, targets, x.shape[channel_axis(self.rank, self.channels_first)])
 
     def lower(self, b: Builder, inputs: Tensor) -> Tensor:
         x = self.cast_kept(b, inputs) if self.method == "nearest" else self.cast_floating(b, inputs)

@@ -163,6 +163,8 @@ DENSE = [
     Case('Dense(5, activation="softmax")', STEPS),
     Case("Dense(5, use_bias=False)", ("float32[N, H, W, 3]",)),
     Case('Dense(4, activation="glu")', VECTOR),
+    Case("Dense(5, activation=LeakyReLU(0.1))", VECTOR),
+    Case("Dense(5, activation=Softmax())", VECTOR),
     Case("Dense(5)", ("int32[N, 6]",), high=9),
     Case("Dense(5)", ("bool[N, 6]",)),
     Case("Dense(3)", ("float64[N, 6]",)),

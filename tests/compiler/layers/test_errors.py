@@ -106,6 +106,12 @@ CASES = [
         "needs a known height and width for antialiasing",
     ),
     (
+        'Resizing(20000, 4, "lanczos3")',
+        "input x: float32[N, 40000, 4, 3]",
+        "E0314",
+        'Resizing would need a matrix of 20000 by 40000 numbers for "lanczos3"',
+    ),
+    (
         'UpSampling2D(interpolation="lanczos3")',
         "input x: float32[N, H, 4, 3]",
         "E0313",
