@@ -16,7 +16,6 @@ import numpy as np
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 TOLERANCE = 1e-5
 SIZES = {"N": 2, "T": 5, "S": 4, "H": 9, "W": 7, "D": 5}
