@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, overload
 
 from archonnx.compiler.graph import Node, TensorType, Value, Weight
 from archonnx.compiler.ir import Operator, OperatorGraph, Tensor
-from archonnx.contract.dims import Dim, Facts, Verdict
+from archonnx.contract.dims import Dim, Expr, Facts, Verdict
+from archonnx.contract.dims_atoms import Symbol
 
 if TYPE_CHECKING:
     from archonnx.contract.diagnostics import Frame, Place
@@ -36,6 +37,17 @@ class Origin:
     def of_operator(operator: Operator) -> Origin:
         prefix = operator.name[: operator.name.rfind("/") + 1]
         return Origin(prefix, operator.layer, operator.place, operator.trail)
+
+
+def symbol_name(dim: Expr) -> str | None:
+    """The symbol's name where a size is one symbol and nothing else."""
+    if len(dim.terms) != 1:
+        return None
+    ((monomial, coefficient),) = dim.terms.items()
+    if coefficient != 1 or len(monomial) != 1 or monomial[0][1] != 1:
+        return None
+    atom = monomial[0][0]
+    return atom.name if isinstance(atom, Symbol) else None
 
 
 class Emitter:
@@ -117,8 +129,8 @@ class Emitter:
         """Note the symbols whose value the tensor's shape tells at run time."""
         for axis, dim in enumerate(tensor.shape):
             if not isinstance(dim, int):
-                name = str(dim)
-                if name in dim.symbols():
+                name = symbol_name(dim)
+                if name is not None:
                     self.carriers.setdefault(name, (tensor, axis))
                 else:
                     self.measured.setdefault(dim, (tensor, axis))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from archonnx.compiler.graph import TensorType
 from archonnx.compiler.ir import Tensor
 from archonnx.compiler.layers.base import LayerError
-from archonnx.compiler.lowering.emitter import Emitter
+from archonnx.compiler.lowering.emitter import Emitter, symbol_name
 from archonnx.contract.dims import Dim
 from archonnx.contract.dims_atoms import Atom, Extreme, Floor, Held, Product, Symbol
 from archonnx.contract.dims_expr import Expr, from_atom
@@ -58,8 +58,8 @@ class Sizes(Emitter):
         return found
 
     def _compute(self, dim: Expr) -> Tensor:
-        name = str(dim)
-        if name in dim.symbols():
+        name = symbol_name(dim)
+        if name is not None:
             return self._symbol(name)
         if dim in self.measured and not dim.symbols() <= self.carriers.keys():
             return self._axis(*self.measured[dim])

@@ -194,14 +194,12 @@ def test_random_graphs_compute_the_same(data: st.DataObject) -> None:
 
 @settings(max_examples=30)
 @given(st.data())
-def test_passes_are_deterministic_and_done_after_one_round(data: st.DataObject) -> None:
+def test_passes_are_deterministic(data: st.DataObject) -> None:
     writer = Writer(data)
     for _ in range(data.draw(st.integers(3, 14))):
         writer.step()
     once = after(writer.text(), run_passes)
     assert once == after(writer.text(), run_passes)
-    twice = after(writer.text(), lambda graph, facts: run_passes(run_passes(graph, facts), facts))
-    assert twice.count(" = Transpose(") <= once.count(" = Transpose(")
 
 
 @pytest.mark.parametrize("opset", [17, 18, 20, 21, 23, 28])
