@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 
 from archonnx.cli import main
@@ -200,6 +201,18 @@ def test_build_writes_a_model_with_the_users_names(folder: Path, capsys: Output)
     shape = model.graph.output[0].type.tensor_type.shape.dim
     assert (shape[0].dim_param, shape[1].dim_value) == ("N", 7)
     assert "out.onnx: Small, " in capsys.readouterr().err
+
+
+def test_the_dnn_loads_in_plain_onnxruntime(folder: Path) -> None:
+    assert main(["build", DNN, "-o", "dnn.onnx"]) == 0
+    session = onnxruntime.InferenceSession("dnn.onnx", providers=["CPUExecutionProvider"])
+    assert [(i.name, i.type, i.shape) for i in session.get_inputs()] == [("image", "tensor(float)", ["N", 256, 256, 3])]
+    assert [(o.name, o.shape) for o in session.get_outputs()] == [("logits", ["N", 10])]
+    (logits,) = session.run(None, {"image": np.ones((2, 256, 256, 3), np.float32)})
+    assert logits.shape == (2, 10)
+    np.testing.assert_allclose(logits[0], logits[1], rtol=1e-4, atol=1e-4)
+    transposes = [node for node in onnx.load("dnn.onnx").graph.node if node.op_type == "Transpose"]
+    assert [node.input[0] for node in transposes] == ["image"]
 
 
 def test_build_is_the_same_for_the_same_seed(folder: Path) -> None:

@@ -38,9 +38,9 @@ def plot(
       archonnx plot models/dnn.arch -o dnn.svg
       archonnx plot models/resnet.arch --model ResNet50 --fold 1 -o resnet50.png
     """
+    result = compiled(file, model, parameters, root)
     from archonnx.compiler.analysis.plot import plot as draw
 
-    result = compiled(file, model, parameters, root)
     target = output or Path(f"{result.name}.svg")
     with busy(f"drawing {target.name}"):
         draw(result.graph, target, fold=fold, direction=direction)
