@@ -1,9 +1,9 @@
 """Every diagnostic code has a page, and what the page shows is what the compiler says.
 
 A page holds examples: any number of ```arch file=NAME blocks, the files that an example imports; one ```arch block, the
-source, which is called example.arch; and one ```text block, its rendering. Words behind `arch` say how the source is given:
-`encoding=latin-1` its bytes, `escapes` that `\\x00` stands for a byte, `model=NAME` and `opset=N` what is compiled, `build` that the
-diagnostic comes while the model is written.
+source, which is called example.arch; and one ```text block, its rendering. Words behind `arch` say how the source is
+given: `encoding=latin-1` its bytes, `escapes` that `\\x00` stands for a byte, `model=NAME` and `opset=N` what is
+compiled, `build` that the diagnostic comes while the model is written.
 
 `pytest tests/test_codes.py --rewrite-codes` writes what the compiler says into the pages; read the difference.
 """

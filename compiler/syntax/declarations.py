@@ -230,11 +230,10 @@ class Declarations(Expressions):
     def unquoted_path(self, first: Token) -> NoReturn:
         last = next((at for at, token in enumerate(self.tokens) if token.text == "import"), len(self.tokens) - 1)
         written = self.source(1, max(last - 1, 1))
-        help = (
-            f'write from "{written}" import NAME'
-            if first.text not in (".", "...")
-            else 'write the path: from "../FILE.arch" import NAME'
-        )
+        names = self.source(last + 1, len(self.tokens) - 2) if last + 1 < len(self.tokens) - 1 else "NAME"
+        help = f'write from "{written}" import {names}'
+        if first.text in (".", "..."):
+            help = f'write the path: from "../FILE.arch" import {names}'
         self.fail("E0131", "the path of an import stands in quotes", first, help, self.tokens[max(last - 1, 1)])
 
     def imported(self, bracket: bool) -> list[tree.Imported]:

@@ -16,8 +16,8 @@ _MENDED = frozenset(["E0104", "E0105"])  # errors of indentation that the layout
 def format_text(text: str, name: str) -> str:
     """The source in canonical layout, ending in one newline; empty where it holds nothing.
 
-    Raises CompileError where it does not parse, but for tabs in the indentation and widths other than four spaces, which
-    are mended where one file does not mix tabs with spaces.
+    Raises CompileError where it does not parse, but for tabs in the indentation and widths other than four spaces:
+    these are mended, where the file does not mix tabs and spaces.
     """
     file, found = parse(text, name)
     indents = {line[: len(line) - len(line.lstrip(" \t"))] for line in file.text.split("\n")}
@@ -114,5 +114,6 @@ def _text(units: list[_Unit]) -> str:
         out += [line.rstrip() for line in unit.text] if unit.comment else unit.text
         if unit.trailing is not None:
             # a comment keeps its column where the code leaves room, so that comments in one column stay there
-            out[-1] = out[-1].ljust(max(len(out[-1]) + 2, unit.trailing.column - 1)) + unit.trailing.text
+            width = len(out[-1]) - out[-1].rfind("\n") - 1
+            out[-1] += " " * max(2, unit.trailing.column - 1 - width) + unit.trailing.text
     return "\n".join(out) + "\n" if out else ""

@@ -42,7 +42,7 @@ class Item:
 
     parts: list[Token | Group] = field(default_factory=list)
     before: list[str] = field(default_factory=list)
-    after: list[str] = field(default_factory=list)
+    after: str = ""
 
 
 @dataclass(slots=True)
@@ -85,7 +85,7 @@ def lay_out(tokens: Sequence[Token], comments: Sequence[Comment], indent: int) -
         base = column if at else indent
         out += [" " * base + comment for comment in row.before]
         out += _broken(row.parts, base, "line", 0)
-        out[-1] = "  ".join([out[-1], *row.after])
+        out[-1] += "  " * bool(row.after) + row.after
     return out
 
 
@@ -128,6 +128,7 @@ class _Reader:
         self.stack: list[tuple[Group, Item]] = []
         self.header = tokens[0].text in ("model", "block", "def")
         self.waiting: list[str] = []  # comments on lines of their own, before the next row
+        self.late: list[str] = []  # and those behind an item that no comma has ended yet
         pending = list(comments)[::-1]
         last = tokens[0]
         for token in tokens:
@@ -147,6 +148,8 @@ class _Reader:
             self.close(token, last)
         elif token.kind == "op" and token.text == "," and self.stack:
             self.finish(self.item)
+            self.item.before += self.late
+            self.late = []
             self.stack[-1][0].items.append(self.item)
             self.item = Item()
         else:
@@ -165,7 +168,7 @@ class _Reader:
         postfix = ends_operand(before)
         if token.text == "[":
             return "subscript" if postfix else "list"
-        if self.header and not self.stack and len(self.item.parts) == 2:
+        if self.header and not self.stack and len(self.rows) == 1 and len(self.item.parts) == 2:
             return "parameters"
         return "call" if postfix else "paren"
 
@@ -175,6 +178,7 @@ class _Reader:
         if self.item.parts:
             self.finish(self.item)
             group.items.append(self.item)
+            group.tail, self.late = self.late, []
         else:
             group.tail += self.item.before
         inner = [part for item in group.items for part in item.parts if isinstance(part, Group)]
@@ -193,13 +197,25 @@ class _Reader:
     def comment(self, comment: Comment) -> None:
         group = self.stack[-1][0] if self.stack else None
         if group is None:
-            (self.waiting if comment.alone else self.item.after).append(comment.text)
+            if comment.alone:
+                self.waiting.append(comment.text)
+            else:
+                self.behind(self.item, comment)
             return
         group.open = True
-        if comment.alone or not (self.item.parts or group.items):
+        if comment.alone and self.item.parts:
+            self.late.append(comment.text)
+        elif comment.alone or not (self.item.parts or group.items):
             self.item.before.append(comment.text)
         else:
-            (self.item if self.item.parts else group.items[-1]).after.append(comment.text)
+            self.behind(self.item if self.item.parts else group.items[-1], comment)
+
+    def behind(self, item: Item, comment: Comment) -> None:
+        """Puts a comment behind an item, or above it where another one stands there already."""
+        if item.after:
+            item.before.append(comment.text)
+        else:
+            item.after = comment.text
 
     def finish(self, item: Item) -> None:
         """Takes `layers.` and its longer forms off the constructors of an item."""
@@ -228,7 +244,7 @@ def joined(parts: Sequence[Token | Group], kind: str) -> str:
 
 def _spaced(parts: Sequence[Token | Group], kind: str) -> list[tuple[Token | Group, bool]]:
     """The parts, and whether a space stands before each."""
-    wide = kind in ("line", "parameters") or any(isinstance(part, Token) and part.text == "if" for part in parts)
+    wide = _is_wide(parts, kind)
     out: list[tuple[Token | Group, bool]] = []
     previous: Token | Group | None = None
     operand = unary = False
@@ -241,9 +257,9 @@ def _spaced(parts: Sequence[Token | Group], kind: str) -> list[tuple[Token | Gro
             space = isinstance(previous, Token) and previous.kind == "number"
         elif isinstance(part, Group):
             space = part.kind not in ("call", "subscript", "parameters") and (before != "=" or wide)
-            space = space and not (before == ":" and kind == "subscript")
+            space = space and not (before == ":" and kind.endswith("subscript"))
         elif before == ":":
-            space = kind != "subscript"
+            space = not kind.endswith("subscript")
         else:
             space = wide or "=" not in (text, before)
         out.append((part, space))
@@ -253,18 +269,24 @@ def _spaced(parts: Sequence[Token | Group], kind: str) -> list[tuple[Token | Gro
     return out
 
 
+def _is_wide(parts: Sequence[Token | Group], kind: str) -> bool:
+    """Whether an `=` among the parts has spaces around it."""
+    choice = any(isinstance(part, Token) and part.text == "if" for part in parts)
+    return choice or kind in ("line", "parameters") or kind.startswith("wide ")
+
+
 def _broken(parts: Sequence[Token | Group], indent: int, kind: str, reserve: int) -> list[str]:
     """Parts on as many lines as they need, the first indented; `reserve` columns stay free at the end."""
     groups = [part for part in parts if isinstance(part, Group)]
     forced = [group for group in groups if group.open]
-    if not forced:
-        text = " " * indent + joined(parts, kind)
-        if len(text) + reserve <= WIDTH:
-            return [text]
-        if kind != "line":
-            pieces = _at_operators(parts)
-            if len(pieces) > 1:
-                return [line for piece in pieces for line in _broken(piece, indent, kind, reserve)]
+    text = " " * indent + joined(parts, kind)
+    if len(text) + reserve > WIDTH:
+        pieces = _at_operators(parts) if kind != "line" else []
+        if len(pieces) > 1:
+            inner = f"wide {kind}" if _is_wide(parts, kind) else kind
+            return [line for piece in pieces for line in _broken(piece, indent, inner, reserve)]
+    elif not forced:
+        return [text]
     others = sorted((g for g in groups if not g.open and (g.items or g.tail)), key=lambda group: -len(group.text))
     count = 0
     while True:
@@ -322,7 +344,7 @@ def _opened(parts: Sequence[Token | Group], opened: set[int], indent: int, kind:
                 out += [inner + comment for comment in item.before]
                 out += _broken(item.parts, indent + 4, part.kind, 1)
                 comma = "," if item is not part.items[-1] or part.takes_comma else ""
-                out[-1] = "  ".join([out[-1] + comma, *item.after])
+                out[-1] += comma + "  " * bool(item.after) + item.after
         out += [inner + comment for comment in part.tail]
         current = " " * indent + part.closer
     return [*out, current]

@@ -83,7 +83,7 @@ class _Joiner:
                 shallow = row.indent <= first.indent
                 if shallow and not weak and start.kind == "name" and start.text not in OPERATOR_WORDS:
                     weak, before = at, (len(line.tokens), stack[-1])
-                if self.begins_statement(line.tokens[-1], row, shallow, header) or (
+                if self.begins_statement(line.tokens[-1], row, stack[-1], shallow, header) or (
                     weak == at and self.rewinds >= _MANY_REWINDS
                 ):
                     break
@@ -154,7 +154,7 @@ class _Joiner:
         message = f"`{token.text}` cannot close `{opened.text}`"
         self.error("E0110", message, token, f"close it with `{CLOSER[opened.text]}`", label)
 
-    def begins_statement(self, last: Token, row: Row, shallow: bool, header: bool) -> bool:
+    def begins_statement(self, last: Token, row: Row, opened: Token, shallow: bool, header: bool) -> bool:
         """Whether a row inside brackets must begin a statement of its own: rules 1 and 2 above."""
         start = row.tokens[0]
         if start.kind != "name":
@@ -163,9 +163,11 @@ class _Joiner:
         if start.text in STATEMENT_WORDS:
             return following is None or following.text != "="
         if header and last.text == ":":
-            return True
+            return opened.text == "("
         if start.text in OPERATOR_WORDS:
-            return shallow and start.text in ("for", "if") and row.tokens[-1].text == ":"
+            texts = [token.text for token in row.tokens]
+            balanced = sum(text in CLOSER for text in texts) == sum(text in CLOSER.values() for text in texts)
+            return shallow and not header and start.text in ("for", "if") and texts[-1] == ":" and balanced
         finished = last.kind in ("number", "string", "fstring") or last.text in (")", "]", "}")
         finished = finished or (last.kind == "name" and last.text not in OPERATOR_WORDS)
         return finished and (shallow or header)

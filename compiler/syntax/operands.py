@@ -87,11 +87,11 @@ class Operands(Cursor):
             stage = self.operand()
             if isinstance(stage, tree.FlowInputs):
                 self.fail_at("E0112", "a value in parentheses has no name", stage.place)
-            if left is not None:
-                self.ambiguous_left(left)
-            if not self.bare:
+            if not self.bare and left is None:
                 self.ambiguous_right(start, begin)
             stages.append(stage)
+        if left is not None:
+            self.ambiguous_left(left)
         return tree.Flow(self.place(self.tokens[start], self.tokens[self.at - 1]), source, stages)
 
     def ambiguous_left(self, left: tuple[int, int, int]) -> NoReturn:
@@ -201,13 +201,14 @@ class Operands(Cursor):
 
     def postfix(self) -> tree.Expr | tree.FlowInputs:
         """An atom with its calls, subscripts and attributes."""
-        first = self.tokens[self.at]
+        start = self.at
+        first = self.tokens[start]
         value = self.atom(first)
         while True:
             token = self.tokens[self.at]
             if token.kind == "call":
                 self.at += 1
-                check_call(self, value, token)
+                check_call(self, value, start)
                 arguments = cast(list[tree.Argument], token.value)
                 value = tree.Call(self.place(first, token), self.plain(value), arguments)
             elif token.kind == "subscript":

@@ -54,10 +54,10 @@ def parse(text: str, name: str) -> tuple[tree.File, list[Diagnostic]]:
 def parse_bytes(data: bytes, name: str) -> tuple[tree.File, list[Diagnostic]]:
     """`parse` for the bytes of a file: UTF-8, anything else is a diagnostic that names the first bad byte."""
     start = Place(name, 1, 1, 1, 2)
-    problem: Diagnostic | None = None
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         problem = Diagnostic("E0002", "this file is UTF-16, expected UTF-8", start, help="save it as UTF-8")
-    elif b"\x00" in data[:4096]:
+        return tree.File(start, name, data.decode("utf-16", errors="replace"), []), [problem]
+    if b"\x00" in data[:4096]:
         problem = Diagnostic("E0003", "this is no text file: it holds NUL bytes", start)
     else:
         try:

@@ -15,8 +15,8 @@ _NAMESPACES = frozenset(["onnx", "layers", "keras", "tf", "tensorflow"])  # root
 _LIBRARIES = frozenset(["np", "numpy", "math", "torch", "nn", "F", "jnp", "ops"])
 
 
-def check_call(parser: Operands, function: object, arguments: Token) -> None:
-    """Fails for a call through a dot: values have no methods."""
+def check_call(parser: Operands, function: object, start: int) -> None:
+    """Fails for a call through a dot: values have no methods. What is called begins at the token `start`."""
     if not isinstance(function, tree.Attribute):
         return
     root: object = function.value
@@ -31,13 +31,7 @@ def check_call(parser: Operands, function: object, arguments: Token) -> None:
         parser.fail_at(
             "E0121", message, function.place, f"functions and layers are written alone: {function.name}{given}"
         )
-    start = at - 1
-    while start > 0 and parser.tokens[start].text != ".":
-        start -= 1
-    first = start - 1
-    while first > 0 and parser.tokens[first - 1].text == ".":
-        first -= 2
-    owner = parser.source(max(first, 0), start - 1)
+    owner = parser.source(start, at - 3)
     inner = given[1:-1].strip().rstrip(",")
     if function.name == "append":
         help = f"lists are not changed, build a new one: {owner} = {owner} + [{inner}]"
@@ -60,7 +54,11 @@ def not_an_operand(parser: Operands, token: Token) -> NoReturn:
     if text in PYTHON_STATEMENTS:
         parser.fail("E0119", f"there is no `{text}`", token, PYTHON_STATEMENTS[text])
     following = parser.tokens[parser.at + 1] if parser.at + 1 < len(parser.tokens) else token
-    if following.kind == "end" or following.text in ("->", "=", ",", ".") or following.kind in ("call", "subscript"):
+    if (
+        following.kind == "end"
+        or following.text in ("->", "=", ",", ".", "in")
+        or following.kind in ("call", "subscript")
+    ):
         parser.fail("E0118", f"`{text}` is a reserved word", token, "choose another name")
     parser.unexpected("an expression")
 

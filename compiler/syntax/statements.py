@@ -9,7 +9,7 @@ from archonnx.compiler.syntax import tree
 from archonnx.compiler.syntax.declarations import Declarations
 from archonnx.compiler.syntax.slips import check_line
 from archonnx.compiler.syntax.tokenizer import Token
-from archonnx.compiler.syntax.words import BODY_WORDS, DECLARATION_WORDS, RESERVED
+from archonnx.compiler.syntax.words import BODY_WORDS, DECLARATION_WORDS, RESERVED, VALUE_WORDS
 
 
 class Statements(Declarations):
@@ -21,6 +21,8 @@ class Statements(Declarations):
         check_line(self, where)
         first = self.tokens[0]
         word = first.text if first.kind == "name" else ""
+        if word in RESERVED - VALUE_WORDS and self.tokens[1].text == "=":
+            self.fail("E0118", f"`{word}` is a reserved word and cannot be assigned", first, "choose another name")
         if word in BODY_WORDS:
             if where == "file":
                 self.fail("E0126", f"`{word}` stands in the body of a model or block", first)
