@@ -1,14 +1,14 @@
-"""Operators between two tensors: what `+ - * / // % ** @` and the comparisons stand for."""
+"""Arithmetic between two tensors, element by element: `+ - * / // % **`, the larger and the smaller."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from archonnx.compiler.functions.base import Function, broadcast, same_dtype
+from archonnx.compiler.functions.base import NUMBERS, Function, broadcast, need_kind, same_dtype, widened
 from archonnx.compiler.graph import TensorType
 from archonnx.compiler.layers.base import LayerError
-from archonnx.contract.dims import Verdict
-from archonnx.contract.dtypes import DTYPES, is_float, is_integer
+from archonnx.compiler.lowering.constants import literal
+from archonnx.contract.dtypes import is_float, is_integer
 
 if TYPE_CHECKING:
     from archonnx.compiler.ir import Tensor
@@ -23,16 +23,13 @@ class Binary(Function):
     inputs = ("x1", "x2")
     parameters = ("x1", "x2")
     operator: ClassVar[str]  # ONNX's
-    kinds: ClassVar[tuple[str, ...]] = ("float", "int", "uint")
+    kinds: ClassVar[tuple[str, ...]] = NUMBERS
     boolean: ClassVar[bool] = False  # whether the result is bool
 
     def infer(self, c: Context, x1: TensorType, x2: TensorType) -> TensorType:
         name = self.type_name
+        need_kind(name, x1, self.kinds)
         dtype = same_dtype(name, x1, x2)
-        if DTYPES[dtype].kind not in self.kinds:
-            raise LayerError(
-                "E0353", f"{name} is not defined for {dtype}", help="convert it first: cast(x, float32)", input=0
-            )
         return TensorType("bool" if self.boolean else dtype, broadcast(c, name, x1.shape, x2.shape))
 
     def lower(self, b: Builder, x1: Tensor, x2: Tensor) -> Tensor:
@@ -85,105 +82,135 @@ class divide(Binary):
         return super().infer(c, x1, x2)
 
 
-class Comparison(Binary):
-    """The base of comparisons: the result is bool."""
+class floor_divide(Binary):
+    """`x1 // x2`: the quotient rounded down, to minus infinity, as Python's."""
 
-    abstract = True
-    boolean = True
+    keras = "ops.floor_divide"
+    torch = "floor_divide"
+    onnx = ("Div", "Mod")
 
-
-class greater(Comparison):
-    """`x1 > x2`."""
-
-    operator = "Greater"
-    keras = "ops.greater"
-    torch = "gt"
-    onnx = ("Greater",)
-
-
-class less(Comparison):
-    """`x1 < x2`."""
-
-    operator = "Less"
-    keras = "ops.less"
-    torch = "lt"
-    onnx = ("Less",)
-
-
-class greater_equal(Comparison):
-    """`x1 >= x2`."""
-
-    operator = "GreaterOrEqual"
-    keras = "ops.greater_equal"
-    torch = "ge"
-    onnx = ("GreaterOrEqual",)
-
-
-class less_equal(Comparison):
-    """`x1 <= x2`."""
-
-    operator = "LessOrEqual"
-    keras = "ops.less_equal"
-    torch = "le"
-    onnx = ("LessOrEqual",)
-
-
-class equal(Comparison):
-    """`x1 == x2`."""
-
-    operator = "Equal"
-    kinds = ("float", "int", "uint", "bool")
-    keras = "ops.equal"
-    torch = "eq"
-    onnx = ("Equal",)
-
-
-class not_equal(Comparison):
-    """`x1 != x2`."""
-
-    operator = "Equal"
-    kinds = ("float", "int", "uint", "bool")
-    keras = "ops.not_equal"
-    torch = "ne"
-    onnx = ("Equal", "Not")
+    def infer(self, c: Context, x1: TensorType, x2: TensorType) -> TensorType:
+        _refuse_zero(self.type_name, c, x2)
+        return super().infer(c, x1, x2)
 
     def lower(self, b: Builder, x1: Tensor, x2: Tensor) -> Tensor:
-        return b.op("Not", super().lower(b, x1, x2))
+        """Whole numbers: ONNX cuts towards zero, so a quotient below zero with a rest is one too large.
+
+        Fractions as numpy's npy_divmod: (x1 - rest) / x2 is whole but for rounding, which 1.0 // 0.1 == 9 depends on.
+        """
+        if is_integer(x1.dtype):
+            quotient = b.op("Div", x1, x2)
+            if x1.dtype.startswith("uint"):
+                return quotient
+            rest = b.op("Mod", x1, x2)
+            apart = b.op("Xor", _below_zero(b, x1), _below_zero(b, x2))
+            too_large = b.op("And", b.op("Not", b.op("Equal", rest, b.like(rest, 0))), apart)
+            return b.op("Sub", quotient, b.cast(too_large, x1.dtype))
+        rest = b.op("Mod", x1, x2, fmod=1)
+        whole = b.op("Round", b.op("Div", b.op("Sub", x1, rest), x2))
+        below = b.op("Sub", whole, b.cast(_takes_another_sign(b, rest, x2), x1.dtype))
+        if _is_not_zero(x2):
+            return below
+        return b.op("Where", b.op("Equal", x2, b.like(x2, 0)), b.op("Div", x1, x2), below, result=below.type)
 
 
-class Logical(Binary):
-    """The base of operators between booleans."""
+class remainder(Binary):
+    """`x1 % x2`: what `//` leaves, of the sign of x2, as Python's."""
 
-    abstract = True
-    kinds = ("bool",)
-    boolean = True
+    keras = "ops.mod"
+    torch = "remainder"
+    onnx = ("Mod",)
 
+    def infer(self, c: Context, x1: TensorType, x2: TensorType) -> TensorType:
+        _refuse_zero(self.type_name, c, x2)
+        return super().infer(c, x1, x2)
 
-class logical_and(Logical):
-    """`x1 & x2` of booleans."""
-
-    operator = "And"
-    keras = "ops.logical_and"
-    torch = "logical_and"
-    onnx = ("And",)
-
-
-class logical_or(Logical):
-    """`x1 | x2` of booleans."""
-
-    operator = "Or"
-    keras = "ops.logical_or"
-    torch = "logical_or"
-    onnx = ("Or",)
+    def lower(self, b: Builder, x1: Tensor, x2: Tensor) -> Tensor:
+        if is_integer(x1.dtype):
+            return b.op("Mod", x1, x2)
+        rest = b.op("Mod", x1, x2, fmod=1)  # of the sign of x1
+        return b.op("Where", _takes_another_sign(b, rest, x2), b.op("Add", rest, x2), rest, result=rest.type)
 
 
-class logical_xor(Logical):
-    """`x1 ^ x2` of booleans."""
+def _refuse_zero(name: str, c: Context, x2: TensorType) -> None:
+    """E0358 for whole numbers by a zero that is written out: there is no such number, and a machine may stop at it."""
+    if is_integer(x2.dtype) and _holds_zero(c.constant(1)):
+        raise LayerError("E0358", f"{name} of {x2.dtype} by zero", input=1)
 
-    operator = "Xor"
-    keras = "ops.logical_xor"
-    torch = "logical_xor"
-    onnx = ("Xor",)
+
+def _holds_zero(value: object) -> bool:
+    if isinstance(value, (list, tuple)):
+        return any(_holds_zero(v) for v in value)
+    return value is not None and value == 0
+
+
+def _is_not_zero(x: Tensor) -> bool:
+    array = literal(x)
+    return array is not None and bool((array != 0).all())
+
+
+def _below_zero(b: Builder, x: Tensor) -> Tensor:
+    return b.op("Less", x, b.like(x, 0))
+
+
+def _takes_another_sign(b: Builder, rest: Tensor, divisor: Tensor) -> Tensor:
+    """Where there is a rest and its sign is not the divisor's."""
+    apart = b.op("Xor", _below_zero(b, rest), _below_zero(b, divisor))
+    return b.op("And", b.op("Not", b.op("Equal", rest, b.like(rest, 0))), apart)
+
+
+class power(Binary):
+    """`x1 ** x2`. Whole numbers to a power below zero are no whole numbers: an error where it is written out."""
+
+    keras = "ops.power"
+    torch = "pow"
+    onnx = ("Pow",)
+
+    def infer(self, c: Context, x1: TensorType, x2: TensorType) -> TensorType:
+        exponent = c.constant(1)
+        if is_integer(x1.dtype) and _least(exponent) < 0:
+            raise LayerError(
+                "E0353",
+                f"{x1.dtype} to the power {exponent} gives fractions, which this type cannot hold",
+                help="convert first: cast(x, float32)",
+                input=0,
+            )
+        return super().infer(c, x1, x2)
+
+    def lower(self, b: Builder, x1: Tensor, x2: Tensor) -> Tensor:
+        """As numpy's, the common exponents have operators; whole ones multiply, which is exact for integers."""
+        array = literal(x2)
+        if array is not None and array.ndim == 0:
+            exponent = array.item()
+            if exponent == 0.5:
+                return b.op("Sqrt", x1)
+            if exponent == -1 and is_float(x1.dtype):
+                return b.op("Reciprocal", x1)
+            if exponent in (1, 2) or (is_integer(x1.dtype) and 1 <= exponent <= 64):
+                return _multiplied(b, x1, int(exponent))
+        raised = b.op("Pow", widened(b, x1), widened(b, x2))
+        return b.cast(raised, x1.dtype)
+
+
+def _least(value: object) -> float:
+    """The least number of nested tuples; 0 where there are none."""
+    if isinstance(value, (list, tuple)):
+        return min((_least(v) for v in value), default=0)
+    return value if isinstance(value, (int, float)) else 0
+
+
+def _multiplied(b: Builder, x: Tensor, exponent: int) -> Tensor:
+    """x to a whole power of at least 1, by squaring."""
+    result: Tensor | None = None
+    square = x
+    while True:
+        if exponent & 1:
+            result = square if result is None else b.op("Mul", result, square)
+        exponent >>= 1
+        if not exponent:
+            assert result is not None
+            return result
+        square = b.op("Mul", square, square)
 
 
 class maximum(Binary):
@@ -202,44 +229,3 @@ class minimum(Binary):
     keras = "ops.minimum"
     torch = "minimum"
     onnx = ("Min",)
-
-
-class matmul(Function):
-    """`x1 @ x2`: the matrix product over the last axis of x1 and the last but one of x2; leading axes broadcast."""
-
-    inputs = ("x1", "x2")
-    parameters = ("x1", "x2")
-    keras = "ops.matmul"
-    torch = "matmul"
-    onnx = ("MatMul",)
-
-    def infer(self, c: Context, x1: TensorType, x2: TensorType) -> TensorType:
-        dtype = same_dtype("matmul", x1, x2)
-        if not is_float(dtype) and dtype not in ("int32", "int64", "uint32", "uint64"):
-            raise LayerError("E0353", f"matmul is not defined for {dtype}", help="convert first: cast(x, float32)")
-        if not x1.rank or not x2.rank:
-            raise LayerError(
-                "E0354", f"matmul needs an axis at least, got {x1} and {x2}", input=0 if not x1.rank else 1
-            )
-        inner = x2.shape[-2] if x2.rank > 1 else x2.shape[0]
-        if c.facts.equal(x1.shape[-1], inner) is not Verdict.YES:
-            raise LayerError(
-                "E0351", f"matmul of {x1} and {x2}: the inner sizes {x1.shape[-1]} and {inner} are not equal", input=1
-            )
-        batch = broadcast(c, "matmul", x1.shape[:-2], x2.shape[:-2])
-        rows = x1.shape[-2:-1]
-        columns = x2.shape[-1:] if x2.rank > 1 else ()
-        return TensorType(dtype, (*batch, *rows, *columns))
-
-    def macs(self, inputs: tuple[TensorType, ...], outputs: tuple[TensorType, ...]) -> Dim:
-        count: Dim = inputs[0].shape[-1]
-        for size in outputs[0].shape:
-            count = count * size
-        return count
-
-    def lower(self, b: Builder, x1: Tensor, x2: Tensor) -> Tensor:
-        return b.matmul(x1, x2)
-
-
-if TYPE_CHECKING:
-    from archonnx.contract.dims import Dim

@@ -1,4 +1,4 @@
-"""What every tensor function shares: a layer whose inputs are arguments of a call, and numpy's rules of types and shapes."""
+"""What every tensor function shares: inputs that are arguments of a call, and numpy's rules of types and shapes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,19 @@ from typing import TYPE_CHECKING
 from archonnx.compiler.graph import TensorType
 from archonnx.compiler.layers.base import Layer, LayerError
 from archonnx.contract.dims import Verdict
+from archonnx.contract.dtypes import DTYPES
 
 if TYPE_CHECKING:
+    from archonnx.compiler.ir import Tensor
     from archonnx.compiler.layers.base import Context
+    from archonnx.compiler.lowering.builder import Builder
     from archonnx.contract.dims import Dim
+
+NUMBERS = ("float", "int", "uint")  # the kinds of dtypes that are calculated with
+EVERYTHING = (*NUMBERS, "bool")
+
+# What stands in for whole numbers that an operator does not take: sums, products and powers agree modulo their range.
+WIDER = {"int8": "int32", "int16": "int32", "uint8": "int32", "uint16": "int32", "uint32": "int64", "uint64": "int64"}
 
 
 class Function(Layer):
@@ -19,6 +28,19 @@ class Function(Layer):
 
     abstract = True
     masking = "drop"  # keras.ops pass no masks
+
+
+def need_kind(name: str, x: TensorType, kinds: Sequence[str], input: int = 0) -> None:
+    """E0353 where a function is not defined for the tensor's dtype."""
+    if DTYPES[x.dtype].kind in kinds:
+        return
+    if tuple(kinds) == ("bool",):
+        help = "it is for boolean tensors: compare first, x > 0"
+    elif "float" in kinds:
+        help = "convert it first: cast(x, float32)"
+    else:
+        help = "convert it first: cast(x, int64)"
+    raise LayerError("E0353", f"{name} is not defined for {x.dtype}", help=help, input=input)
 
 
 def same_dtype(name: str, *types: TensorType) -> str:
@@ -71,3 +93,66 @@ def broadcast(c: Context, name: str, *shapes: Sequence[Dim]) -> tuple[Dim, ...]:
             )
         result.append(chosen)
     return tuple(result)
+
+
+def axes_of(name: str, x: TensorType, axes: Sequence[int] | None, *, argument: str = "axis") -> list[int]:
+    """The axes that are meant, counted from 0, sorted; None stands for all. E0355: out of range or twice."""
+    if axes is None:
+        return list(range(x.rank))
+    for axis in axes:
+        if not -x.rank <= axis < x.rank:
+            raise LayerError("E0355", f"{name} over axis {axis} of {x}: it has {x.rank} axes", argument=argument)
+    places = sorted({a % x.rank for a in axes})
+    if len(places) != len(axes):
+        raise LayerError("E0355", f"{name} names an axis of {x} twice", argument=argument)
+    return places
+
+
+def agree(c: Context, name: str, a: Dim, b: Dim, what: str, *, input: int | None = None) -> None:
+    """E0351 where two sizes differ, E0352 where nothing says that they are equal."""
+    verdict = c.facts.equal(a, b)
+    if verdict is Verdict.YES:
+        return
+    if verdict is Verdict.NO:
+        raise LayerError("E0351", f"{name}: {what}, {a} and {b}, differ", input=input)
+    raise LayerError(
+        "E0352",
+        f"{name}: nothing says that {what}, {a} and {b}, are equal",
+        help=f"if they are always equal, say so first: require {a} == {b}",
+        input=input,
+    )
+
+
+def product(sizes: Sequence[Dim]) -> Dim:
+    """The number of elements of a shape."""
+    count: Dim = 1
+    for size in sizes:
+        count = count * size
+    return count
+
+
+def sizes_text(sizes: Sequence[Dim]) -> str:
+    """Sizes as Python writes a tuple: `(2, N)`, `(3,)`."""
+    return f"({', '.join(map(str, sizes))}{',' if len(sizes) == 1 else ''})"
+
+
+def result_types(b: Builder) -> list[TensorType]:
+    """The types that the current node's shape rule gave."""
+    assert b.node is not None, "a function is lowered for a node"
+    return [value.type for value in b.node.outputs]
+
+
+def widened(b: Builder, x: Tensor, *, ordered: bool = False) -> Tensor:
+    """The tensor in a dtype that every arithmetic operator takes; the caller casts the result back.
+
+    `ordered`: what is done with it depends on which number is larger, so that uint64 stays what it is.
+    """
+    return x if ordered and x.dtype == "uint64" else b.cast(x, WIDER.get(x.dtype, x.dtype))
+
+
+def steps(b: Builder, count: Dim) -> Tensor:
+    """0, 1, ... count - 1: int64 (count,)."""
+    if isinstance(count, int) and count <= 1024:
+        return b.ints(list(range(count)))
+    zero, one = b.constant(0, "int64"), b.constant(1, "int64")
+    return b.op("Range", zero, b.dim(count), one, result=TensorType("int64", (count,)))

@@ -1,10 +1,11 @@
-"""Operators of other domains, `custom("com.example", "Op")(alpha=1)`: their results' types are announced, not inferred."""
+"""Operators of other domains, `custom("com.example", "Op")(alpha=1)`: their results' types are announced."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from archonnx.compiler.functions.base import result_types
 from archonnx.compiler.graph import TensorType
 from archonnx.compiler.layers.base import Argument, Layer, LayerError
 from archonnx.compiler.layers.domains import Anything
@@ -35,7 +36,7 @@ class Custom(Layer):
 
     def lower(self, b: Builder, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
         given = {k: v for k, v in self.arguments.items() if v is not None}
-        return b.op(self.type_name, *inputs, result=[v.type for v in b.node.outputs], domain=self.domain, **given)
+        return b.op(self.type_name, *inputs, result=result_types(b), domain=self.domain, **given)
 
 
 def custom_operator(domain: str, name: str, attributes: Mapping[str, Any]) -> type[Layer]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from archonnx.compiler.functions.base import Function
-from archonnx.compiler.functions.reductions import axes_of
+from archonnx.compiler.functions.base import Function, axes_of, broadcast, result_types
 from archonnx.compiler.graph import TensorType
 from archonnx.compiler.layers.base import LayerError, arg
 from archonnx.compiler.layers.domains import Anything, Axis, Optional
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class getitem(Function):
-    """`x[index]`: whole numbers take an axis away, slices keep it, None makes one, `...` stands for all that is not named."""
+    """`x[index]`: numbers take an axis away, slices keep it, None makes one, `...` is all that is not named."""
 
     inputs = ("x",)
     parameters = ("x", "index")
@@ -57,7 +56,6 @@ class getitem(Function):
         return TensorType(x.dtype, tuple(shape))
 
     def lower(self, b: Builder, x: Tensor) -> Tensor:
-        assert b.node is not None
         entries = self.entries(x.type)
         sliced = [
             (e, a) for e, a in entries if isinstance(e, tuple) and e[1:] not in ((None, None, None), (None, None, 1))
@@ -83,20 +81,36 @@ def _kept(entries: list[tuple[Any, int]]) -> list[Any]:
     return [e for e, _ in entries if e is None or isinstance(e, tuple)]
 
 
+def _from_start(facts: Facts, x: TensorType, axis: int, bound: Dim) -> Dim:
+    """A position counted from the start: negative ones count from the end. E0357 where nothing tells the sign."""
+    if facts.at_least(bound, 0):
+        return bound
+    if facts.at_least(-bound, 1):
+        return x.shape[axis] + bound
+    raise LayerError(
+        "E0357",
+        f"index {bound} at axis {axis} of {x}: nothing says that it is at least 0, and below 0 it counts from the end",
+        help=f"if it always is, say so first: require {bound} >= 0",
+        argument="index",
+    )
+
+
 def _check_index(facts: Facts, x: TensorType, axis: int, index: Dim) -> None:
     """E0357 where an index is out of range, or where nothing says that it is in range."""
     size = x.shape[axis]
-    beyond = -index if isinstance(index, int) and index < 0 else index + 1
-    if facts.at_least(size - beyond, 0) and (isinstance(index, int) or facts.at_least(index, 0)):
+    place = _from_start(facts, x, axis, index)
+    if facts.at_least(place, 0) and facts.at_least(size - place, 1):
         return
     if isinstance(size, int) and isinstance(index, int):
         raise LayerError(
             "E0357", f"index {index} is out of range at axis {axis} of {x}", argument="index", input=0, axis=axis
         )
+    least = -index if facts.at_least(-index, 1) else index + 1
     raise LayerError(
         "E0357",
-        f"index {index} at axis {axis} of {x}: nothing says that {size} is at least {beyond}",
-        help=f"if it always is, say so first: require {size} >= {beyond}",
+        f"index {index} at axis {axis} of {x}: nothing says that {size} is at least {least}",
+        help=f"if it always is, say so first: require {size} >= {least}",
+        argument="index",
         input=0,
         axis=axis,
     )
@@ -111,28 +125,34 @@ def extent(facts: Facts, x: TensorType, axis: int, entry: tuple[Any, ...]) -> Di
         raise LayerError("E0357", f"a slice's step is a whole number and not 0, got {step}", argument="index")
     if all(b is None or isinstance(b, int) for b in (start, stop)) and isinstance(size, int):
         return len(range(*slice(start, stop, step).indices(size)))
-    low: Dim
-    high: Dim
-    if step > 0:
-        low = 0 if start is None else _clamp(facts, start, size)
-        high = size if stop is None else _clamp(facts, stop, size)
-        length = high - low
-    else:
-        low = size - 1 if start is None else _clamp(facts, start, size - 1)
-        high = -1 if stop is None else _clamp(facts, stop, size - 1)
-        length = low - high
+    least, most = (0, size) if step > 0 else (-1, size - 1)
+    first, last = (least, most) if step > 0 else (most, least)
+    low = first if start is None else _clamp(facts, _from_start(facts, x, axis, start), least, most)
+    high = last if stop is None else _clamp(facts, _from_start(facts, x, axis, stop), least, most)
+    length = high - low if step > 0 else low - high
     if not facts.at_least(length, 0):
         length = dim_max(0, length)
-    return facts.normalize(ceil_div(length, step if step > 0 else -step))
+    return facts.normalize(ceil_div(length, abs(step)))
 
 
-def _clamp(facts: Facts, bound: Dim, most: Dim) -> Dim:
-    """A bound as Python reads it: negative numbers count from the end, and none lies outside."""
-    if isinstance(bound, int) and bound < 0:
-        bound = most + bound
-    if not facts.at_least(bound, 0):
-        bound = dim_max(0, bound)
-    return bound if facts.at_least(most - bound, 0) else dim_min(bound, most)
+def _clamp(facts: Facts, place: Dim, least: Dim, most: Dim) -> Dim:
+    """A position held between two bounds, where it is not known to lie between them."""
+    if not facts.at_least(place - least, 0):
+        place = dim_max(least, place)
+    return place if facts.at_least(most - place, 0) else dim_min(place, most)
+
+
+def need_indices(name: str, indices: TensorType) -> None:
+    """E0353 where a tensor does not hold whole numbers."""
+    if not is_integer(indices.dtype):
+        raise LayerError(
+            "E0353", f"{name} needs whole numbers as indices, got {indices}", help="cast(indices, int64)", input=1
+        )
+
+
+def as_indices(b: Builder, x: Tensor) -> Tensor:
+    """Indices in a type that ONNX takes."""
+    return x if x.dtype in ("int32", "int64") else b.cast(x, "int64")
 
 
 class take(Function):
@@ -147,14 +167,48 @@ class take(Function):
     axis = arg(Optional(Axis()), default=None, doc="The axis; None: of all elements in order.")
 
     def infer(self, c: Context, x: TensorType, indices: TensorType) -> TensorType:
-        if not is_integer(indices.dtype) or indices.dtype not in ("int32", "int64"):
-            raise LayerError(
-                "E0353", f"take needs indices of int32 or int64, got {indices}", help="cast(indices, int64)", input=1
-            )
+        need_indices("take", indices)
         if self.axis is None:
             return TensorType(x.dtype, indices.shape)
         at = axes_of("take", x, (self.axis,))[0]
         return TensorType(x.dtype, (*x.shape[:at], *indices.shape, *x.shape[at + 1 :]))
 
     def lower(self, b: Builder, x: Tensor, indices: Tensor) -> Tensor:
+        indices = as_indices(b, indices)
         return b.gather(b.flatten_from(x, 0) if self.axis is None else x, indices, self.axis or 0)
+
+
+class take_along_axis(Function):
+    """Along an axis, for every place of the others, the entries at the indices of that place."""
+
+    inputs = ("x", "indices")
+    parameters = ("x", "indices", "axis")
+    index_inputs = ("indices",)
+    keras = "ops.take_along_axis"
+    torch = "take_along_dim"
+    onnx = ("GatherElements",)
+    axis = arg(Optional(Axis()), default=None, doc="The axis; None: of all elements in order, by indices of one axis.")
+
+    def infer(self, c: Context, x: TensorType, indices: TensorType) -> TensorType:
+        need_indices("take_along_axis", indices)
+        rank = 1 if self.axis is None else x.rank
+        if indices.rank != rank:
+            raise LayerError(
+                "E0354", f"take_along_axis of {x} by {indices}: the indices need {rank} axes, as many as x", input=1
+            )
+        if self.axis is None:
+            return TensorType(x.dtype, indices.shape)
+        at = axes_of("take_along_axis", x, (self.axis,))[0]
+        before = broadcast(c, "take_along_axis", x.shape[:at], indices.shape[:at])
+        after = broadcast(c, "take_along_axis", x.shape[at + 1 :], indices.shape[at + 1 :])
+        return TensorType(x.dtype, (*before, indices.shape[at], *after))
+
+    def lower(self, b: Builder, x: Tensor, indices: Tensor) -> Tensor:
+        if self.axis is None:
+            x = b.flatten_from(x, 0)
+        at = 0 if self.axis is None else self.axis % x.rank
+        result = result_types(b)[0]
+        head, tail = result.shape[:at], result.shape[at + 1 :]
+        x = b.expand(x, (*head, x.shape[at], *tail))
+        indices = b.expand(as_indices(b, indices), result.shape)
+        return b.op("GatherElements", x, indices, result=result, axis=at)

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from archonnx.compiler.functions.base import Function
+from archonnx.compiler.functions.base import NUMBERS, Function, axes_of, need_kind, product, widened
 from archonnx.compiler.graph import TensorType
-from archonnx.compiler.layers.base import LayerError, arg
+from archonnx.compiler.layers.base import arg
 from archonnx.compiler.layers.domains import Axes, Axis, Flag, Optional
-from archonnx.contract.dtypes import DTYPES
 
 if TYPE_CHECKING:
     from archonnx.compiler.ir import Tensor
     from archonnx.compiler.layers.base import Context
     from archonnx.compiler.lowering.builder import Builder
-
-
-def axes_of(name: str, x: TensorType, axes: Sequence[int] | None) -> list[int]:
-    """The axes that are meant, counted from 0, sorted; None stands for all. E0355: out of range or twice."""
-    if axes is None:
-        return list(range(x.rank))
-    for axis in axes:
-        if not -x.rank <= axis < x.rank:
-            raise LayerError("E0355", f"{name} over axis {axis} of {x}: it has {x.rank} axes", argument="axis")
-    places = sorted({a % x.rank for a in axes})
-    if len(places) != len(axes):
-        raise LayerError("E0355", f"{name} names an axis of {x} twice", argument="axis")
-    return places
 
 
 class Reduction(Function):
@@ -37,20 +22,19 @@ class Reduction(Function):
     inputs = ("x",)
     parameters = ("x", "axis", "keepdims")
     kind: ClassVar[str]  # of ONNX's Reduce...
-    kinds: ClassVar[tuple[str, ...]] = ("float", "int", "uint")
+    kinds: ClassVar[tuple[str, ...]] = NUMBERS
     axis = arg(Optional(Axes()), default=None, doc="The axis or axes to reduce; None: all.")
     keepdims = arg(Flag(), default=False, doc="Whether reduced axes stay, with size 1.")
 
     def infer(self, c: Context, x: TensorType) -> TensorType:
-        if DTYPES[x.dtype].kind not in self.kinds:
-            help = None if self.kinds == ("bool",) else "convert it first: cast(x, float32)"
-            raise LayerError("E0353", f"{self.type_name} is not defined for {x.dtype}", help=help, input=0)
+        need_kind(self.type_name, x, self.kinds)
         places = axes_of(self.type_name, x, self.axis)
         shape = [1 if a in places else d for a, d in enumerate(x.shape) if self.keepdims or a not in places]
         return TensorType(x.dtype, tuple(shape))
 
     def lower(self, b: Builder, x: Tensor) -> Tensor:
-        return b.reduce(self.kind, x, self.axis, self.keepdims)
+        wide = widened(b, x, ordered=self.kind in ("Max", "Min"))
+        return b.cast(b.reduce(self.kind, wide, self.axis, self.keepdims), x.dtype)
 
 
 class mean(Reduction):
@@ -114,7 +98,7 @@ class var(Reduction):
 
     kinds = ("float",)
     keras = "ops.var"
-    onnx = ("ReduceMean", "Sub", "Mul")
+    onnx: ClassVar[tuple[str, ...]] = ("ReduceMean", "Sub", "Mul")
 
     def lower(self, b: Builder, x: Tensor) -> Tensor:
         centred = b.op("Sub", x, b.reduce("Mean", x, self.axis, True), result=x.type)
@@ -170,10 +154,7 @@ class Extreme(Function):
     keepdims = arg(Flag(), default=False, doc="Whether the axis stays, with size 1.")
 
     def infer(self, c: Context, x: TensorType) -> TensorType:
-        if DTYPES[x.dtype].kind == "bool":
-            raise LayerError(
-                "E0353", f"{self.type_name} is not defined for bool", help="convert it first: cast(x, int32)"
-            )
+        need_kind(self.type_name, x, NUMBERS)
         places = axes_of(self.type_name, x, None if self.axis is None else (self.axis,))
         shape = [1 if a in places else d for a, d in enumerate(x.shape) if self.keepdims or a not in places]
         return TensorType("int64", tuple(shape))
@@ -185,7 +166,7 @@ class Extreme(Function):
             x, axis = b.flatten_from(x, 0), 0
         axis %= x.rank
         result = TensorType("int64", tuple(1 if a == axis else d for a, d in enumerate(x.shape)))
-        found = b.op(self.operator, x, result=result, axis=axis)
+        found = b.op(self.operator, widened(b, x, ordered=True), result=result, axis=axis)
         if self.keepdims:
             return found if self.axis is not None else b.reshape(found, (1,) * rank)
         return b.squeeze(found, [axis])
@@ -220,13 +201,7 @@ class Along(Function):
     axis = arg(Axis(), default=-1, doc="The axis.")
 
     def infer(self, c: Context, x: TensorType) -> TensorType:
-        if DTYPES[x.dtype].kind not in self.kinds:
-            raise LayerError(
-                "E0353",
-                f"{self.type_name} is not defined for {x.dtype}",
-                help="convert it first: cast(x, float32)",
-                input=0,
-            )
+        need_kind(self.type_name, x, self.kinds)
         axes_of(self.type_name, x, (self.axis,))
         return x
 
@@ -252,13 +227,26 @@ class log_softmax(Along):
     onnx = ("LogSoftmax",)
 
 
-class cumsum(Along):
-    """The sums of all elements up to each one along an axis."""
+class cumsum(Function):
+    """The sums of all elements up to each one along an axis, or in order where no axis is given."""
 
-    kinds = ("float", "int", "uint")
+    inputs = ("x",)
+    parameters = ("x", "axis")
     keras = "ops.cumsum"
     torch = "cumsum"
     onnx = ("CumSum",)
+    axis = arg(Optional(Axis()), default=None, doc="The axis; None: all axes as one.")
+
+    def infer(self, c: Context, x: TensorType) -> TensorType:
+        need_kind("cumsum", x, NUMBERS)
+        if self.axis is None:
+            return TensorType(x.dtype, (product(x.shape),))
+        axes_of("cumsum", x, (self.axis,))
+        return x
 
     def lower(self, b: Builder, x: Tensor) -> Tensor:
-        return b.op("CumSum", x, b.constant(self.axis % x.rank, "int64"), result=x.type)
+        if self.axis is None:
+            x = b.flatten_from(x, 0)
+        wide = widened(b, x)
+        at = 0 if self.axis is None else self.axis % x.rank
+        return b.cast(b.op("CumSum", wide, b.constant(at, "int64"), result=wide.type), x.dtype)

@@ -1,14 +1,13 @@
-"""Functions that move, join and cut: reshape, transpose, concat, stack, split and their kin."""
+"""Functions that change axes: reshape, transpose and its kin, expand_dims, squeeze, broadcast_to."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from archonnx.compiler.functions.base import Function, same_dtype
-from archonnx.compiler.functions.reductions import axes_of
+from archonnx.compiler.functions.base import Function, agree, axes_of, product, result_types, sizes_text
 from archonnx.compiler.graph import TensorType
 from archonnx.compiler.layers.base import LayerError, arg
-from archonnx.compiler.layers.domains import Axes, Axis, Either, Optional, Repeated, Shape, Whole
+from archonnx.compiler.layers.domains import Axes, Axis, Optional, Shape
 from archonnx.contract.dims import Expr, Verdict
 
 if TYPE_CHECKING:
@@ -18,28 +17,6 @@ if TYPE_CHECKING:
     from archonnx.compiler.layers.base import Context
     from archonnx.compiler.lowering.builder import Builder
     from archonnx.contract.dims import Dim
-
-
-def product(sizes: Sequence[Dim]) -> Dim:
-    """The number of elements of a shape."""
-    count: Dim = 1
-    for size in sizes:
-        count = count * size
-    return count
-
-
-def agree(c: Context, name: str, a: Dim, b: Dim, what: str) -> None:
-    """E0351 where two sizes differ, E0352 where nothing says that they are equal."""
-    verdict = c.facts.equal(a, b)
-    if verdict is Verdict.YES:
-        return
-    if verdict is Verdict.NO:
-        raise LayerError("E0351", f"{name}: {what}, {a} and {b}, differ")
-    raise LayerError(
-        "E0352",
-        f"{name}: nothing says that {what}, {a} and {b}, are equal",
-        help=f"if they are always equal, say so first: require {a} == {b}",
-    )
 
 
 class reshape(Function):
@@ -55,27 +32,33 @@ class reshape(Function):
     def infer(self, c: Context, x: TensorType) -> TensorType:
         total = product(x.shape)
         if -1 not in self.shape:
-            agree(c, f"reshape of {x} to {_text(self.shape)}", total, product(self.shape), "the numbers of elements")
+            agree(
+                c, f"reshape of {x} to {sizes_text(self.shape)}", total, product(self.shape), "the numbers of elements"
+            )
             return TensorType(x.dtype, tuple(self.shape))
         others = product([s for s in self.shape if s != -1])
-        if isinstance(others, int) and others == 0 or not c.facts.divisible(total, others):
+        if not c.facts.divisible(total, others):
+            help = None
+            if isinstance(total, Expr) or isinstance(others, Expr):
+                help = f"if they always are, say so first: require {_grouped(total)} % {_grouped(others)} == 0"
             raise LayerError(
                 "E0356",
-                f"reshape of {x} to {_text(self.shape)}: {total} elements are not known to be a multiple of {others}",
-                help=f"if they always are, say so first: require {total} % {others} == 0"
-                if isinstance(total, Expr)
-                else None,
+                f"reshape of {x} to {sizes_text(self.shape)}: "
+                f"{total} elements are not known to be a multiple of {others}",
+                help=help,
                 argument="shape",
             )
         rest = total // others
         return TensorType(x.dtype, tuple(rest if s == -1 else s for s in self.shape))
 
     def lower(self, b: Builder, x: Tensor) -> Tensor:
-        return b.reshape(x, b.node.outputs[0].type.shape)
+        return b.reshape(x, result_types(b)[0].shape)
 
 
-def _text(shape: Sequence[Dim]) -> str:
-    return f"({', '.join(map(str, shape))})"
+def _grouped(dim: Dim) -> str:
+    """A size as a factor is written: in brackets where it is more than a number or a name."""
+    text = str(dim)
+    return text if text.isalnum() else f"({text})"
 
 
 class transpose(Function):
@@ -92,7 +75,7 @@ class transpose(Function):
         return list(range(rank))[::-1] if self.axes is None else [a % rank for a in self.axes]
 
     def infer(self, c: Context, x: TensorType) -> TensorType:
-        axes_of("transpose", x, self.axes)
+        axes_of("transpose", x, self.axes, argument="axes")
         if self.axes is not None and len(self.axes) != x.rank:
             raise LayerError("E0355", f"transpose of {x} names {len(self.axes)} axes of {x.rank}", argument="axes")
         return TensorType(x.dtype, tuple(x.shape[a] for a in self.permutation(x.rank)))
@@ -118,8 +101,41 @@ class swapaxes(Function):
         return order
 
     def infer(self, c: Context, x: TensorType) -> TensorType:
-        axes_of("swapaxes", x, (self.axis1,))
-        axes_of("swapaxes", x, (self.axis2,))
+        axes_of("swapaxes", x, (self.axis1,), argument="axis1")
+        axes_of("swapaxes", x, (self.axis2,), argument="axis2")
+        return TensorType(x.dtype, tuple(x.shape[a] for a in self.permutation(x.rank)))
+
+    def lower(self, b: Builder, x: Tensor) -> Tensor:
+        return b.transpose(x, self.permutation(x.rank))
+
+
+class moveaxis(Function):
+    """Axes moved to other places; the others keep their order."""
+
+    inputs = ("x",)
+    parameters = ("x", "source", "destination")
+    keras = "ops.moveaxis"
+    torch = "movedim"
+    onnx = ("Transpose",)
+    source = arg(Axes(), doc="The axis or axes to move.")
+    destination = arg(Axes(), doc="Where each of them stands in the result.")
+
+    def validate(self) -> None:
+        if len(self.source) != len(self.destination):
+            raise LayerError(
+                "E0355",
+                f"moveaxis moves {len(self.source)} axes to {len(self.destination)} places",
+                argument="destination",
+            )
+
+    def permutation(self, rank: int) -> list[int]:
+        moved = {d % rank: s % rank for s, d in zip(self.source, self.destination, strict=True)}
+        rest = iter(a for a in range(rank) if a not in moved.values())
+        return [moved[place] if place in moved else next(rest) for place in range(rank)]
+
+    def infer(self, c: Context, x: TensorType) -> TensorType:
+        axes_of("moveaxis", x, self.source, argument="source")
+        axes_of("moveaxis", x, self.destination, argument="destination")
         return TensorType(x.dtype, tuple(x.shape[a] for a in self.permutation(x.rank)))
 
     def lower(self, b: Builder, x: Tensor) -> Tensor:
@@ -175,117 +191,28 @@ class squeeze(Function):
         return b.squeeze(x, self.places(x.shape))
 
 
-class concat(Function):
-    """Tensors one after another along an axis."""
-
-    inputs = ("*tensors",)
-    parameters = ("tensors", "axis")
-    keras = "ops.concatenate"
-    torch = "concat"
-    onnx = ("Concat",)
-    axis = arg(Axis(), default=0, doc="The axis.")
-
-    def infer(self, c: Context, *tensors: TensorType) -> TensorType:
-        first = tensors[0]
-        dtype = same_dtype(self.type_name, *tensors)
-        places = axes_of(self.type_name, first, (self.axis,))
-        size: Dim = 0
-        for i, one in enumerate(tensors):
-            if one.rank != first.rank:
-                raise LayerError("E0354", f"{self.type_name} of {first} and {one}: the ranks differ", input=i)
-            for axis, (a, b) in enumerate(zip(first.shape, one.shape, strict=True)):
-                if axis not in places:
-                    agree(
-                        c,
-                        f"{self.type_name} of {first} and {one} along axis {places[0]}",
-                        a,
-                        b,
-                        f"the sizes of axis {axis}",
-                    )
-            size = size + one.shape[places[0]]
-        return TensorType(dtype, tuple(size if a in places else d for a, d in enumerate(first.shape)))
-
-    def lower(self, b: Builder, *tensors: Tensor) -> Tensor:
-        return b.concat(tensors, self.axis)
-
-
-class concatenate(concat):
-    """Tensors one after another along an axis: numpy's name for concat."""
-
-
-class stack(Function):
-    """Tensors of one shape along a new axis."""
-
-    inputs = ("*tensors",)
-    parameters = ("tensors", "axis")
-    keras = "ops.stack"
-    torch = "stack"
-    onnx = ("Unsqueeze", "Concat")
-    axis = arg(Axis(), default=0, doc="Where in the result the new axis stands.")
-
-    def infer(self, c: Context, *tensors: TensorType) -> TensorType:
-        first = tensors[0]
-        dtype = same_dtype("stack", *tensors)
-        if not -first.rank - 1 <= self.axis <= first.rank:
-            raise LayerError(
-                "E0355", f"stack of {first} at axis {self.axis}: the result has {first.rank + 1} axes", argument="axis"
-            )
-        for i, one in enumerate(tensors):
-            if one.rank != first.rank:
-                raise LayerError("E0354", f"stack of {first} and {one}: the ranks differ", input=i)
-            for axis, (a, b) in enumerate(zip(first.shape, one.shape, strict=True)):
-                agree(c, f"stack of {first} and {one}", a, b, f"the sizes of axis {axis}")
-        at = self.axis % (first.rank + 1)
-        return TensorType(dtype, (*first.shape[:at], len(tensors), *first.shape[at:]))
-
-    def lower(self, b: Builder, *tensors: Tensor) -> Tensor:
-        at = self.axis % (tensors[0].rank + 1)
-        return b.concat([b.expand_dims(t, [at]) for t in tensors], at)
-
-
-class split(Function):
-    """Pieces along an axis: as many equal ones as a number says, or cut at the places of a list."""
+class broadcast_to(Function):
+    """The tensor repeated along axes of size 1, and along new ones before them, to a shape."""
 
     inputs = ("x",)
-    parameters = ("x", "indices_or_sections", "axis")
-    keras = "ops.split"
-    torch = "tensor_split"
-    onnx = ("Split",)
-    indices_or_sections = arg(
-        Either(Whole(1), Repeated(Whole(0, symbolic=True), alone=False)), doc="How many pieces, or where to cut."
-    )
-    axis = arg(Axis(), default=0, doc="The axis.")
+    parameters = ("x", "shape")
+    keras = "ops.broadcast_to"
+    torch = "broadcast_to"
+    onnx = ("Expand",)
+    shape = arg(Shape(rest=False), doc="The shape of the result.")
 
-    def sizes(self, c: Context, x: TensorType) -> list[Dim]:
-        size = x.shape[self.axis]
-        cuts = self.indices_or_sections
-        if isinstance(cuts, int):
-            if not c.facts.divisible(size, cuts):
-                raise LayerError(
-                    "E0356",
-                    f"split of {x} into {cuts}: nothing says that {size} is a multiple of {cuts}",
-                    help=f"if it always is, say so first: require {size} % {cuts} == 0"
-                    if isinstance(size, Expr)
-                    else None,
-                    argument="indices_or_sections",
-                )
-            return [c.facts.normalize(size // cuts)] * cuts
-        edges: list[Dim] = [0, *cuts, size]
-        made: list[Dim] = []
-        for low, high in zip(edges, edges[1:], strict=False):
-            if not c.facts.at_least(high - low, 0):
-                raise LayerError(
-                    "E0356",
-                    f"split of {x} at {_text(cuts)}: {high} is not known to come after {low}",
-                    argument="indices_or_sections",
-                )
-            made.append(c.facts.normalize(high - low))
-        return made
+    def infer(self, c: Context, x: TensorType) -> TensorType:
+        if x.rank > len(self.shape):
+            raise LayerError(
+                "E0354",
+                f"broadcast_to of {x} to {sizes_text(self.shape)}: a shape of fewer axes",
+                argument="shape",
+            )
+        what = f"broadcast_to of {x} to {sizes_text(self.shape)}"
+        for old, new in zip(x.shape, self.shape[len(self.shape) - x.rank :], strict=True):
+            if old != 1:  # only a 1 stretches, and only to what is asked for
+                agree(c, what, old, new, "the sizes of an axis")
+        return TensorType(x.dtype, tuple(self.shape))
 
-    def infer(self, c: Context, x: TensorType) -> tuple[TensorType, ...]:
-        at = axes_of("split", x, (self.axis,))[0]
-        return tuple(TensorType(x.dtype, (*x.shape[:at], s, *x.shape[at + 1 :])) for s in self.sizes(c, x))
-
-    def lower(self, b: Builder, x: Tensor) -> tuple[Tensor, ...]:
-        at = self.axis % x.rank
-        return b.split(x, [v.type.shape[at] for v in b.node.outputs], at)
+    def lower(self, b: Builder, x: Tensor) -> Tensor:
+        return b.expand(x, self.shape)

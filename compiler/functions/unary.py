@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, ClassVar
 
-from archonnx.compiler.functions.base import Function
+from archonnx.compiler.functions.base import NUMBERS, Function, need_kind
 from archonnx.compiler.graph import TensorType
-from archonnx.compiler.layers.base import LayerError
-from archonnx.contract.dtypes import DTYPES
 
 if TYPE_CHECKING:
     from archonnx.compiler.ir import Tensor
@@ -26,9 +25,7 @@ class Unary(Function):
     boolean: ClassVar[bool] = False  # whether the result is bool
 
     def infer(self, c: Context, x: TensorType) -> TensorType:
-        if DTYPES[x.dtype].kind not in self.kinds:
-            help = "convert it first: cast(x, float32)" if "float" in self.kinds else "it is for boolean tensors"
-            raise LayerError("E0353", f"{self.type_name} is not defined for {x.dtype}", help=help, input=0)
+        need_kind(self.type_name, x, self.kinds)
         return TensorType("bool" if self.boolean else x.dtype, x.shape)
 
     def lower(self, b: Builder, x: Tensor) -> Tensor:
@@ -60,6 +57,26 @@ class log(Unary):
     keras = "ops.log"
     torch = "log"
     onnx = ("Log",)
+
+
+class log2(Unary):
+    """The logarithm to base 2 of every element."""
+
+    keras = "ops.log2"
+    torch = "log2"
+    onnx = ("Log", "Div")
+    base: ClassVar[float] = 2.0
+
+    def lower(self, b: Builder, x: Tensor) -> Tensor:
+        return b.op("Div", b.op("Log", x, result=x.type), b.like(x, math.log(self.base)), result=x.type)
+
+
+class log10(log2):
+    """The logarithm to base 10 of every element."""
+
+    keras = "ops.log10"
+    torch = "log10"
+    base = 10.0
 
 
 class erf(Unary):
@@ -105,6 +122,51 @@ class tanh(Unary):
     keras = "ops.tanh"
     torch = "tanh"
     onnx = ("Tanh",)
+
+
+class arcsin(Unary):
+    """The angle in radians whose sine each element is."""
+
+    operator = "Asin"
+    keras = "ops.arcsin"
+    torch = "asin"
+    onnx = ("Asin",)
+
+
+class arccos(Unary):
+    """The angle in radians whose cosine each element is."""
+
+    operator = "Acos"
+    keras = "ops.arccos"
+    torch = "acos"
+    onnx = ("Acos",)
+
+
+class arctan(Unary):
+    """The angle in radians whose tangent each element is."""
+
+    operator = "Atan"
+    keras = "ops.arctan"
+    torch = "atan"
+    onnx = ("Atan",)
+
+
+class sinh(Unary):
+    """The hyperbolic sine of every element."""
+
+    operator = "Sinh"
+    keras = "ops.sinh"
+    torch = "sinh"
+    onnx = ("Sinh",)
+
+
+class cosh(Unary):
+    """The hyperbolic cosine of every element."""
+
+    operator = "Cosh"
+    keras = "ops.cosh"
+    torch = "cosh"
+    onnx = ("Cosh",)
 
 
 class sigmoid(Unary):
@@ -185,7 +247,7 @@ class abs(Unary):
     """The absolute value of every element."""
 
     operator = "Abs"
-    kinds = ("float", "int", "uint")
+    kinds = NUMBERS
     keras = "ops.abs"
     torch = "abs"
     onnx = ("Abs",)
@@ -195,7 +257,7 @@ class sign(Unary):
     """-1, 0 or 1: the sign of every element."""
 
     operator = "Sign"
-    kinds = ("float", "int", "uint")
+    kinds = NUMBERS
     keras = "ops.sign"
     torch = "sign"
     onnx = ("Sign",)
@@ -204,7 +266,7 @@ class sign(Unary):
 class square(Unary):
     """x * x of every element."""
 
-    kinds = ("float", "int", "uint")
+    kinds = NUMBERS
     keras = "ops.square"
     torch = "square"
     onnx = ("Mul",)
@@ -221,6 +283,17 @@ class negative(Unary):
     keras = "ops.negative"
     torch = "neg"
     onnx = ("Neg",)
+
+
+class positive(Unary):
+    """`+x`: the tensor itself."""
+
+    kinds = NUMBERS
+    keras = "ops.positive"
+    torch = "positive"
+
+    def lower(self, b: Builder, x: Tensor) -> Tensor:
+        return b.identity(x)
 
 
 class isnan(Unary):
@@ -241,14 +314,3 @@ class isinf(Unary):
     keras = "ops.isinf"
     torch = "isinf"
     onnx = ("IsInf",)
-
-
-class logical_not(Unary):
-    """`~x` of a boolean tensor."""
-
-    operator = "Not"
-    kinds = ("bool",)
-    boolean = True
-    keras = "ops.logical_not"
-    torch = "logical_not"
-    onnx = ("Not",)

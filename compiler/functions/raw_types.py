@@ -1,0 +1,167 @@
+"""The types of a raw operator's results: its schema's constraints, then onnx's own shape inference on this one node."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from archonnx.compiler.graph import TensorType
+from archonnx.compiler.layers.base import LayerError
+from archonnx.contract.dtypes import BY_ONNX, DTYPES
+
+if TYPE_CHECKING:
+    from archonnx.compiler.functions.raw import Raw
+    from archonnx.compiler.layers.base import Context
+    from archonnx.contract.dims import Dim
+
+ENDLESS = 2**31 - 1  # what a schema says where it takes any number
+
+
+def infer_with_onnx(layer: Raw, c: Context, inputs: tuple[TensorType | None, ...]) -> tuple[TensorType, ...]:
+    """The results' types; sizes that onnx cannot tell are those announced, else new symbols.
+
+    LayerError E0905 where onnx refuses the inputs; E0906 where it cannot tell the rank and no type is announced.
+    """
+    import onnx
+
+    schema = onnx.defs.get_schema(layer.type_name, c.opset, "")
+    _check_dtypes(schema, inputs)
+    count = _result_count(schema, c.results, layer.arguments.get("num_outputs"))
+    names = ["" if t is None else f"i{k}" for k, t in enumerate(inputs)]
+    results = [f"o{k}" for k in range(count)]
+    symbols: dict[str, Dim] = {}
+    kinds: dict[str, Any] = {}
+    data: dict[str, Any] = {}
+    for k, kind in enumerate(inputs):
+        if kind is None:
+            continue
+        kinds[names[k]] = onnx.helper.make_tensor_type_proto(
+            DTYPES[kind.dtype].onnx, [_named(c.facts.normalize(size), symbols) for size in kind.shape]
+        )
+        value = c.constant(k)
+        if value is not None:
+            import numpy as np
+
+            array = np.asarray(value, dtype=onnx.helper.tensor_dtype_to_np_dtype(DTYPES[kind.dtype].onnx))
+            data[names[k]] = onnx.numpy_helper.from_array(array, names[k])
+    node = onnx.helper.make_node(layer.type_name, names, results, **_protos(layer.attributes()))
+    try:
+        found = onnx.shape_inference.infer_node_outputs(
+            schema, node, kinds, data, opset_imports=[onnx.helper.make_opsetid("", c.opset)]
+        )
+    except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError, RuntimeError) as error:
+        raise LayerError("E0905", f"ONNX refuses {_call(layer.type_name, inputs)}: {_reason(error)}") from None
+    announced = c.announced if count == 1 else None
+    return tuple(_type(found.get(name), layer, c, symbols, announced) for name in results)
+
+
+def _named(size: Dim, symbols: dict[str, Dim]) -> int | str:
+    """A size as onnx takes it: a number, or a name that stands for every size equal to this one."""
+    if isinstance(size, int):
+        return size
+    for name, known in symbols.items():
+        if known == size:
+            return name
+    name = f"d{len(symbols)}"
+    symbols[name] = size
+    return name
+
+
+def _call(name: str, inputs: tuple[TensorType | None, ...]) -> str:
+    return f"{name} of {', '.join('None' if t is None else str(t) for t in inputs)}"
+
+
+def _reason(error: Exception) -> str:
+    """The sentence of an error of onnx's, without what stands around it."""
+    text = str(error).strip().splitlines()[-1]
+    return re.sub(r"^((\[[^\]]*\]|\([^)]*\))[: ]*)+", "", text).rstrip(". ")
+
+
+def _check_dtypes(schema: Any, inputs: tuple[TensorType | None, ...]) -> None:
+    """E0905 where a dtype is none of its port's, or two ports that share a type variable have two dtypes."""
+    import onnx
+
+    ports = list(schema.inputs)
+    bound: dict[str, str] = {}
+    for k, kind in enumerate(inputs):
+        if kind is None or not ports:
+            continue
+        port = ports[min(k, len(ports) - 1)]
+        if _spelling(kind.dtype) not in port.types:
+            known = {_spelling(name): name for name in DTYPES}
+            wanted = ", ".join(known[t] for t in sorted(port.types) if t in known)
+            raise LayerError(
+                "E0905",
+                f"ONNX refuses {_call(schema.name, inputs)}: {port.name} is one of {wanted}",
+                help="convert it: cast(x, float32)" if "float32" in wanted.split(", ") else None,
+                input=k,
+            )
+        variadic = port.option == onnx.defs.OpSchema.FormalParameterOption.Variadic
+        if (variadic and not port.is_homogeneous) or "(" in port.type_str:
+            continue
+        first = bound.setdefault(port.type_str, kind.dtype)
+        if first != kind.dtype:
+            raise LayerError(
+                "E0905",
+                f"ONNX refuses {_call(schema.name, inputs)}: {port.name} is {kind.dtype} beside {first}",
+                help=f"convert one of them: cast(x, {first})",
+                input=k,
+            )
+
+
+def _spelling(dtype: str) -> str:
+    """The dtype as schemas write it: `tensor(float)`."""
+    return f"tensor({ {'float32': 'float', 'float64': 'double'}.get(dtype, dtype) })"
+
+
+def _result_count(schema: Any, wanted: int | None, said: Any) -> int:
+    """How many results are meant: what is unpacked, else what an attribute says, else those that are always there."""
+    least, most = max(1, schema.min_output), schema.max_output
+    if wanted is None:
+        return said if isinstance(said, int) else least
+    if not least <= wanted <= most:
+        text = f"{least} or more" if most >= ENDLESS else f"{least} to {most}" if most > least else str(least)
+        raise LayerError("E0608", f"{schema.name} gives {text} results, {wanted} are unpacked")
+    return wanted
+
+
+def tensor_attribute(value: Any) -> Any:
+    """Nested lists as the array of an attribute: whole numbers int64, fractions float32, as constants are."""
+    import numpy as np
+
+    array = np.asarray(value)
+    return array.astype(np.float32) if array.dtype.kind == "f" else array
+
+
+def _protos(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Attributes as onnx.helper takes them: arrays as tensors."""
+    import numpy as np
+    import onnx
+
+    return {k: onnx.numpy_helper.from_array(v) if isinstance(v, np.ndarray) else v for k, v in attributes.items()}
+
+
+def _type(proto: Any, layer: Raw, c: Context, symbols: dict[str, Dim], announced: TensorType | None) -> TensorType:
+    known = proto is not None and proto.HasField("tensor_type")
+    if not known or not proto.tensor_type.elem_type or not proto.tensor_type.HasField("shape"):
+        if announced is not None:
+            return announced
+        raise LayerError(
+            "E0906",
+            f"ONNX cannot tell what {layer.type_name} gives here",
+            help=f"announce it: y: float32[N, K] = x -> onnx.{layer.type_name}(...)",
+        )
+    dtype = BY_ONNX.get(proto.tensor_type.elem_type)
+    if dtype is None:
+        raise LayerError("E0905", f"{layer.type_name} gives a type that the language has no name for")
+    shape: list[Dim] = []
+    for axis, dim in enumerate(proto.tensor_type.shape.dim):
+        if dim.HasField("dim_value"):
+            shape.append(int(dim.dim_value))
+        elif dim.dim_param in symbols:
+            shape.append(symbols[dim.dim_param])
+        elif announced is not None and len(announced.shape) > axis:
+            shape.append(announced.shape[axis])
+        else:
+            shape.append(c.symbol("size"))
+    return TensorType(dtype.name, tuple(shape))
