@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, zip_longest
 
 from archonnx.compiler.analysis.counterparts import torch_parameters
 from archonnx.compiler.analysis.matching import Difference, Matching
@@ -93,7 +93,7 @@ def compare(summary: Summary, reference: ReferenceSummary) -> Comparison:
 def _leaves(reference: ReferenceSummary) -> tuple[list[ReferenceRow], int]:
     """Rows of layers, and the parameters of containers' own (torchinfo prints them in the container's row)."""
     leaves, own = [], 0
-    for row, following in zip(reference.rows, [*reference.rows[1:], None], strict=True):
+    for row, following in zip_longest(reference.rows, reference.rows[1:]):
         if following is not None and following.depth > row.depth:
             own += (row.parameters or 0) if reference.tool == "torchinfo" else 0
         elif row.type != "InputLayer" and not row.shared:

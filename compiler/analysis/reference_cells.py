@@ -8,11 +8,11 @@ from typing import NamedTuple
 from archonnx.compiler.analysis.reference import Dimension
 
 ELLIPSES = ("…", "...")
-COUNT = re.compile(r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.0+)?(?![\d.])")
+COUNT = re.compile(r"(?:\d{1,3}(?:,\d{3}){1,9}|\d{1,30})(?:\.0+)?(?![\d.])")
 WORDS_WITHOUT_SHAPE = ("multiple", "unused", "?", "--", "-", "")
 # A shape begins with its brackets and a dimension, an empty tuple, or the key of a dictionary of shapes.
 SHAPE_START = re.compile(
-    r"(?<![\w(\[{])(?:multiple|unused)\b|(?<=\s)\?(?=\s|$)|(?:\{\s*'?\w[\w.]*'?:\s*)?[\[({]*[\[(](?:None\b|\d+[,)\]]|\))"
+    r"(?<![\w(\[{])(?:multiple|unused)\b|(?<=\s)\?(?=\s|$)|(?:\{\s*'?\w[\w.]*'?:\s*)?[\[({]{0,7}[\[(](?:None\b|\d+[,)\]]|\))"
 )
 SHAPE_TOKEN = re.compile(r"\s*(?:None|No?n?(?=\s|\d|$)|\d{1,3}(?:,\d{3})+(?=\s)|\d+|[\[\](){},]|'?\w[\w.]*'?:)")
 
@@ -75,21 +75,31 @@ def parse_shapes(cell: str) -> Shapes | None:
         return None
     if re.search(r"[\dNone]\s+[\dN]", text):
         return None  # two sizes without a comma
-    found: list[tuple[Dimension, ...]] = []
+    found: list[tuple[Dimension, ...] | None] = []
     end = 0
     for match in re.finditer(r"[(\[]([^()\[\]{}]*)[)\]]", text):
         if match.group(1).strip(" ,") or match.group(0) == "()":
-            sizes = [size.strip() for size in match.group(1).split(",")]
-            found.append(tuple(None if s == "None" else int(s) for s in sizes if s))
+            found.append(_sizes(match.group(1).split(",")))
         end = match.end()
     rest = text[end:]
     opened = max(rest.rfind("("), rest.rfind("["))
     if opened >= 0:
-        sizes = [size.strip() for size in rest[opened + 1 :].split(",")[:-1]]
-        if any(sizes):
-            found.append(tuple(None if s == "None" else int(s) for s in sizes if s))
+        sizes = rest[opened + 1 :].split(",")[:-1]
+        if any(size.strip() for size in sizes):
+            found.append(_sizes(sizes))
+    shapes = tuple(shape for shape in found if shape is not None)
+    if len(shapes) < len(found):
+        return None
     cut = cut or opened >= 0 or balance(text) > 0
-    return Shapes(tuple(found), cut)
+    return Shapes(shapes, cut)
+
+
+def _sizes(texts: list[str]) -> tuple[Dimension, ...] | None:
+    """Sizes between commas, None among them; None for all where one is neither."""
+    sizes = [size.strip() for size in texts if size.strip()]
+    if not all(re.fullmatch(r"None|\d{1,30}", size) for size in sizes):
+        return None
+    return tuple(None if size == "None" else int(size) for size in sizes)
 
 
 def parse_count(cell: str) -> int | None:

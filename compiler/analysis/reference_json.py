@@ -13,9 +13,11 @@ def read(text: str, name: str) -> ReferenceSummary:
     try:
         data = json.loads(text.lstrip("\ufeff"))
     except json.JSONDecodeError as error:
-        raise ReferenceTextError(
-            name, error.lineno, f"expected JSON as `summary --format json` prints it: {error.msg}"
-        ) from error
+        message = f"expected JSON as `summary --format json` prints it: {error.msg}"
+        raise ReferenceTextError(name, error.lineno, message) from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, thousands of brackets
+        message = "expected JSON as `summary --format json` prints it: a number or the nesting is too long"
+        raise ReferenceTextError(name, None, message) from error
 
     def entry(value: Any, key: str, kind: type, where: str) -> Any:
         if not isinstance(value, dict) or not isinstance(value.get(key), kind):

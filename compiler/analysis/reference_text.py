@@ -6,6 +6,7 @@ import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from archonnx.compiler.analysis.reference import ReferenceTextError
@@ -102,7 +103,7 @@ def _unwrap(lines: list[Line]) -> list[Line]:
     """Join what a terminal narrower than the table broke: its rules betray it, each goes on in the next line."""
     broken = {
         len(line.text)
-        for line, following in zip(lines, lines[1:], strict=False)
+        for line, following in pairwise(lines)
         if re.fullmatch(r"_+|=+", line.text)
         and line.text.startswith(following.text)
         and 0 < len(following.text) < len(line.text)

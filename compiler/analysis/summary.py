@@ -153,7 +153,10 @@ def _port(name: str, tensor: TensorType, bindings: Mapping[str, int] | None) -> 
 def _rows(graph: LayerGraph, bound: Mapping[str, int], shown: Mapping[str, int]) -> tuple[list[LayerRow], Dim]:
     """A row for each layer. Weights count in the first layer that has them; MACs add up over a layer's applications."""
     uses: dict[int, list[Node]] = defaultdict(list)
-    for node in _shown(graph):
+    hidden = _hidden(graph)
+    for node in graph.nodes:
+        if id(node) in hidden:
+            continue
         uses[id(node.layer)].append(node)
     inputs = {id(given.value): f"{given.name}[0][0]" for given in graph.inputs}
     counted: set[int] = set()
@@ -168,7 +171,7 @@ def _rows(graph: LayerGraph, bound: Mapping[str, int], shown: Mapping[str, int])
         for node in applied:
             macs = macs + node_macs(node, bound)
         total = total + macs
-        read = [value for node in applied for value in _read(node)]
+        read = [value for node in applied for value in _read(node, hidden)]
         rows.append(
             LayerRow(
                 path=first.path,
@@ -196,19 +199,22 @@ def _rows(graph: LayerGraph, bound: Mapping[str, int], shown: Mapping[str, int])
     return rows, total
 
 
-def _constant(node: Node) -> bool:
-    """A number or a nested list in the source: it reads nothing and holds no weight, and is no layer to anybody."""
-    return not node.layer.weights and all(value is None for value in node.inputs)
+def _hidden(graph: LayerGraph) -> set[int]:
+    """The ids of nodes that are no layers to anybody: constants, and `embed.kernel`, a weight counted before."""
+    hidden: set[int] = set()
+    seen: set[int] = set()
+    for node in graph.nodes:
+        weights = {id(weight) for weight in node.layer.weights.values()}
+        if weights <= seen and all(value is None for value in node.inputs):
+            hidden.add(id(node))
+        seen |= weights
+    return hidden
 
 
-def _shown(graph: LayerGraph) -> list[Node]:
-    return [node for node in graph.nodes if not _constant(node)]
-
-
-def _read(node: Node) -> list[Value]:
-    """What an application reads, but for constants."""
+def _read(node: Node, hidden: set[int]) -> list[Value]:
+    """What an application reads of inputs and of layers that are shown."""
     given = [value for value in node.inputs if value is not None]
-    return [value for value in given if value.producer is None or not _constant(value.producer)]
+    return [value for value in given if value.producer is None or id(value.producer) not in hidden]
 
 
 def _activation(node: Node) -> str | None:
@@ -221,7 +227,8 @@ def _order(graph: LayerGraph) -> tuple[tuple[int, ...], bool]:
     from archonnx.compiler.analysis.order import is_chain, keras_order
 
     count = len(graph.inputs)
-    shown = _shown(graph)
+    hidden = _hidden(graph)
+    shown = [node for node in graph.nodes if id(node) not in hidden]
     application = {id(node): count + number for number, node in enumerate(shown)}
     source = {id(given.value): number for number, given in enumerate(graph.inputs)}
     layers: dict[int, int] = {}
@@ -232,10 +239,10 @@ def _order(graph: LayerGraph) -> tuple[tuple[int, ...], bool]:
         return source[id(value)] if value.producer is None else application[id(value.producer)]
 
     for node in shown:
-        parents.append([maker(value) for value in _read(node)])
+        parents.append([maker(value) for value in _read(node, hidden)])
         layer_of.append(layers.setdefault(id(node.layer), count + len(layers)))
     ends = [output.value for output in graph.outputs]
-    made = [maker(value) for value in ends if value.producer is None or not _constant(value.producer)]
+    made = [maker(value) for value in ends if value.producer is None or id(value.producer) not in hidden]
     order = keras_order(parents, layer_of, made, range(count))
     return tuple(order), is_chain(parents, layer_of)
 

@@ -88,6 +88,9 @@ model outer():
     output y
 """
 
+KERAS = "Layer (type)  Output Shape  Param #\n===\n"
+TORCH = "Layer (type:depth-idx)  Output Shape  Param #\n===\n"
+
 
 def against(text: str, name: str) -> Comparison:
     return compare(archonnx.compile(text=text).summary(), read_reference_file(DATA / f"{name}.txt"))
@@ -172,7 +175,8 @@ def test_first_difference_first_with_both_places() -> None:
     )
     found = changed(
         'defaults Conv2D(padding="same")\n\nmodel DNN():\n    input image: float32[N, 256, 256, 3]\n'
-        "    for filters in [256, 128, 64]:\n        Conv2D(filters, 3)\n        MaxPooling2D(2)\n    Flatten()\n    Dense(64)\n    Dense(10)\n",
+        "    for filters in [256, 128, 64]:\n        Conv2D(filters, 3)\n        MaxPooling2D(2)\n"
+        "    Flatten()\n    Dense(64)\n    Dense(10)\n",
         text,
     )
     assert found.render() == (
@@ -204,7 +208,7 @@ def test_dropout_is_no_difference() -> None:
 
 def test_an_activation_may_be_a_row_there_and_an_argument_here() -> None:
     text = 'model m():\n    input x: float32[N, 4]\n    Dense(2, activation="{}")\n    output y\n'
-    rows = "Layer (type)  Output Shape  Param #\n===\ndense (Dense)  (None, 2)  10\nre_lu (ReLU)  (None, 2)  0\n===\nTotal params: 10\n"
+    rows = KERAS + "dense (Dense)  (None, 2)  10\nre_lu (ReLU)  (None, 2)  0\n===\nTotal params: 10\n"
     assert changed(text.format("relu"), rows).agrees
     assert kinds(changed(text.format("tanh"), rows)) == ["missing"]
     assert kinds(changed(text.replace(', activation="{}"', ""), rows)) == ["missing"]
@@ -212,8 +216,8 @@ def test_an_activation_may_be_a_row_there_and_an_argument_here() -> None:
 
 def test_a_layer_of_ours_too_many_is_a_difference_to_keras_and_not_to_torchinfo() -> None:
     text = "model m():\n    input x: float32[N, 4]\n    Dense(2)\n    output y = it + 1\n"
-    keras = "Layer (type)  Output Shape  Param #\n===\ndense (Dense)  (None, 2)  10\n===\nTotal params: 10\n"
-    torch = "Layer (type:depth-idx)  Output Shape  Param #\n===\nLinear  [1, 2]  10\n===\nTotal params: 10\n"
+    keras = KERAS + "dense (Dense)  (None, 2)  10\n===\nTotal params: 10\n"
+    torch = TORCH + "Linear  [1, 2]  10\n===\nTotal params: 10\n"
     assert kinds(changed(text, keras)) == ["extra"]
     assert changed(text, torch).agrees
 
@@ -246,18 +250,19 @@ def test_a_deeper_model_differs_where_it_is_deeper(project: Path) -> None:
 
 def test_numbers_may_stand_for_symbols_but_for_one_each() -> None:
     text = "model m():\n    input x: float32[N, T, 4]\n    Dense(2)\n    Dense(3)\n    output y\n"
-    rows = "Layer (type:depth-idx)  Output Shape  Param #\n===\nNet  [{0}, 3]  --\n├─Linear: 1-1  [2, 7, 2]  10\n├─Linear: 1-2  [{0}, 3]  9\n"
+    rows = TORCH + "Net  [{0}, 3]  --\n├─Linear: 1-1  [2, 7, 2]  10\n├─Linear: 1-2  [{0}, 3]  9\n"
     assert changed(text, rows.format("2, 7")).agrees
     assert kinds(changed(text, rows.format("2, 8"))) == ["shape"]
-    none = "Layer (type)  Output Shape  Param #\n===\ndense (Dense)  (None, {0}, 2)  10\ndense (Dense)  (None, None, 3)  9\n"
+    none = KERAS + "dense (Dense)  (None, {0}, 2)  10\ndense (Dense)  (None, None, 3)  9\n"
     assert changed(text, none.format("None")).agrees
     assert kinds(changed(text.replace("T", "5"), none.format("5"))) == ["shape"]
 
 
 def test_inputs_are_compared_where_they_are_printed() -> None:
-    text = "model m():\n    input x: float32[N, 4]\n    input y: float32[N, 3]\n    (x, y) -> Concatenate()\n    output z\n"
+    text = "model m():\n    input x: float32[N, 4]\n    input y: float32[N, 3]\n    (x, y) -> Concatenate()\n"
     rows = (
-        "Layer (type)  Output Shape  Param #  Connected to\n===\na (InputLayer)  [(None, {})]  0  []\ny (InputLayer)  [(None, 3)]  0  []\n"
+        "Layer (type)  Output Shape  Param #  Connected to\n===\n"
+        "a (InputLayer)  [(None, {})]  0  []\ny (InputLayer)  [(None, 3)]  0  []\n"
         "concatenate (Concatenate)  (None, 7)  0  ['a[0][0]', 'y[0][0]']\n"
     )
     assert changed(text, rows.format(4)).agrees

@@ -1,11 +1,15 @@
-"""Every summary text that is kept here is read in full, by expectations written by hand; what is no summary is said so."""
+"""Every summary text kept here is read in full, as written down by hand; what is no summary is said so."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
+from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from archonnx.compiler.analysis.reference import (
     ReferenceRow,
@@ -302,17 +306,17 @@ def test_rows_know_their_line() -> None:
 def test_nested_rows_of_keras_2() -> None:
     text = """Model: "outer"
 _________________________________________________________________
- Layer (type)                Output Shape              Param #   
+ Layer (type)                Output Shape              Param #
 =================================================================
- inner (Sequential)          (None, 2)                 26        
+ inner (Sequential)          (None, 2)                 26
 |¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯|
 | dense (Dense)             (None, 4)                 16        |
 |                                                               |
 | global_average_pooling (  (None, 2)                 10        |
 | GlobalAveragePooling)                                         |
 ¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯¯
- dense_2 (Dense)             (None, 1)                 3         
-                                                                 
+ dense_2 (Dense)             (None, 1)                 3
+
 =================================================================
 Total params: 29 (116.00 Byte)
 """
@@ -409,6 +413,14 @@ HEADER = 'Model: "m"\n____\nLayer (type)  Output Shape  Param #\n====\n'
             "bad:2: expected an output shape such as",
         ),
         ("Layer (type:depth-idx)  Param #\n====\nNet  many\n", "bad:3: expected 1 cells (Param #) behind Net"),
+        (
+            '{"a": ' + "[" * 100_000,
+            "bad: expected JSON as `summary --format json` prints it: a number or the nesting is",
+        ),
+        (
+            '{"a": ' + "9" * 5_000 + "}",
+            "bad: expected JSON as `summary --format json` prints it: a number or the nesting",
+        ),
         ("{", "bad:1: expected JSON as `summary --format json` prints it"),
         ('{"parameters": {}}', "bad: expected layers to be a list, got nothing"),
         ('{"parameters": {}, "layers": [1]}', "bad: expected layers[0].path to be a string, got nothing"),
@@ -417,6 +429,7 @@ HEADER = 'Model: "m"\n____\nLayer (type)  Output Shape  Param #\n====\n'
             "bad: expected layers[0].output_shape to hold numbers and symbols, got [1.5]",
         ),
     ],
+    ids=range(16),
 )
 def test_what_is_no_summary_is_said_so(text: str, message: str) -> None:
     with pytest.raises(ReferenceTextError) as caught:
@@ -429,5 +442,29 @@ def test_what_is_no_summary_is_said_so(text: str, message: str) -> None:
 def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     path = tmp_path / "photo.txt"
     path.write_bytes(b"Layer\n\xff\xd8\xff\xe0")
-    with pytest.raises(ReferenceTextError, match="photo.txt:2: byte 6 is not UTF-8"):
+    with pytest.raises(ReferenceTextError, match=r"photo\.txt:2: byte 6 is not UTF-8"):
         read_reference_file(path)
+
+
+@given(st.sampled_from(sorted(EXPECTED)), st.randoms(use_true_random=False), st.integers(1, 8))
+def test_damaged_texts_are_read_or_refused(name: str, random: Random, cuts: int) -> None:
+    text = read_text(name)
+    for _ in range(cuts):
+        start = random.randrange(len(text))
+        end = min(len(text), start + random.randrange(1, 40))
+        moved = random.randrange(len(text))
+        text = text[:start] + random.choice(["", text[moved : moved + 20], "(", "\n", "│", "None", "12"]) + text[end:]
+    try:
+        found = read_reference(text, "damaged")
+    except ReferenceTextError as error:
+        assert error.name == "damaged"
+        assert error.line is None or 1 <= error.line <= text.count("\n") + 1
+    else:
+        assert all(row.line <= text.count("\n") + 1 for row in found.rows)
+
+
+@given(st.text())
+def test_any_text_is_read_or_refused(text: str) -> None:
+    for given_text in (text, HEADER + text, "Layer (type:depth-idx)  Param #\n" + text, "{" + text):
+        with contextlib.suppress(ReferenceTextError):
+            read_reference(given_text, "any")

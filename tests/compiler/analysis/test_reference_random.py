@@ -210,7 +210,7 @@ def check(read: ReferenceSummary, rows: list[Printed], era: str) -> None:
 
 @pytest.mark.parametrize("hurt", HURTS)
 @pytest.mark.parametrize("era", PRINTERS)
-@settings(max_examples=12, derandomize=True, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@settings(max_examples=8, derandomize=True, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 @given(rows=models())
 def test_any_summary_reads_back(era: str, hurt: str, rows: list[Printed]) -> None:
     if hurt in ("collapsed", "stripped"):

@@ -294,3 +294,24 @@ def test_keras_order_puts_the_farthest_first_and_ties_by_the_walk() -> None:
     assert not is_chain(parents, range(6))
     assert is_chain([[], [0], [1]], range(3))
     assert not is_chain([[], [0], [1]], [0, 1, 1])
+
+
+def test_constants_and_named_weights_are_no_layers_and_a_weight_of_ones_own_is() -> None:
+    text = """
+block scaled():
+    input x: [..., D]
+    weight scale: [D] = "ones"
+    output x * scale * 2
+
+model m():
+    input x: float32[N, 4]
+    e = Dense(2)
+    x -> e -> scaled()
+    output y = it @ transpose(e.kernel)
+"""
+    found = summary(text)
+    assert [f"{row.path} {row.parameters}" for row in found.layers] == [
+        *("e 10", "scaled/scale 2", "scaled/multiply 0", "scaled/multiply_1 0", "transpose 0", "matmul 0"),
+    ]
+    assert found.parameters.total == sum(row.parameters for row in found.layers)
+    assert "kernel" not in render(found, "keras")
