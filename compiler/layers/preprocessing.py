@@ -124,9 +124,10 @@ class Normalization(KerasLayer):
     def _weights(self, b: Builder, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation, from the weights, to broadcast against x."""
         axes = self._axes(x.type)
-        shape = [d if axis in axes else 1 for axis, d in enumerate(x.shape)]
-        root = b.op("Sqrt", b.reshape(b.weight("variance"), shape))
-        return b.reshape(b.weight("mean"), shape), b.op("Max", root, b.like(x, EPSILON))
+        first = axes[0] if axes else x.rank
+        shape = [d if axis in axes else 1 for axis, d in enumerate(x.shape)][first:]
+        deviation = b.op("Max", b.op("Sqrt", b.weight("variance")), b.like(x, EPSILON))
+        return b.reshape(b.weight("mean"), shape), b.reshape(deviation, shape)
 
     def _numbers(self, b: Builder, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation, from the arguments, to broadcast against x. Shapes align with the last axes."""

@@ -41,6 +41,7 @@ IMAGE = [
     "PReLU(shared_axes=[1, 2])",
     "Rescaling(0.5, 0.1)",
     "Normalization(mean=0.1, variance=2.0)",
+    "Normalization()",
     "Permute((2, 1, 3))",
     "Permute((3, 1, 2))",
     "Dense(5)",
@@ -117,6 +118,8 @@ def run_keras(lines: list[str], x: np.ndarray[Any, Any], weights: list[np.ndarra
         layer.build([tuple(g.shape) for g in given] if isinstance(given, tuple) else tuple(given.shape))
         for variable in layer.weights:
             variable.assign(left.pop(0))
+        if hasattr(layer, "finalize_state"):
+            layer.finalize_state()
         values.append(layer(list(given) if isinstance(given, tuple) else given))
     assert not left
     return np.asarray(keras.ops.convert_to_numpy(values[-1]))
@@ -137,6 +140,6 @@ def test_a_random_network_computes_what_keras_computes(seed: int, tmp_path: Path
 
 
 # Those of the first hundred networks whose weights need neither height nor width.
-@pytest.mark.parametrize("seed", [3, 6, 8, 11, 13, 15, 18, 21, 27, 28, 46, 48, 53, 54, 69, 75, 79, 83, 89, 99])
+@pytest.mark.parametrize("seed", [0, 3, 4, 6, 8, 10, 11, 12, 13, 15, 16, 18, 19, 21, 27, 28, 29, 31, 36, 43])
 def test_a_random_network_of_open_sizes_computes_what_keras_computes(seed: int, tmp_path: Path) -> None:
     compare(network(seed), "H", "W", seed, tmp_path)
