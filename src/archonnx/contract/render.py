@@ -198,11 +198,11 @@ class _Renderer:
         bar = self.paint("|", "label")
         for number in range(max(1, above - self.context), above):
             if lines[number - 1].strip():
-                out.append(f" {self.gutter(number, width)} {bar} {_layout(lines[number - 1][:_WINDOW])[0]}".rstrip())
+                out.append(self.unmarked(lines, number, width))
         previous = above
         for number in dict.fromkeys(mark.line for mark in marks):
             if number == previous + 2:
-                out.append(f" {self.gutter(number - 1, width)} {bar} {_layout(lines[number - 2][:_WINDOW])[0]}".rstrip())
+                out.append(self.unmarked(lines, number - 1, width))
             elif number > previous + 2:
                 out.append("...")
             previous = number
@@ -211,6 +211,11 @@ class _Renderer:
             out.append(f" {self.gutter(number, width)} {bar} {shown}".rstrip())
             out += [f"{' ' * (width + 2)}{bar} {row}" for row in rows]
         return out
+
+    def unmarked(self, lines: list[str], number: int, width: int) -> str:
+        """A line that is shown for what surrounds it."""
+        shown, _ = _layout(lines[number - 1][:_WINDOW])
+        return f" {self.gutter(number, width)} {self.paint('|', 'label')} {shown}".rstrip()
 
     def gutter(self, number: int, width: int) -> str:
         return self.paint(str(number).rjust(width), "label")

@@ -153,7 +153,8 @@ def test_statements() -> None:
 def test_declarations() -> None:
     file = read(
         '"""What the file is."""\nfrom "a.arch" import A, B as C\nfrom zoo.b import (D,\n    E)\n'
-        "defaults Dense(use_bias=False)\ndef f(a, b = 1) = a + b\nK = 3\nmodel M(depth = K):\n    '''\n    What it is.\n\n      More.\n"
+        "defaults Dense(use_bias=False)\ndef f(a, b = 1) = a + b\nK = 3\n"
+        "model M(depth = K):\n    '''\n    What it is.\n\n      More.\n"
         "    '''\n    Dense(8)\n"
         "model V = M(depth=4)\nblock b():\n    pass"
     )
