@@ -7,6 +7,7 @@ A file that cannot be written whole is not written at all, and an old one stays 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from archonnx.compiler import gate
 from archonnx.compiler.ir import OperatorGraph
 from archonnx.compiler.streaming import Progress, SaveError, Saving
 from archonnx.contract import metadata
-from archonnx.contract.diagnostics import CompileError, MachineError
+from archonnx.contract.diagnostics import CompileError, MachineError, UsageError
 
 if TYPE_CHECKING:
     from archonnx.compiler.graph import TensorType
@@ -62,6 +63,10 @@ def save(
     from archonnx.compiler import writer
     from archonnx.compiler.recipes import Evaluation
 
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**64:
+        raise UsageError(f"seed is a whole number from 0 to 2**64 - 1, got {seed!r}")
+    if weights not in ("init", "none"):
+        raise UsageError(f'weights is "init" or "none", got {weights!r}')
     kind = _kind_of_weights(graph) if weights == "init" else "none"
     props = {metadata.WEIGHTS: kind} | ({metadata.SEED: str(seed)} if kind == "initial" else {})
     skeleton = writer.build(graph, props)
@@ -69,7 +74,8 @@ def save(
     if verdict.diagnostics:
         raise CompileError(verdict.diagnostics, sources)
     target = Path(os.path.realpath(path))
-    with _explained(path, sum(i.recipe.nbytes for i in skeleton.initializers if i.tensor.dtype != "string")):
+    needed = sum(i.recipe.nbytes for i in skeleton.initializers if i.tensor.dtype != "string")
+    with _explained(path, needed if weights == "init" else 0):
         saving = Saving(skeleton, target, Evaluation(seed), progress, bare=weights == "none", limit=inline_limit)
         digest, nbytes, data = saving.run()
     return SaveReport(Path(path), data, nbytes, digest, kind, len(skeleton.initializers), verdict.unknown)
@@ -103,6 +109,11 @@ def _explained(path: str | os.PathLike[str], needed: int) -> Iterator[None]:
     folder = os.path.dirname(os.path.realpath(path))
     if not os.path.isdir(folder):
         raise SaveError(f"cannot write {shown}: there is no folder {os.path.dirname(shown) or folder}; make it first")
+    free = shutil.disk_usage(folder).free
+    if needed > free and (not os.path.exists(path) or os.path.isfile(path)):
+        raise MachineError(
+            f"cannot write {shown}: the weights take {needed:,} bytes, and {free:,} are free on that disk"
+        )
     try:
         yield
     except OSError as error:

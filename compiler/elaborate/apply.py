@@ -22,7 +22,7 @@ from archonnx.compiler.layers.base import Layer, LayerError
 from archonnx.compiler.syntax import tree
 from archonnx.contract import dims
 from archonnx.contract.diagnostics import Place, did_you_mean
-from archonnx.contract.dims import Dim, Expr, Verdict
+from archonnx.contract.dims import Dim, DimTooLargeError, Expr, Verdict
 
 if TYPE_CHECKING:
     from archonnx.compiler.elaborate.binding import Given
@@ -200,9 +200,14 @@ def add(
             _check_announced(appliable.announced_shape, kinds[0], frame)
         layer.declare(context, *kinds)
         inferred = layer.infer(context, *kinds)
+        made = tuple(
+            [_checked(t, layer, frame, place) for t in (inferred if isinstance(inferred, tuple) else (inferred,))]
+        )
     except LayerError as error:
         raise rules.layer_error(error, frame, place, places, inputs) from None
-    made = tuple(_checked(t, layer, frame, place) for t in (inferred if isinstance(inferred, tuple) else (inferred,)))
+    except DimTooLargeError as error:
+        what = f"a size that {layer.type_name} would give is too large to keep exact: {error}"
+        raise frame.error("E0804", what, place) from None
     node = frame.state.add_node(path, layer, inputs, made, frame, place)
     _pass_masks(node, frame, place)
     shown = node.outputs[:-1] if layer.makes_mask else node.outputs

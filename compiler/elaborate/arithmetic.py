@@ -165,8 +165,22 @@ def compare(operator: str, a: Any, b: Any) -> bool | Condition:
 
 
 def _equal(a: Any, b: Any) -> bool:
-    if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
-        return type(a) is type(b) and len(a) == len(b) and all(_equal(x, y) for x, y in zip(a, b, strict=True))
+    """Python's ==, but that True is not 1. Lists may hold lists many times over, so that what was compared is remembered."""
+    stack, seen = [(a, b)], set[tuple[int, int]]()
+    while stack:
+        x, y = stack.pop()
+        if isinstance(x, (list, tuple)) and isinstance(y, (list, tuple)):
+            if type(x) is not type(y) or len(x) != len(y):
+                return False
+            if x is not y and (id(x), id(y)) not in seen:
+                seen.add((id(x), id(y)))
+                stack.extend(zip(x, y, strict=True))
+        elif not _same(x, y):
+            return False
+    return True
+
+
+def _same(a: Any, b: Any) -> bool:
     if isinstance(a, Expr) or isinstance(b, Expr):
         if isinstance(a, Expr) and isinstance(b, Expr):
             return a is b or a == b

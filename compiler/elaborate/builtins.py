@@ -92,6 +92,8 @@ def _round(*arguments: Any) -> Any:
     if isinstance(arguments[0], Ratio):
         raise Problem("E0509", "round() of a symbolic quotient", "use floor() or ceil()")
     value = _real("round", arguments[0])
+    if isinstance(value, float):
+        finite(value)
     return round(value) if len(arguments) == 1 else round(value, whole(arguments[1], "round()"))
 
 

@@ -237,8 +237,9 @@ def _call_function(name: str, function: type[Layer] | None, node: tree.Call, fra
         named = [g for g in given if g.name is not None]
         if named:
             raise frame.error("E0402", f"{name}() takes its arguments by position", named[0].place)
+        frame.state.walk(node.place, *[g.value for g in given])
         try:
-            return BUILTINS[name](*(g.value for g in given))
+            return BUILTINS[name](*[g.value for g in given])
         except Problem as problem:
             raise frame.problem(problem, node.place) from None
     raise frame.error("E0509", f"{name}() needs a tensor among its arguments", node.place)

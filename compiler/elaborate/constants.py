@@ -82,7 +82,7 @@ def _unknown(name: str, frame: Frame, place: Place) -> Abort:
         *(n for n, d in frame.module.declared.items() if isinstance(d, tree.Assign)),
         *frame.module.imported,
     ]
-    near = did_you_mean(name, [*known, *DTYPES])
+    near = did_you_mean(name, [*known, *DTYPES] if any(c.isdigit() for c in name) else known)
     if name in ("true", "false", "null", "none"):
         near = [{"true": "True", "false": "False"}.get(name, "None")]
     help = f"did you mean {near[0]}?" if near else None

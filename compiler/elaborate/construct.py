@@ -45,27 +45,10 @@ def resolve_variant(
 ) -> tuple[tree.Body, Module, dict[str, Any]]:
     """The body behind a variant, with the arguments that it and the variants under it set."""
     preset: dict[str, Any] = {}
-    seen: list[object] = []
+    parameters = [p.name for p in base_body(declared, module, frame).parameters]
     while isinstance(declared, tree.Variant):
-        if any(declared is s for s in seen):
-            raise frame.error("E0210", f"the model {declared.name} is a variant of itself", declared.name_place)
-        seen.append(declared)
         inner = Frame(frame.state, module, None, frame.scope)
-        callee = declared.call.function
-        found = binding.find(callee.id, inner) if isinstance(callee, tree.Name) else None
-        if found is None or isinstance(found[1], tree.Def):
-            if isinstance(callee, tree.Name) and callee.id in module.failed_imports:
-                raise Abort(None)
-            names = [m.name for m in module.models() if m is not declared]
-            near = did_you_mean(callee.id, names) if isinstance(callee, tree.Name) else []
-            raise inner.error(
-                "E0202",
-                "a variant is made of a model: model NAME = MODEL(arguments)",
-                callee.place,
-                f"did you mean {near[0]}?" if near else None,
-            )
-        home, base = found
-        parameters = _parameters(base, home, inner, declared.call.place)
+        home, base = _base(declared, module, inner)
         bound = binding.bind(
             binding.arguments_of(declared.call, inner), parameters, base.name, declared.call.place, inner
         )
@@ -75,10 +58,39 @@ def resolve_variant(
     return declared, module, preset
 
 
-def _parameters(declared: tree.Body | tree.Variant, module: Module, frame: Frame, place: Place) -> list[str]:
-    if isinstance(declared, tree.Body):
-        return [p.name for p in declared.parameters]
-    return [p.name for p in resolve_variant(declared, module, frame, place)[0].parameters]
+def base_body(declared: tree.Body | tree.Variant, module: Module, frame: Frame) -> tree.Body:
+    """The body behind a variant of a variant of ...; E0210 where they go round in a circle."""
+    seen: list[tree.Variant] = []
+    while isinstance(declared, tree.Variant):
+        if any(declared is s for s in seen):
+            chain = " -> ".join(s.name for s in (*seen, declared))
+            raise frame.error(
+                "E0210",
+                f"the model {declared.name} is a variant of itself: {chain}",
+                declared.name_place,
+                "one of them has to be a model with a body",
+            )
+        seen.append(declared)
+        module, declared = _base(declared, module, Frame(frame.state, module, None, frame.scope))
+    return declared
+
+
+def _base(variant: tree.Variant, module: Module, frame: Frame) -> tuple[Module, tree.Body | tree.Variant]:
+    """What a variant is made of, with its file; E0202 where nothing of that name is a model."""
+    callee = variant.call.function
+    found = binding.find(callee.id, frame) if isinstance(callee, tree.Name) else None
+    if found is not None and not isinstance(found[1], tree.Def):
+        return found
+    if isinstance(callee, tree.Name) and callee.id in module.failed_imports:
+        raise Abort(None)
+    names = [m.name for m in module.models() if m is not variant]
+    near = did_you_mean(callee.id, names) if isinstance(callee, tree.Name) else []
+    raise frame.error(
+        "E0202",
+        "a variant is made of a model: model NAME = MODEL(arguments)",
+        callee.place,
+        f"did you mean {near[0]}?" if near else None,
+    )
 
 
 def call_def(declared: tree.Def, module: Module, node: tree.Call, frame: Frame) -> Any:

@@ -13,7 +13,7 @@ from archonnx.compiler.graph import Asset, Input, Requirement, Value
 from archonnx.compiler.layers.base import LayerError
 from archonnx.compiler.syntax import tree
 from archonnx.contract.diagnostics import Place
-from archonnx.contract.dims import Condition
+from archonnx.contract.dims import Condition, Verdict
 
 MAX_ASSET_BYTES = 64 * 1024 * 1024
 
@@ -139,7 +139,7 @@ def output_statement(node: tree.Output, frame: Frame) -> None:
         return
     if not isinstance(value, Value):
         help = (
-            "give the list a count: output present[n] = list"
+            f"give the list a count: output {name or 'present'}[{len(value)}] = ..."
             if isinstance(value, list)
             else "unpack several results first"
             if isinstance(value, Results)
@@ -208,6 +208,15 @@ def _state_input(name: str | None, value: Value, node: tree.Output, frame: Frame
     mine, theirs = value.type, match.value.type
     if mine.dtype != theirs.dtype or len(mine.shape) != len(theirs.shape):
         raise frame.error("E0610", f"the state {name} is {theirs}, its next value {mine}", node.place)
+    for axis, (before, after) in enumerate(zip(theirs.shape, mine.shape, strict=True)):
+        # a symbolic axis may grow from step to step, as a cache of past tokens does; a number stays
+        if isinstance(before, int) and frame.state.facts.equal(before, after) is not Verdict.YES:
+            raise frame.error(
+                "E0610",
+                f"the state {name} is {theirs}, its next value {mine}: axis {axis} cannot be fed back",
+                node.place,
+                f"name an axis that grows: a symbol instead of {before}",
+            )
     return name
 
 

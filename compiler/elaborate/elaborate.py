@@ -95,10 +95,16 @@ def elaborate_all(loader: Loader, module: Module, opset: int) -> tuple[list[Laye
             for diagnostic in one.found:
                 found.add(diagnostic)
         loader.diagnostics = found
+        waiting = [name for name in waiting if id(_body_of(module, name)) not in executed]
         static.check(module, executed, found)
     if broken or found.errors:
         graphs = []
     return graphs, waiting, sorted(found.found, key=_position)
+
+
+def _body_of(module: Module, name: str) -> object:
+    """The body of a model that is no variant; a variant of it that was compiled ran this very body."""
+    return module.declared[name]
 
 
 def failure(loader: Loader) -> CompileError:

@@ -103,7 +103,7 @@ def _fstring(node: tree.FString, frame: Frame) -> Any:
 
 
 def _tuple(node: tree.Tuple, frame: Frame) -> Any:
-    return tuple(expression(item, frame) for item in node.items)
+    return tuple([expression(item, frame) for item in node.items])  # a generator would cost C stack at each bracket
 
 
 def _list(node: tree.List, frame: Frame) -> Any:
@@ -146,9 +146,16 @@ def _clauses(node: tree.Comprehension, depth: int, frame: Frame, made: list[Any]
     walked = expression(clause.iterable, frame)
     if walked is POISON:
         raise Abort(None)
-    for value in sequence(walked, "for"):
+    try:
+        turns = sequence(walked, "for")
+    except Problem as problem:
+        raise frame.problem(problem, clause.iterable.place) from None
+    for value in turns:
         assign(clause.target, value, frame, fresh=True)
-        if all(decide(condition, frame, "a comprehension's if") for condition in clause.conditions):
+        for condition in clause.conditions:
+            if not decide(condition, frame, "a comprehension's if"):
+                break
+        else:
             _clauses(node, depth + 1, frame, made)
 
 
@@ -252,8 +259,9 @@ def _subscript(node: tree.Subscript, frame: Frame) -> Any:
     if isinstance(index, slice):
         bounds = [None if b is None else arithmetic.whole(b, "a slice") for b in (index.start, index.stop, index.step)]
         if bounds[2] == 0:
-            raise frame.error("E0502", "a slice with a step of 0", node.place)
+            raise frame.error("E0502", "a slice has a step of 0", node.place)
         part = value[slice(*bounds)]
+        frame.state.walk(node.place, part)
         return list(part) if isinstance(part, range) else part
     at = arithmetic.whole(index, "an index")
     if not -len(value) <= at < len(value):
@@ -312,7 +320,9 @@ def _binary(operator: str, a: Any, b: Any, frame: Frame, place: Place, operator_
             name = name.replace("bitwise", "logical")
         return tensors.function(name, [a, b], {}, frame, place)
     try:
-        return arithmetic.binary(operator, a, b)
+        value = arithmetic.binary(operator, a, b)
+        frame.state.walk(place, value)
+        return value
     except Problem as problem:
         raise frame.problem(problem, operator_place if problem.code == "E0501" else place) from None
 
@@ -341,6 +351,7 @@ def _compare(node: tree.Compare, frame: Frame) -> Any:
                 )
             return tensors.function(TENSOR_OPERATORS[operator.text], [a, b], {}, frame, node.place)
         try:
+            frame.state.walk(node.place, a, b)
             parts.append(arithmetic.compare(operator.text, a, b))
         except Problem as problem:
             raise frame.problem(problem, operator.place) from None

@@ -50,7 +50,9 @@ def stage_of(stage: tree.Expr, frame: Frame) -> Any:
     if isinstance(stage, tree.Name) and stage.id not in frame.names:
         what = calls.describe_callable(stage.id, frame)
         if what is not None and what[0].startswith(("a layer", "a block", "a model")):
-            raise frame.error("E0605", f"{stage.id} stands without its parentheses", stage.place, f"write {stage.id}()")
+            raise frame.error(
+                "E0605", f"{stage.id} stands without its parentheses", stage.place, f"write {stage.id}(...)"
+            )
         if what is not None:
             raise frame.error("E0605", f"{stage.id} is {what[0]}, not a layer", stage.place, f"call it: {what[1]}")
     layer = evaluate.expression(stage, frame)

@@ -8,7 +8,7 @@ from typing import Any
 
 from archonnx.compiler.elaborate.values import Abort
 from archonnx.compiler.syntax import tree
-from archonnx.contract.diagnostics import CompileError, Diagnostic, Diagnostics, Place, did_you_mean
+from archonnx.contract.diagnostics import CompileError, Diagnostic, Diagnostics, Label, Place, did_you_mean
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
 RESERVED_PARAMETERS = ("name", "trainable")  # every layer takes these two
@@ -25,6 +25,7 @@ class Module:
     declared: dict[str, tree.Body | tree.Variant | tree.Def | tree.Assign] = field(default_factory=dict)
     imported: dict[str, tuple[Module, str]] = field(default_factory=dict)
     failed_imports: set[str] = field(default_factory=set)
+    places: dict[str, Place] = field(default_factory=dict)  # where each name is declared or imported first
     constants: dict[str, Any] = field(default_factory=dict)
     defaults: list[tree.Defaults] = field(default_factory=list)
 
@@ -61,13 +62,13 @@ class Loader:
             raise CompileError(
                 [Diagnostic("E0206", f"{path} is not below the root {root}", help="name a --root that holds the file")]
             )
-        return self._load_real(real, path if root is None else os.path.relpath(real, base), base)
+        return self._load_real(real, path if root is None else os.path.relpath(real, base), base, path)
 
-    def _load_real(self, real: str, name: str, root: str) -> Module:
+    def _load_real(self, real: str, name: str, root: str, path: str | None = None) -> Module:
         known = self.modules.get(real)
         if known is not None:
             return known
-        with open(real, "rb") as stream:
+        with open(path or real, "rb") as stream:
             data = stream.read(MAX_FILE_BYTES + 1)
         if len(data) > MAX_FILE_BYTES:
             raise CompileError(
@@ -111,18 +112,19 @@ class Loader:
         else:
             name, place = declaration.name, declaration.name_place
         earlier = module.declared.get(name)
-        if earlier is not None or name in module.imported:
-            at = earlier.place if earlier is not None else place
-            self._error(
-                "E0203",
-                f"{name} is declared twice in this file, first at line {at.line}",
-                place,
-                "give one of them another name",
-            )
+        if name in module.places:
+            self._twice(module, name, place, "give one of them another name")
             return
+        module.places[name] = place
         if isinstance(declaration, (tree.Body, tree.Def)):
             self._check_parameters(declaration)
         module.declared[name] = declaration
+
+    def _twice(self, module: Module, name: str, place: Place, help: str) -> None:
+        first = (Label(module.places[name], "first here"),)
+        self.diagnostics.add(
+            Diagnostic("E0203", f"{name} is declared twice in this file", place, labels=first, help=help)
+        )
 
     def _check_parameters(self, declaration: tree.Body | tree.Def) -> None:
         seen: set[str] = set()
@@ -159,14 +161,10 @@ class Loader:
                         else "it declares " + (", ".join(source.declared) or "nothing")
                     )
                 self._error("E0209", f"{source.name} declares no {wanted.name}", wanted.place, help)
-            elif wanted.alias in module.imported or wanted.alias in module.declared:
-                self._error(
-                    "E0203",
-                    f"{wanted.alias} is declared twice in this file",
-                    wanted.place,
-                    f"import it `as` another name",
-                )
+            elif wanted.alias in module.places:
+                self._twice(module, wanted.alias, wanted.place, "import it `as` another name")
             else:
+                module.places[wanted.alias] = wanted.place
                 module.imported[wanted.alias] = (source, wanted.name)
 
     def _resolve_path(self, module: Module, node: tree.Import) -> Module:

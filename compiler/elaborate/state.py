@@ -53,9 +53,9 @@ class State:
     calling: list[tree.Def] = field(default_factory=list)
     evaluating: set[tuple[str, str]] = field(default_factory=set)
 
-    def step(self, place: Place) -> None:
-        """Count one step of elaboration."""
-        self.steps += 1
+    def step(self, place: Place, count: int = 1) -> None:
+        """Count steps of elaboration."""
+        self.steps += count
         if self.steps > limits.STEPS:
             raise Stop(
                 Diagnostic(
@@ -65,6 +65,12 @@ class State:
                     help="a loop is larger than it was meant to be",
                 )
             )
+
+    def walk(self, place: Place, *values: Any) -> None:
+        """Count the steps of copying or walking through what is long."""
+        elements = sum([len(v) for v in values if isinstance(v, (list, tuple, str, range))])
+        if elements >= limits.ELEMENTS_A_STEP:
+            self.step(place, elements // limits.ELEMENTS_A_STEP)
 
     def names_given(self, body: tree.Body) -> frozenset[str]:
         known = self.reserved.get(id(body))
@@ -168,6 +174,8 @@ class Frame:
             return
         binding.read = True
         if binding.kind == "input":
+            if self.state.diagnostics.errors:
+                return  # what would have read it may be what is wrong
             self.warn("W0602", f"nothing reads the input {name}", binding.place, "remove it, or use it")
         elif name == "it":
             self.report(

@@ -13,6 +13,7 @@ from archonnx.compiler.elaborate.state import Binding, Frame
 from archonnx.compiler.elaborate.values import POISON, Abort, Appliable, Results, is_poisoned, kind_of
 from archonnx.compiler.graph import Value
 from archonnx.compiler.syntax import tree
+from archonnx.contract.dims import DimTooLargeError
 
 
 def execute(body: list[tree.Statement], frame: Frame) -> None:
@@ -31,6 +32,9 @@ def execute(body: list[tree.Statement], frame: Frame) -> None:
                 raise raised from None
             assert raised.diagnostic is not None
             frame.state.diagnostics.add(raised.diagnostic)
+            _poison(node, frame)
+        except DimTooLargeError as error:
+            frame.report("E0804", f"a size on this line is too large to keep exact: {error}", node.place)
             _poison(node, frame)
 
 
@@ -149,7 +153,11 @@ def _for(node: tree.For, frame: Frame) -> None:
         )
     errors = len(frame.state.diagnostics.errors)
     depth = len(frame.loops)
-    for value in sequence(walked, "for"):
+    try:
+        turns = sequence(walked, "for")
+    except Problem as problem:
+        raise frame.problem(problem, node.iterable.place) from None
+    for value in turns:
         evaluate.assign(node.target, value, frame, fresh=True)
         frame.loops[depth:] = _loop_names(node.target, frame)
         execute(node.body, frame)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from archonnx.compiler.elaborate import apply, binding, construct, rules
+from archonnx.compiler.elaborate import apply, binding, construct, limits, rules
 from archonnx.compiler.elaborate.references import Reference
 from archonnx.compiler.elaborate.state import Frame
 from archonnx.compiler.elaborate.values import (
@@ -70,7 +70,7 @@ def constant(value: Any, dtype: str | None, frame: Frame, place: Place) -> Value
             assert isinstance(made, Value)
             return made
         value = size
-    numbers, ragged = _numbers(value)
+    numbers, ragged = _numbers(value, frame, place)
     if ragged or not all(isinstance(n, (int, float, bool)) for n in numbers):
         odd = next((n for n in numbers if not isinstance(n, (int, float, bool))), None)
         what = "lists of different lengths" if ragged else kind_of(odd)
@@ -94,12 +94,19 @@ def constant(value: Any, dtype: str | None, frame: Frame, place: Place) -> Value
     return made
 
 
-def _numbers(value: Any) -> tuple[list[Any], bool]:
-    """Every number of nested lists, and whether the lists are ragged."""
+def _numbers(value: Any, frame: Frame, place: Place) -> tuple[list[Any], bool]:
+    """Every number of nested lists, and whether the lists are ragged. E0806 where they are more than a list may hold."""
     level = [value]
+    depth = 0
     while any(isinstance(v, (list, tuple, range)) for v in level):
         if not all(isinstance(v, (list, tuple, range)) for v in level) or len({len(v) for v in level}) > 1:
             return level, True
+        count, depth = sum([len(v) for v in level]), depth + 1
+        frame.state.step(place, count // limits.ELEMENTS_A_STEP)
+        if count > limits.ELEMENTS:
+            raise frame.error("E0806", f"a constant of {count:,} numbers; {limits.ELEMENTS:,} are the limit", place)
+        if depth > limits.RANK:
+            raise frame.error("E0511", f"a constant of more than {limits.RANK} axes", place)
         level = [n for v in level for n in v]
     return level, False
 
@@ -141,6 +148,9 @@ def _apply_function(
     if star is not None and len(positional) > star + 1 and not isinstance(positional[star][1], (list, tuple)):
         tail = positional[star:]  # concat(a, b, c) as well as concat([a, b, c]); what follows goes by name
         given = [*positional[:star], (None, [t[1] for t in tail], tail[0][2]), *(g for g in given if g[0] is not None)]
+    elif star is not None and len(positional) == len(parameters) == star + 1 and isinstance(positional[star][1], Value):
+        alone = positional[star]  # einsum("ij->ji", x): what comes last comes one by one
+        given = [*positional[:star], (None, [alone[1]], alone[2]), *(g for g in given if g[0] is not None)]
     bound = binding.bind([binding.Given(n, v, p, p) for n, v, p in given], parameters, f"{name}()", place, frame)
     values: dict[str, Any] = {}
     places: dict[str, Place] = {}

@@ -25,9 +25,14 @@ def dtype_of(node: tree.Name, frame: Frame) -> str:
         return node.id
     if bound is not None and isinstance(bound.value, str) and bound.value in DTYPES:
         return bound.value
-    value = constants.constant(node.id, frame, node.place)
-    if isinstance(value, DTypeValue):
-        return value.name
+    if constants.is_constant(node.id, frame):
+        value = constants.constant(node.id, frame, node.place)
+        if isinstance(value, DTypeValue):
+            return value.name
+        if value is POISON:
+            raise Abort(None)
+    if node.id in frame.module.failed_imports:
+        raise Abort(None)
     if node.id in ALIASES:
         raise frame.error("E0387", f"{node.id} is no dtype here", node.place, f"write {ALIASES[node.id]}")
     near = did_you_mean(node.id, list(DTYPES))
@@ -155,7 +160,12 @@ def _match_size(entry: tree.Expr, size: Dim, value: Value, frame: Frame, blame: 
             frame.names[entry.id] = Binding(size, entry.place, "symbol")
             return
     for name in _new_symbols(entry, frame):
-        raise frame.error("E0384", f"{name.id} is not bound yet: a size of its own binds it first", name.place)
+        raise frame.error(
+            "E0384",
+            f"{name.id} is not bound yet, and only a symbol that stands alone is bound by what it meets",
+            name.place,
+            f"let {name.id} be the size, and state the rest: require {name.id} % 2 == 0",
+        )
     wanted = size_of(entry, frame)
     verdict = frame.state.facts.equal(wanted, size)
     if verdict is Verdict.YES:
@@ -163,7 +173,9 @@ def _match_size(entry: tree.Expr, size: Dim, value: Value, frame: Frame, blame: 
     written = frame.module.file.text.splitlines()[entry.place.line - 1][
         entry.place.column - 1 : entry.place.end_column - 1
     ]
-    meaning = f"{written} = {wanted}" if written != str(wanted) else written
+    meaning = written
+    if written != str(wanted):
+        meaning += f" = {wanted}" if isinstance(wanted, int) else f" (here {wanted})"
     if verdict is Verdict.NO:
         raise blame.error(
             "E0382",

@@ -149,14 +149,15 @@ _KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
 )
 
 
-def show(value: object) -> str:
-    """A value as the language writes it, shortened where it is long."""
+def show(value: object, depth: int = 4) -> str:
+    """A value as the language writes it, shortened where it is long or nested more than `depth` deep."""
     if isinstance(value, Value):
         return str(value.type)
     if isinstance(value, Appliable):
         return f"{value.constructor}(...)"
     if isinstance(value, (list, tuple)):
-        inner = ", ".join(show(v) for v in value[:8]) + (", ..." if len(value) > 8 else "")
+        inner = ", ".join([show(v, depth - 1) for v in value[:8]]) if depth or not value else "..."
+        inner += ", ..." if depth and len(value) > 8 else ""
         if isinstance(value, list):
             return f"[{inner}]"
         return f"({inner},)" if len(value) == 1 else f"({inner})"
@@ -171,12 +172,16 @@ def show(value: object) -> str:
 
 def holds_tensor(value: object) -> bool:
     """Whether a tensor stands in the value, at any depth of tuples and lists."""
-    stack = [value]
+    if not isinstance(value, (list, tuple)):
+        return isinstance(value, Value)
+    stack: list[object] = [value]
+    seen: set[int] = set()  # a list may hold another many times over
     while stack:
         top = stack.pop()
         if isinstance(top, Value):
             return True
-        if isinstance(top, (list, tuple)):
+        if isinstance(top, (list, tuple)) and id(top) not in seen:
+            seen.add(id(top))
             stack.extend(top)
     return False
 
