@@ -150,6 +150,17 @@ def widened(b: Builder, x: Tensor, *, ordered: bool = False) -> Tensor:
     return x if ordered and x.dtype == "uint64" else b.cast(x, WIDER.get(x.dtype, x.dtype))
 
 
+def select(b: Builder, condition: Tensor, x1: Tensor, x2: Tensor) -> Tensor:
+    """x1 where the condition holds, else x2, by operators that there are kernels of: Where lacks some dtypes."""
+    result = TensorType(x1.dtype, b.broadcast((condition.shape, x1.shape, x2.shape)))
+    if x1.dtype == "bool":
+        first, second = b.op("And", condition, x1), b.op("And", b.op("Not", condition), x2)
+        return b.op("Or", first, second, result=result)
+    wide = WIDER[x1.dtype] if x1.dtype in ("int16", "uint16", "uint64") else x1.dtype
+    chosen = b.op("Where", condition, b.cast(x1, wide), b.cast(x2, wide), result=TensorType(wide, result.shape))
+    return b.cast(chosen, x1.dtype)
+
+
 def steps(b: Builder, count: Dim) -> Tensor:
     """0, 1, ... count - 1: int64 (count,)."""
     if isinstance(count, int) and count <= 1024:

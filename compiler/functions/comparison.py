@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from archonnx.compiler.functions.arithmetic import Binary
-from archonnx.compiler.functions.base import EVERYTHING, Function, need_kind
+from archonnx.compiler.functions.base import EVERYTHING, Function, need_kind, select
 from archonnx.compiler.graph import TensorType
 from archonnx.compiler.layers.base import LayerError
 from archonnx.contract.dtypes import DTYPES
@@ -251,6 +251,6 @@ class right_shift(Shift):
             return self.shifted(b, x1, x2)
         # Below zero -1 - x is not: its bits are turned, moved, and turned again.
         below, ones = b.op("Less", x1, b.like(x1, 0)), b.like(x1, -1)
-        bits = b.op("Where", below, b.op("Sub", ones, x1), x1, result=x1.type)
+        bits = select(b, below, b.op("Sub", ones, x1), x1)
         moved = self.shifted(b, bits, x2)
-        return b.op("Where", below, b.op("Sub", ones, moved), moved, result=moved.type)
+        return select(b, below, b.op("Sub", ones, moved), moved)

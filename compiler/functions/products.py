@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -146,13 +147,21 @@ class einsum(Function):
         return product(tuple(sizes.values()))
 
     def lower(self, b: Builder, *operands: Tensor) -> Tensor:
+        """ONNX's ellipses are of one rank: they go as letters, and axes of size 1 that stretch are taken away."""
         labels = self.labels([t.shape for t in operands])
         sizes: dict[str, Dim] = {}
         for names, tensor in zip(labels.operands, operands, strict=True):
             for name, size in zip(names, tensor.shape, strict=True):
                 if sizes.get(name, 1) == 1:
                     sizes[name] = size
-        wide = [widened(b, t) for t in operands]
-        result = TensorType(wide[0].dtype, tuple(sizes[n] for n in labels.result))
-        equation = "".join(self.subscripts.split())
-        return b.cast(b.op("Einsum", *wide, result=result, equation=equation), operands[0].dtype)
+        free = iter(ch for ch in string.ascii_letters if ch not in sizes)
+        letters = {name: next(free) if name.startswith(".") else name for name in sizes}
+        terms: list[str] = []
+        given: list[Tensor] = []
+        for names, tensor in zip(labels.operands, operands, strict=True):
+            spare = [a for a, n in enumerate(names) if n.startswith(".") and tensor.shape[a] == 1 and sizes[n] != 1]
+            given.append(widened(b, b.squeeze(tensor, spare)))
+            terms.append("".join(letters[n] for a, n in enumerate(names) if a not in spare))
+        equation = f"{','.join(terms)}->{''.join(letters[n] for n in labels.result)}"
+        result = TensorType(given[0].dtype, tuple(sizes[n] for n in labels.result))
+        return b.cast(b.op("Einsum", *given, result=result, equation=equation), operands[0].dtype)

@@ -18,10 +18,9 @@ if TYPE_CHECKING:
     from archonnx.compiler.layers.base import Context
     from archonnx.compiler.lowering.builder import Builder
 
-# Attribute types of onnx.defs.OpSchema.AttrType, by the names that messages use, and the values that they take.
+# Attribute types of onnx.defs.OpSchema.AttrType, by the names that messages use.
 _ATTRIBUTES = {"FLOAT": "a number", "INT": "a whole number", "STRING": "a string"}
 _LISTS = {"FLOATS": "FLOAT", "INTS": "INT", "STRINGS": "STRING"}
-_VALUES: dict[str, tuple[type, ...]] = {"FLOAT": (int, float), "INT": (int,), "STRING": (str,)}
 
 
 class Attribute(Domain):
@@ -54,10 +53,13 @@ class Attribute(Domain):
             return DTYPES[value].onnx  # Cast(to=float16) and the like
         if kind == "INT" and isinstance(value, bool):
             return int(value)  # ONNX writes its flags as 0 and 1
-        if not isinstance(value, _VALUES.get(kind, ())) or isinstance(value, bool):
-            raise self.fail()
-        made: int | float | str = value
-        return float(made) if kind == "FLOAT" else made
+        if kind == "STRING" and isinstance(value, str):
+            return value
+        if kind == "FLOAT" and isinstance(value, (int, float)) and not isinstance(value, bool):
+            return float(value)
+        if kind == "INT" and isinstance(value, int):
+            return value
+        raise self.fail()
 
     def describe(self) -> str:
         if self.kind in _LISTS:

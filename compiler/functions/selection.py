@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from archonnx.compiler.functions.base import Function, broadcast, same_dtype
+from archonnx.compiler.functions.base import NUMBERS, Function, broadcast, need_kind, same_dtype, select
 from archonnx.compiler.graph import TensorType
 from archonnx.compiler.layers.base import LayerError
-from archonnx.contract.dtypes import DTYPES
 
 if TYPE_CHECKING:
     from archonnx.compiler.ir import Tensor
@@ -33,8 +32,7 @@ class where(Function):
         return TensorType(dtype, broadcast(c, "where", condition.shape, x1.shape, x2.shape))
 
     def lower(self, b: Builder, condition: Tensor, x1: Tensor, x2: Tensor) -> Tensor:
-        shape = b.broadcast((condition.shape, x1.shape, x2.shape))
-        return b.op("Where", condition, x1, x2, result=TensorType(x1.dtype, shape))
+        return select(b, condition, x1, x2)
 
 
 class clip(Function):
@@ -49,8 +47,7 @@ class clip(Function):
     def infer(
         self, c: Context, x: TensorType, x_min: TensorType | None = None, x_max: TensorType | None = None
     ) -> TensorType:
-        if DTYPES[x.dtype].kind not in ("float", "int", "uint"):
-            raise LayerError("E0353", f"clip is not defined for {x.dtype}", input=0)
+        need_kind("clip", x, NUMBERS)
         bounds = [t for t in (x_min, x_max) if t is not None]
         dtype = same_dtype("clip", x, *bounds)
         return TensorType(dtype, broadcast(c, "clip", x.shape, *(t.shape for t in bounds)))
