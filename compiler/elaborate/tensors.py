@@ -104,7 +104,7 @@ def _numbers(value: Any, frame: Frame, place: Place) -> tuple[list[Any], bool]:
         count, depth = sum([len(v) for v in level]), depth + 1
         frame.state.step(place, count // limits.ELEMENTS_A_STEP)
         if count > limits.ELEMENTS:
-            raise frame.error("E0806", f"a constant of {count:,} numbers; {limits.ELEMENTS:,} are the limit", place)
+            raise frame.error("E0806", f"a constant of {count:,} numbers; {limits.ELEMENTS:,} are the most", place)
         if depth > limits.RANK:
             raise frame.error("E0511", f"a constant of more than {limits.RANK} axes", place)
         level = [n for v in level for n in v]
@@ -164,7 +164,7 @@ def _apply_function(
         one = bound[argument.name]
         places[argument.name] = one.value_place
         try:
-            values[argument.name] = argument.domain.parse(construct.plain(one.value))
+            values[argument.name] = argument.domain.parse(construct.plain(one.value, one.value_place, frame))
         except DomainError as error:
             frame.report(
                 "E0403", f"{argument.name} of {name}() is {error.expected}, got {show(one.value)}", one.value_place
