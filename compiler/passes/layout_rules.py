@@ -63,6 +63,8 @@ def concat(sweep: Sweep, operator: Operator) -> bool:
 
 def _together(sweep: Sweep, operator: Operator, axis: int | None) -> bool:
     result = operator.outputs[0]
+    if not result.rank:  # a scalar has no order, and operands that are scalars stay such
+        return False
     views = [sweep.view(t) for t in operator.inputs if t is not None]
     among = layouts(sweep, result, views)
     if axis is not None:
