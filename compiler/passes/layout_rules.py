@@ -75,9 +75,10 @@ def _together(sweep: Sweep, operator: Operator, axis: int | None) -> bool:
     origin = Origin.of_operator(operator)
     if any(fit(sweep, view, layout) is None for view in views):
         return False
-    joined = axis is not None
+    # An operand may lose its leading axes of size 1 where another one brings all of the result's axes.
+    broadcast = axis is None and any(view.tensor.recipe is None and view.axes for view in views)
     inputs = [
-        None if t is None else operand(sweep, sweep.view(t), layout, origin, broadcast=not joined)
+        None if t is None else operand(sweep, sweep.view(t), layout, origin, broadcast=broadcast)
         for t in operator.inputs
     ]
     attributes = dict(operator.attributes)

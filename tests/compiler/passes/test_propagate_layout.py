@@ -338,3 +338,18 @@ def test_a_long_chain_takes_linear_time_and_one_transpose() -> None:
         last = f"r{i}"
     changed = after("\n".join([*lines, f"output y = {last}"]), propagate_layout)
     assert changed.count(" = Transpose(") == 2  # one in, one out
+
+
+def test_operators_over_weights_alone_keep_every_axis(tmp_path: Path) -> None:
+    before = join(
+        HEAD,
+        """
+        r: float32[1, 1, 1, 4] = Sqrt(w)
+        a: float32[N, 6, 8, 4] = Mul(u, r)
+        t2: float32[N, 4, 6, 8] = Transpose(a) perm=[0, 3, 1, 2]
+        d: float32[N, 4, 6, 8] = MaxPool(t2) kernel_shape=[1, 1]
+        output y = d
+        """,
+        "weight w: float32[1, 1, 1, 4]",
+    )
+    check_equal(before, propagate_layout, tmp_path)
