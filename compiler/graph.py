@@ -1,9 +1,9 @@
-"""The layer graph: what a model is once its file is elaborated. Values with types, applied layers, weights, source places.
+"""The layer graph: what a model is once its file is elaborated. Typed values, applied layers, weights, source places.
 
-    LayerGraph.nodes      applied layers in an order in which every value is produced before it is used
-    Node.layer            the layer with its arguments (archonnx.compiler.layers.base.Layer); one layer may be applied by several nodes
-    Layer.weights         local name -> Weight, filled when the layer is first applied; shared by all its applications
-    Value.type            dtype and exact shape; a dimension is an int or a contract.dims expression over the model's symbols
+LayerGraph.nodes      applied layers in an order in which every value is produced before it is used
+Node.layer            the layer with its arguments (layers.base.Layer); one layer may be applied by several nodes
+Layer.weights         local name -> Weight, filled when the layer is first applied; shared by all its applications
+Value.type            dtype and exact shape; a dimension is an int or a contract.dims expression over symbols
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ class Asset:
 
 @dataclass(slots=True, eq=False)
 class LayerGraph:
-    """A model, elaborated. `arguments` are the values of its parameters as text; `left_out` the layers no output needs."""
+    """A model, elaborated. `arguments`: its parameters' values as text; `left_out`: the layers that no output needs."""
 
     name: str
     inputs: list[Input] = field(default_factory=list)

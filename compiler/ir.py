@@ -16,18 +16,17 @@ from typing import TYPE_CHECKING, Any
 from archonnx.compiler.graph import TensorType
 
 if TYPE_CHECKING:
-    from archonnx.compiler.graph import Weight
     from archonnx.compiler.recipes import Recipe
     from archonnx.contract.diagnostics import Frame, Place
-    from archonnx.contract.dims import Condition, Dim
+    from archonnx.contract.dims import Dim
 
 
 @dataclass(slots=True, eq=False)
 class Tensor:
     """A value of the operator graph.
 
-    `stands_for` is the name of the layer graph's value that this tensor holds, and `permutation` how its axes are ordered
-    there: axis i of this tensor is axis permutation[i] of that value (None: the same order).
+    `stands_for` is the name of the layer graph's value that this tensor holds, and `permutation` how its axes are
+    ordered there: axis i of this tensor is axis permutation[i] of that value (None: the same order).
     """
 
     name: str
@@ -56,7 +55,7 @@ class Tensor:
 
 @dataclass(slots=True, eq=False)
 class Operator:
-    """One ONNX node. Attributes are Python values: int, float, str, bytes, lists of them, or numpy arrays for tensors."""
+    """One ONNX node. Attributes are int, float, str, bytes, lists of them, or numpy arrays for tensors."""
 
     type: str
     inputs: list[Tensor | None]

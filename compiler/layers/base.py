@@ -17,7 +17,7 @@ A new layer is one new class in a module of this folder and nothing else:
             return TensorType(x.dtype, (*x.shape[:-1], self.units))
 
         def macs(self, inputs, outputs): ...         # multiply-accumulates of one application, a Dim
-        def lower(self, b, x): ...                   # operator values in, operator values out (lowering.builder.Builder)
+        def lower(self, b, x): ...                   # operator tensors in and out (lowering.builder.Builder)
 
 Arguments are read as attributes (`self.units`). Instances also carry `weights`, filled at the first application.
 """
@@ -83,7 +83,7 @@ class Argument:
 
 
 def arg(domain: Domain, default: Any = REQUIRED, *, doc: str, keras: bool = True) -> Any:
-    """Declare an argument; the order of declaration is the positional order. `keras` False: Keras' layer has no such argument."""
+    """Declare an argument; they are positional in this order. `keras` False: Keras' layer has no such argument."""
     return Argument(domain, default, doc, keras)
 
 
@@ -135,7 +135,7 @@ class Layer:
     declared: ClassVar[Mapping[str, Argument]] = {}
     parameters: ClassVar[tuple[str, ...]] = ()  # functions: inputs and arguments in the order of the call
     index_inputs: ClassVar[tuple[str, ...]] = ()  # functions: inputs that hold indices, whose constants are int64
-    takes_constants: ClassVar[bool] = False  # whether numbers may stand left of the arrow, and None for an input left out
+    takes_constants: ClassVar[bool] = False  # whether numbers may be inputs, and None one that is left out
     hidden: ClassVar[bool] = False  # not shown in summaries and plots: constants and the like
     call_arguments: ClassVar[tuple[str, ...]] = ()  # input names that Keras takes in the call, such as attention_mask
 

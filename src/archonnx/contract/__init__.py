@@ -1,1 +1,1 @@
-"""What compiler and runtime share: diagnostics, dimension algebra, dtypes, metadata schema. Nothing heavy is imported here."""
+"""What compiler and runtime share, nothing heavy: diagnostics, dimension algebra, dtypes, metadata schema."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class DType(NamedTuple):
-    """An element type. `onnx` is the value of onnx.TensorProto.DataType; `bits` the size of one element (0: variable)."""
+    """An element type. `onnx` is the number of onnx.TensorProto.DataType; `bits` an element's size (0: variable)."""
 
     name: str
     onnx: int

@@ -1,4 +1,4 @@
-"""What an archonnx file says of itself in the ONNX metadata: written by the compiler, read by the runtime and by anyone else.
+"""What an archonnx file says of itself in ONNX metadata: written by the compiler, read by the runtime and anyone else.
 
 Model metadata (ModelProto.metadata_props), all under the prefix `archonnx.`:
 
@@ -6,9 +6,11 @@ Model metadata (ModelProto.metadata_props), all under the prefix `archonnx.`:
     archonnx.model           the model's name in its source
     archonnx.source          its file, relative to the root
     archonnx.arguments       JSON object: parameter -> value as text
-    archonnx.weights         "initial" (drawn, never trained), "given" (read from a file), "literal" (all written in the source), "none" (left out)
+    archonnx.weights         "initial" (drawn, never trained), "given" (read from a file), "literal" (written in the
+                             source), "none" (left out)
     archonnx.seed            the seed of drawn weights
-    archonnx.requires        JSON list of {"condition": text of contract.dims' condition, "message": text, "place": "file:line:column"}
+    archonnx.requires        JSON list of {"condition": text of a contract.dims condition, "message": text,
+                             "place": "file:line:column"}
     archonnx.optional        JSON list of input names that may be left out
     archonnx.states          JSON object: output name -> name of the input whose next value it is
     archonnx.asset.NAME      the bytes of an asset, as text where they are UTF-8, else "base64:" and base64
