@@ -3,7 +3,7 @@
 A page holds examples: any number of ```arch file=NAME blocks, the files that an example imports; one ```arch block, the
 source, which is called example.arch; and one ```text block, its rendering. Words behind `arch` say how the source is
 given: `encoding=latin-1` its bytes, `escapes` that `\\x00` stands for a byte, `model=NAME` and `opset=N` what is
-compiled, `build` that the diagnostic comes while the model is written. The page of a code that no source gives only shows a
+compiled, `build` that the diagnostic comes while the model is written. A code that no source gives only shows a
 rendering.
 
 `pytest tests/test_codes.py --rewrite-codes` writes what the compiler says into the pages; read the difference.

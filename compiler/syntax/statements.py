@@ -52,8 +52,8 @@ class Statements(Declarations):
         value = self.expression_list()
         token = self.tokens[self.at]
         if token.kind == "end":
-            if isinstance(value, tree.Tuple) and isinstance(value.items[-1], tree.Flow) and first.kind != "paren":
-                self.comma_beside_arrow(value)
+            if isinstance(value, tree.Tuple) and self.at > 1 and isinstance(value.items[-1], tree.Flow):
+                self.comma_beside_arrow()
             return tree.ExprStatement(self.whole(), value)
         if token.text not in ("=", ":"):
             self.finish()
@@ -69,7 +69,7 @@ class Statements(Declarations):
         assigned = self.assigned()
         return tree.Assign(self.whole(), target, declared, assigned)
 
-    def comma_beside_arrow(self, value: tree.Tuple) -> NoReturn:
+    def comma_beside_arrow(self) -> NoReturn:
         arrow = next(at for at, token in enumerate(self.tokens) if token.text == "->")
         last = len(self.tokens) - 2
         both = f"({self.source(0, arrow - 1)}) {self.source(arrow, last)}"

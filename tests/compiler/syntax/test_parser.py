@@ -172,6 +172,13 @@ def test_declarations() -> None:
     assert model.place == Place("test.arch", 8, 1, 8, 20)
 
 
+def test_empty_brackets() -> None:
+    assert plain(body("()\n[] -> f()")) == [
+        ("ExprStatement", ("Tuple", [])),
+        ("ExprStatement", ("Flow", ("List", []), [("Call", name("f"), [])])),
+    ]
+
+
 def test_branches_and_loops_nest() -> None:
     if_, for_ = body(
         "if a:\n    x\nelif b:\n    for i, (j, k) in c:\n        y\nelse:\n    z\n"
