@@ -52,7 +52,7 @@ short_names = st.from_regex(r"[a-z][a-z0-9_]{0,8}[a-z0-9]", fullmatch=True)
 def models(draw: st.DrawFn, *, wide: bool = True, cut: bool = False) -> list[Printed]:
     """A few layers; those after the first read some of those before them.
 
-    `wide`: sizes and counts may be too long for their columns. `cut`: the text cuts names and shapes, so keep them short.
+    `wide`: sizes and counts may be too long for their columns. `cut`: the text cuts names and shapes: keep them short.
     """
     size = sizes if wide else st.integers(1, 999)
     shapes = st.lists(size | st.none(), min_size=1, max_size=4 if wide else 2).map(lambda rest: (None, *rest))
