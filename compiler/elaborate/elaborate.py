@@ -54,11 +54,16 @@ def elaborate(
     parameters: values of the model's parameters; None for the name of an optional input leaves that input out.
     Raises CompileError with every diagnostic found; warnings stay in `loader.diagnostics`. UsageError: no such model or parameter.
     """
+    if misread(loader.diagnostics):
+        static.check(module, set(), loader.diagnostics, values=False)
+        raise failure(loader)
     with deep():
         try:
             return _elaborate(loader, module, model, parameters, opset)
         except Stop as stop:
             loader.diagnostics.add(stop.diagnostic)
+        except RecursionError:
+            loader.diagnostics.add(_too_deep(module))
         except Abort as abort:
             if abort.diagnostic is not None:
                 loader.diagnostics.add(abort.diagnostic)
@@ -75,6 +80,9 @@ def elaborate_all(loader: Loader, module: Module, opset: int) -> tuple[list[Laye
     graphs: list[LayerGraph] = []
     waiting: list[str] = []
     executed: set[int] = set()
+    if misread(found):
+        static.check(module, executed, found, values=False)
+        return [], [], sorted(found.found, key=_position)
     with deep():
         for declared in module.models():
             one = Diagnostics()
@@ -90,6 +98,8 @@ def elaborate_all(loader: Loader, module: Module, opset: int) -> tuple[list[Laye
             except (Stop, Abort) as ended:
                 if ended.diagnostic is not None:
                     one.add(ended.diagnostic)
+            except RecursionError:
+                one.add(_too_deep(module))
             except CompileError:
                 pass  # its diagnostics are in `one`
             for diagnostic in one.found:
@@ -102,9 +112,24 @@ def elaborate_all(loader: Loader, module: Module, opset: int) -> tuple[list[Laye
     return graphs, waiting, sorted(found.found, key=_position)
 
 
+def misread(found: Diagnostics) -> bool:
+    """Whether lines are missing from the tree: what follows from them would be blamed on lines that are right."""
+    return any(d.code < "E0200" for d in found.errors)
+
+
 def _body_of(module: Module, name: str) -> object:
     """The body of a model that is no variant; a variant of it that was compiled ran this very body."""
     return module.declared[name]
+
+
+def _too_deep(module: Module) -> Diagnostic:
+    """Within every single bound, and still too deep: hundreds of blocks, each applied under hundreds of branches and brackets."""
+    return Diagnostic(
+        "E0803",
+        "blocks, branches and brackets are nested too deep together",
+        Place(module.name, 1, 1, 1, 1),
+        help="nest fewer of them, or repeat with a loop",
+    )
 
 
 def failure(loader: Loader) -> CompileError:

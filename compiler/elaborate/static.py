@@ -14,15 +14,18 @@ from archonnx.contract.diagnostics import Diagnostics, did_you_mean
 from archonnx.contract.dims import Facts
 
 
-def check(module: Module, executed: set[int], diagnostics: Diagnostics) -> None:
-    """Report what is wrong for every argument in the bodies of a file that have not run."""
+def check(module: Module, executed: set[int], diagnostics: Diagnostics, *, values: bool = True) -> None:
+    """Report what is wrong for every argument in the bodies of a file that have not run.
+
+    `values` False looks at layers and their arguments alone, for files of which not every line could be read.
+    """
     for declared in module.declared.values():
         if isinstance(declared, tree.Body) and id(declared) not in executed:
             state = State(Loader(diagnostics), diagnostics, LayerGraph(""), Facts(), 0)
-            _check_body(declared, Frame(state, module, declared, Scope("", (), frozenset())))
+            _check_body(declared, values, Frame(state, module, declared, Scope("", (), frozenset())))
 
 
-def _check_body(body: tree.Body, frame: Frame) -> None:
+def _check_body(body: tree.Body, values: bool, frame: Frame) -> None:
     nodes = list(walk(body.statements))
     for name in _bound_names(body, nodes):
         frame.names[name] = Binding(POISON, body.place, "parameter")
@@ -32,7 +35,10 @@ def _check_body(body: tree.Body, frame: Frame) -> None:
     for node in nodes:
         try:
             if isinstance(node, tree.Call):
-                _check_call(node, frame)
+                if values or is_layer_call(node):
+                    _check_call(node, frame)
+            elif not values:
+                continue
             elif isinstance(node, tree.Name) and not {id(node)} & (callees | dtypes | prefixes):
                 if node.id not in frame.names and node.id not in ("it", "_") and not types.is_symbol_name(node.id):
                     constants.constant(node.id, frame, node.place)
@@ -41,6 +47,12 @@ def _check_body(body: tree.Body, frame: Frame) -> None:
         except Abort as abort:
             if abort.diagnostic is not None:
                 frame.state.diagnostics.add(abort.diagnostic)
+
+
+def is_layer_call(node: tree.Call) -> bool:
+    """Whether the name before `(` is a layer's by its capital; a block's or function's may stand on a line not read."""
+    parts = binding.dotted_path(node.function)
+    return parts is not None and parts[-1][:1].isupper()
 
 
 def _bound_names(body: tree.Body, nodes: list[tree.Node]) -> set[str]:
