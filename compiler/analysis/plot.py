@@ -28,7 +28,7 @@ def plot(
 
     Raises UsageError for another suffix, direction or a negative fold, and OSError where the file cannot be written.
     """
-    from archonnx.compiler.analysis.plotting import drawing, folding, png, svg, tree
+    from archonnx.compiler.analysis.plotting import drawing, folding, png, references, svg, tree
     from archonnx.contract.files import replacing
 
     suffix = os.path.splitext(os.fspath(path))[1].lower()
@@ -41,9 +41,11 @@ def plot(
         raise UsageError(f"fold must be a whole number, 0 or more, or None, got {fold!r}")
     picture = tree.build(graph)
     folding.fold(picture, fold)
+    references.cut_longest(picture)
     scene = drawing.draw(picture, "down" if direction == "down" else "right")
     if suffix == ".png" and png.scale_of(scene) < 1.0:
-        picture.notes.append(f"drawn at {png.scale_of(scene):.0%} of its size to keep the image in bounds: .svg has all of it")
+        shown = f"drawn at {png.scale_of(scene):.0%} of its size, which keeps the image in bounds: .svg has all of it"
+        picture.notes.append(shown)
         scene = drawing.draw(picture, "down" if direction == "down" else "right")
     with replacing(path) as stream:
         if suffix == ".png":

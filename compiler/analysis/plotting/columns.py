@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 
-def fewest_breaks(extents: Sequence[float], may: Sequence[int], count: int) -> list[int]:
+def breaks_of(extents: Sequence[float], may: Sequence[int], count: int) -> list[int]:
     """Where at most `count` columns begin, the first left out, so that the longest column is as short as can be.
 
     extents: of the pieces in order. may: the pieces, rising, that may begin a column.
@@ -39,4 +40,4 @@ def _filled(sums: Sequence[float], may: Sequence[int], limit: float) -> list[int
 
 def _longest(sums: Sequence[float], breaks: Sequence[int]) -> float:
     bounds = [0, *breaks, len(sums) - 1]
-    return max(sums[end] - sums[start] for start, end in zip(bounds, bounds[1:], strict=False))
+    return max(sums[end] - sums[start] for start, end in pairwise(bounds))

@@ -7,6 +7,8 @@ of a vertex, so a block is aligned by its pins: each vertex keeps its own shift 
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from archonnx.compiler.analysis.plotting.layering import Layered, Segment, Vertex
 
 APART = 30.0  # between two boxes
@@ -70,7 +72,7 @@ def _barred(graph: Layered, number: dict[int, int]) -> set[int]:
         if not any(_passing(graph.segments[i]) for i in ids):
             continue
         ends = sorted((number[id(graph.segments[i].tail)], number[id(graph.segments[i].head)], i) for i in ids)
-        # A segment crosses a passing one where one on its left ends on its right, or one on its right ends on its left.
+        # A segment crosses a passing one that starts left of it and ends right of it, or the other way round.
         for order, sign in ((ends, 1), ([(t, h, i) for t, h, i in reversed(ends)], -1)):
             reach: int | None = None
             waiting: int | None = None
@@ -112,19 +114,15 @@ def _extreme(
     for rank in ordered:
         for at, i in enumerate(rank):
             position[i] = at
-    root, shift = _align(reversed_if(ordered, upward), ties, position, barred)
+    root, shift = _align(ordered[::-1] if upward else ordered, ties, position, barred)
     xs = _compact(ordered, vertices, root, shift)
     return [-x - v.cross for x, v in zip(xs, vertices, strict=True)] if leftward else xs
-
-
-def reversed_if(ranks: list[list[int]], turned: bool) -> list[list[int]]:
-    return ranks[::-1] if turned else ranks
 
 
 def _align(
     ranks: list[list[int]], ties: list[list[_Tie]], position: list[int], barred: set[int]
 ) -> tuple[list[int], list[float]]:
-    """Chain each vertex to its median neighbour where that crosses no other chain: the root of its block, and its shift."""
+    """Chain vertices to their median neighbours where that crosses no other chain: the root of each block, and shifts."""
     root = list(range(len(ties)))
     shift = [0.0] * len(ties)
     for rank in ranks:
@@ -148,7 +146,7 @@ def _compact(ranks: list[list[int]], vertices: list[Vertex], root: list[int], sh
     after: dict[int, list[tuple[int, float]]] = {r: [] for r in dict.fromkeys(root)}
     waiting = dict.fromkeys(after, 0)
     for rank in ranks:
-        for left, right in zip(rank, rank[1:], strict=False):
+        for left, right in pairwise(rank):
             gap = shift[left] + vertices[left].cross + _apart(vertices[left], vertices[right]) - shift[right]
             after[root[left]].append((root[right], gap))
             waiting[root[right]] += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from archonnx.compiler.analysis.plotting.elements import Box, Group, Picture, boxes, groups
@@ -66,22 +66,25 @@ def draw(picture: Picture, direction: Direction) -> Scene:
     places: dict[int, Point] = {id(picture.root): (0.0, 0.0)}
     for group, depth in nested:
         _paint(canvas, group, depth, levels[id(group)], places)
-    width, height = canvas.turn(levels[id(picture.root)].cross, levels[id(picture.root)].main)
-    return _compose(canvas, width, height)
+    across, high = canvas.turn(levels[id(picture.root)].cross, levels[id(picture.root)].main)
+    return _compose(canvas, across, high)
 
 
-def group_title(group: Group) -> str:
-    title = group.title + (f" x {group.repeats}" if group.repeats > 1 else "")
-    return shorten(title, 12.0, 220.0, bold=True)
+def _titles(group: Group) -> tuple[str, float, str, float]:
+    """A group's title and name as they fit, each with its width."""
+    title = shorten(group.title + (f" x {group.repeats}" if group.repeats > 1 else ""), 12.0, 220.0, bold=True)
+    name = shorten(group.name, NAME_SIZE, 150.0)
+    return title, width(title, 12.0, bold=True), name, width(name, NAME_SIZE)
 
 
 def _frame(canvas: _Canvas, group: Group, depth: int) -> Frame:
     if depth == 0:
         return Frame(0.0, 0.0, 0.0, 0.0)
-    title = width(group_title(group), 12.0, bold=True) + 2 * PAD
-    if canvas.direction == "down":
-        return Frame(BAND, PAD, PAD, PAD, title, title)
-    return Frame(PAD, PAD, BAND, PAD)
+    if canvas.direction == "right":
+        return Frame(PAD, PAD, BAND, PAD)
+    _, long, name, beside = _titles(group)
+    # The name may stand right of a wire that comes in, the title may not.
+    return Frame(BAND, PAD, PAD, PAD, long + (10.0 + beside if name else 0.0) + 2 * PAD + 8.0, long + 2 * PAD)
 
 
 def _size(box: Box) -> tuple[float, float, str, str]:
@@ -116,7 +119,7 @@ def _group_vertex(group: Group, level: Level) -> Vertex:
     return Vertex(level.cross, level.main, group, "", True, pins, dict(level.pins_out), 6.0)
 
 
-def tint(depth: int) -> str:
+def _tint(depth: int) -> str:
     return TINTS[0] if depth == 0 else TINTS[1 + (depth - 1) % 2]
 
 
@@ -141,7 +144,7 @@ def _paint(canvas: _Canvas, group: Group, depth: int, level: Level, places: dict
             x, y = u0 + u, v0 + v + 14.0
         else:
             x, y = v0 + v + 4.0 + long / 2, u0 + u + 3.7
-        back = Rect(x - long / 2 - 3, y - 10.0, long + 6, 13.0, tint(depth))
+        back = Rect(x - long / 2 - 3, y - 10.0, long + 6, 13.0, _tint(depth))
         label = Text(x, y, text, LABEL_SIZE, long, colour=MUTED, anchor="middle")
         canvas.labels.append(Entry((back, label), canvas.picture.wires[wire].tooltip))
 
@@ -149,12 +152,20 @@ def _paint(canvas: _Canvas, group: Group, depth: int, level: Level, places: dict
 def _framed(canvas: _Canvas, group: Group, depth: int, level: Level, u0: float, v0: float) -> Entry:
     x, y = canvas.turn(u0, v0)
     across, high = canvas.turn(level.cross, level.main)
-    title = group_title(group)
+    title, long, name, beside = _titles(group)
     shapes: list[Shape] = []
     for layer in range(min(group.repeats, 3) - 1, 0, -1):  # a stack of cards: more of the same lie under it
-        shapes.append(Rect(x + 4 * layer, y + 4 * layer, across, high, tint(depth), "#94a3b8", 1.0, 8.0))
-    shapes.append(Rect(x, y, across, high, tint(depth), "#94a3b8", 1.0, 8.0))
-    shapes.append(Text(x + PAD - 2, y + 17.0, title, 12.0, width(title, 12.0, True), True, "#334155"))
+        shapes.append(Rect(x + 4 * layer, y + 4 * layer, across, high, _tint(depth), "#94a3b8", 1.0, 8.0))
+    shapes.append(Rect(x, y, across, high, _tint(depth), "#94a3b8", 1.0, 8.0))
+    shapes.append(Text(x + PAD - 2, y + 17.0, title, 12.0, long, True, "#334155"))
+    if name:
+        start, room = x + PAD + 6.0 + long, 8.0
+        if canvas.direction == "down":
+            for pin in sorted(level.pins_in.values()):  # past the wires that would run through it
+                if u0 + pin + room > start and u0 + pin - room < start + beside:
+                    start = u0 + pin + room
+        if start + beside <= x + across - 6.0:
+            shapes.append(Text(start, y + 17.0, name, NAME_SIZE, beside, False, MUTED))
     return Entry(tuple(shapes), group.tooltip)
 
 
@@ -215,7 +226,7 @@ def _compose(canvas: _Canvas, across: float, high: float) -> Scene:
         scene.entries.append(Entry((Text(MARGIN, y, note, 11.0, width(note, 11.0), colour=MUTED),)))
     left = MARGIN + (wide - across) / 2
     for part in (canvas.frames, canvas.lines, canvas.labels, canvas.cards):
-        scene.entries += [moved(entry, left, top) for entry in part]
+        scene.entries += [_moved(entry, left, top) for entry in part]
     y = top + high + 28.0
     for row in keys:
         for name, end, room in row:
@@ -244,22 +255,16 @@ def _legend(canvas: _Canvas, room: float) -> list[list[tuple[str, float, float]]
     return rows
 
 
-def moved(entry: Entry, dx: float, dy: float) -> Entry:
+def _moved(entry: Entry, dx: float, dy: float) -> Entry:
     """The entry somewhere else."""
     shapes: list[Shape] = []
     for shape in entry.shapes:
-        if isinstance(shape, Rect):
-            shapes.append(
-                Rect(shape.x + dx, shape.y + dy, shape.width, shape.height, shape.fill, shape.stroke, shape.thickness, shape.radius)
-            )
-        elif isinstance(shape, Text):
-            shapes.append(
-                Text(shape.x + dx, shape.y + dy, shape.text, shape.size, shape.width, shape.bold, shape.colour, shape.anchor)
-            )
+        if isinstance(shape, Rect | Text):
+            shapes.append(replace(shape, x=shape.x + dx, y=shape.y + dy))
         elif isinstance(shape, Path):
             start = (shape.start[0] + dx, shape.start[1] + dy)
             pieces = tuple(tuple((x + dx, y + dy) for x, y in piece) for piece in shape.pieces)
-            shapes.append(Path(start, pieces, shape.colour, shape.thickness))
+            shapes.append(replace(shape, start=start, pieces=pieces))
         else:
-            shapes.append(Polygon(tuple((x + dx, y + dy) for x, y in shape.points), shape.fill))
+            shapes.append(replace(shape, points=tuple((x + dx, y + dy) for x, y in shape.points)))
     return Entry(tuple(shapes), entry.tooltip)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-Kind = Literal["layer", "block", "input", "output"]
+Kind = Literal["layer", "block", "input", "output", "reference"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,10 @@ FAMILIES = {
     "activation": Colours("#fee2e2", "#dc2626"),
     "merge": Colours("#cffafe", "#0891b2"),
     "shape and other": Colours("#fce7f3", "#db2777"),
-    "tensor function": Colours("#f1f5f9", "#64748b"),
+    "tensor function": Colours("#d8dee8", "#64748b"),
     "operator": Colours("#ffedd5", "#ea580c"),
     "folded block": Colours("#ffffff", "#334155"),
+    "drawn elsewhere": Colours("#ffffff", "#94a3b8"),
     "input or output": Colours("#334155", "#334155"),
 }
 _MODULES = {

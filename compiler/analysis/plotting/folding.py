@@ -90,8 +90,8 @@ def merge_repeats(root: Group) -> bool:
                 instead.update(zip(_produced(last), _produced(child), strict=True))
                 child.repeats = run
                 child.tooltip += f"\nto {last.tooltip}"
-                if child.name and last.name:
-                    child.name = f"{child.name} to {last.name}"
+                if last.name:
+                    child.name = f"{child.name or child.title} to {last.name}"
                 found = True
             position += run
         group.children = kept
@@ -131,7 +131,7 @@ def _run(children: list[Box | Group], start: int, total: Counter[int]) -> int:
 
 
 def _links(before: Group, after: Group, total: Counter[int]) -> list[int | None] | None:
-    """For each wire that `after` reads: which of `before`'s it is, None where both read it; None where it is neither."""
+    """For each wire that `after` reads: which of `before`'s it is, None where both read it. None: there is another."""
     produced = {wire: number for number, wire in enumerate(_produced(before))}
     links: list[int | None] = []
     for mine, theirs in zip(after.reads, before.reads, strict=True):

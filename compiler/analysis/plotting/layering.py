@@ -17,7 +17,7 @@ EFFORT = 400_000  # sweeps stop when this many segments have been looked at
 
 @dataclass(slots=True, eq=False)
 class Vertex:
-    """A box or group, a port of the surrounding group, or a dummy: an extent along the rank (`cross`) and across (`main`).
+    """A box or group, a port of the surrounding group, or a dummy, which takes `cross` along its rank and `main` across.
 
     `pins_in` are the wires read with the offset of each pin along the rank; `pins_out` maps a wire to its pin's offset.
     `stub` is the room for the labels where its wires leave.
@@ -38,7 +38,7 @@ class Vertex:
 
 @dataclass(slots=True, eq=False)
 class Segment:
-    """A piece of a wire between neighbouring ranks. `slot` is the number of the pin that it ends at, of a real vertex."""
+    """A piece of a wire between neighbouring ranks. `slot` numbers the pin of `head` that it ends at."""
 
     wire: int
     tail: Vertex

@@ -6,9 +6,10 @@ Everything here is along two axes: u along the ranks, v across them, in the dire
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import ceil, sqrt
+from itertools import pairwise
+from math import log, sqrt
 
-from archonnx.compiler.analysis.plotting.columns import fewest_breaks
+from archonnx.compiler.analysis.plotting.columns import breaks_of
 from archonnx.compiler.analysis.plotting.coordinates import place
 from archonnx.compiler.analysis.plotting.elements import Box, Group
 from archonnx.compiler.analysis.plotting.layering import Layered, Segment, Vertex, layered
@@ -18,6 +19,7 @@ ARROW = 8.0
 LANE = 14.0  # from a column's end to the line that leads to the next one
 GUTTER = 52.0  # between two columns
 LONG = 1500.0  # a level longer than this is wrapped into columns where it can be
+WORTH = 0.7  # what is left of the length where wrapping is worth the lines that lead back
 STRAIGHT = 0.75  # lines that lean less than this many pixels are drawn upright
 
 
@@ -63,7 +65,7 @@ def lay_out(group: Group, vertices: list[Vertex], frame: Frame) -> Level:
     place(graph)
     level = Level()
     gaps = _gaps(graph)
-    columns = _columns(graph, gaps, frame)
+    columns = _columns(graph, gaps)
     _stack(graph, gaps, columns, frame, level)
     for vertex in entering:
         level.pins_in[next(iter(vertex.pins_out))] = vertex.x
@@ -89,28 +91,28 @@ def _gaps(graph: Layered) -> list[tuple[float, float]]:
     gaps = []
     for number in range(len(graph.ranks)):
         stub = max((v.stub for v in graph.ranks[number]), default=0.0)
-        bend = 10.0 if lean[number] < STRAIGHT else min(18.0 + 0.1 * lean[number], 60.0)
+        straight = 2.0 if any(v.port for v in graph.ranks[number]) else 8.0
+        bend = straight if lean[number] < STRAIGHT else min(18.0 + 0.14 * lean[number], 80.0)
+        if number + 1 < len(graph.ranks) and not any(v.port == "out" for v in graph.ranks[number + 1]):
+            bend += ARROW
         gaps.append((stub, bend))
     return gaps
 
 
-def _slab(rank: list[Vertex], frame: Frame) -> float:
+def _slab(rank: list[Vertex]) -> float:
     """How much of v a rank takes: that of ports is the border of the group."""
     if any(v.port == "in" for v in rank) or any(v.port == "out" for v in rank):
         return 0.0
     return max((v.main for v in rank), default=0.0)
 
 
-def _columns(graph: Layered, gaps: list[tuple[float, float]], frame: Frame) -> list[int]:
+def _columns(graph: Layered, gaps: list[tuple[float, float]]) -> list[int]:
     """The ranks that start a column: only ranks that a single line leads to, and never the ports."""
-    extents = [
-        _slab(rank, frame) + stub + bend + ARROW for rank, (stub, bend) in zip(graph.ranks, gaps, strict=True)
-    ]
+    extents = [_slab(rank) + stub + bend for rank, (stub, bend) in zip(graph.ranks, gaps, strict=True)]
     length = sum(extents)
     if length <= LONG:
         return [0]
     width = max(v.x + v.cross for rank in graph.ranks for v in rank) + GUTTER
-    count = min(round(sqrt(length / width)), ceil(length / (LONG * 0.6)))
     lines = [0] * len(graph.ranks)
     for segment in graph.segments:
         lines[segment.tail.rank] += 1
@@ -119,12 +121,23 @@ def _columns(graph: Layered, gaps: list[tuple[float, float]], frame: Frame) -> l
         for rank in range(1, len(graph.ranks))
         if lines[rank - 1] == 1 and not any(v.port for v in (*graph.ranks[rank - 1], *graph.ranks[rank]))
     ]
-    return [0, *fewest_breaks(extents, may, count)] if count > 1 else [0]
+    # As many columns as bring the whole nearest to a square.
+    middle = round(sqrt(length / width))
+    best: tuple[float, list[int]] | None = None
+    for count in range(max(1, middle - 2), middle + 3):
+        breaks = breaks_of(extents, may, count)
+        bounds = [0, *breaks, len(extents)]
+        tall = max(sum(extents[start:end]) for start, end in pairwise(bounds))
+        off = abs(log(tall / (width * (len(breaks) + 1))))
+        if best is None or off < best[0]:
+            best = (off, breaks)
+    assert best is not None
+    bounds = [0, *best[1], len(extents)]
+    tall = max(sum(extents[start:end]) for start, end in pairwise(bounds))
+    return bounds[:-1] if tall <= WORTH * length else [0]
 
 
-def _stack(
-    graph: Layered, gaps: list[tuple[float, float]], columns: list[int], frame: Frame, level: Level
-) -> None:
+def _stack(graph: Layered, gaps: list[tuple[float, float]], columns: list[int], frame: Frame, level: Level) -> None:
     """Give every vertex its final place, column by column, and make the routes."""
     ports = [v for rank in graph.ranks for v in rank if v.port == "in"]
     # The title stands left of the first wire that comes in: both sides make room for it.
@@ -132,10 +145,11 @@ def _stack(
     left = frame.start + deficit
     bounds = [*columns, len(graph.ranks)]
     tops: list[float] = [0.0] * len(graph.ranks)
-    slabs = [_slab(rank, frame) for rank in graph.ranks]
-    lanes: list[tuple[float, float, float]] = []  # for each break: v of the lane after, u of the gutter, v of the lane before
+    slabs = [_slab(rank) for rank in graph.ranks]
+    # For each break: v of the lane after its column, u of the gutter, v of the lane before the next column.
+    lanes: list[tuple[float, float, float]] = []
     lowest = 0.0
-    for number, (first, last) in enumerate(zip(bounds, bounds[1:], strict=False)):
+    for number, (first, last) in enumerate(pairwise(bounds)):
         inside = [v for rank in graph.ranks[first:last] for v in rank]
         edge = min((v.x for v in inside), default=0.0)
         v = frame.before + (LANE + 8.0 if number else 0.0)
@@ -143,7 +157,7 @@ def _stack(
             if rank and rank == first and graph.ranks[rank - 1]:
                 v += ARROW
             tops[rank] = v
-            v += slabs[rank] + (gaps[rank][0] + gaps[rank][1] + ARROW if rank < last - 1 else 0.0)
+            v += slabs[rank] + (gaps[rank][0] + gaps[rank][1] if rank < last - 1 else 0.0)
         for vertex in inside:
             vertex.x += left - (edge if len(columns) > 1 else 0.0)
         right = max((vertex.x + vertex.cross for vertex in inside), default=left)
@@ -155,20 +169,19 @@ def _stack(
         level.cross = max(level.cross, right + frame.end + deficit)
     if level.cross < frame.least:
         move = (frame.least - level.cross) / 2
-        for rank in graph.ranks:
-            for vertex in rank:
-                vertex.x += move
+        for vertex in (v for rank in graph.ranks for v in rank):
+            vertex.x += move
         lanes = [(after, u + move, before) for after, u, before in lanes]
         level.cross = frame.least
     level.main = lowest + frame.after
-    for rank_number, rank in enumerate(graph.ranks):
-        for vertex in rank:
+    for number, vertices in enumerate(graph.ranks):
+        for vertex in vertices:
             if vertex.element is not None:
-                vertex.y = tops[rank_number] + (slabs[rank_number] - vertex.main) / 2
+                vertex.y = tops[number] + (slabs[number] - vertex.main) / 2
             elif vertex.port == "out":
                 vertex.y = level.main
             elif vertex.port != "in":
-                vertex.y, vertex.main = tops[rank_number], slabs[rank_number]
+                vertex.y, vertex.main = tops[number], slabs[number]
     _routes(graph, gaps, tops, slabs, dict(zip(columns[1:], lanes, strict=True)), level)
 
 
@@ -187,10 +200,7 @@ def _routes(
         if segment.head.element is None and not segment.head.port:
             route = ended.setdefault(id(segment.tail), Route(segment.wire, _leave(segment), False))
             _lead(route, segment, gaps, tops, slabs, lanes)
-            if segment.tail.element is not None or segment.tail.port:
-                ended[id(segment.head)] = ended.pop(id(segment.tail))
-            else:
-                ended[id(segment.head)] = ended.pop(id(segment.tail))
+            ended[id(segment.head)] = ended.pop(id(segment.tail))
         else:
             ends.append(segment)
     for segment in ends:
@@ -215,7 +225,7 @@ def _lead(
     slabs: list[float],
     lanes: dict[int, tuple[float, float, float]],
 ) -> None:
-    """Lead a route over the gap that a segment crosses, to the near side of its head and, of a dummy, to the far one."""
+    """Lead a route over the gap that a segment crosses, to its head, and through it where it is a dummy."""
     tail, head = segment.tail, segment.head
     u, target = tail.x + segment.tail_offset, head.x + segment.head_offset
     if head.rank in lanes:
@@ -237,7 +247,7 @@ def _rounded(corners: list[Point], u: float, radius: float = 8.0) -> list[tuple[
     """Lines through corners, each rounded as far as the shorter of its sides allows."""
     pieces: list[tuple[Point, ...]] = []
     before: Point = (u, corners[0][1] - 2 * radius)
-    for corner, after in zip(corners, corners[1:], strict=False):
+    for corner, after in pairwise(corners):
         near = _towards(corner, before, radius)
         far = _towards(corner, after, radius)
         pieces += [(near,), (corner, corner, far)]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from itertools import chain
+from math import sqrt
 from typing import TYPE_CHECKING, Any
 
-from archonnx.compiler.analysis.plotting.scene import Entry, Path, Point, Polygon, Rect, Scene, Shape, Text
+from archonnx.compiler.analysis.plotting.scene import Path, Point, Polygon, Rect, Scene, Shape, Text
 from archonnx.contract.diagnostics import MachineError
 
 if TYPE_CHECKING:
@@ -17,16 +19,16 @@ SCALE = 2.0  # pixels of the image for one of the scene: sharp on today's screen
 MOST_PIXELS = 60_000_000
 LONGEST_SIDE = 30_000
 BAND = 512  # rows painted at a time: lines and corners are painted larger and made smaller, to be smooth
-SMOOTH = 3
+SMOOTH = 2
 # Where the typeface lacks a character, such as Greek or Chinese in a name, the machine's own fonts are asked.
-_OTHER_FONTS = ("DejaVuSans.ttf", "Arial Unicode.ttf", "arialuni.ttf", "NotoSansCJK-Regular.ttc", "segoeui.ttf", "Arial.ttf")
+_OTHER_FONTS = ("DejaVuSans.ttf", "NotoSansCJK-Regular.ttc", "Arial Unicode.ttf", "arialuni.ttf", "segoeui.ttf")
 
 Progress = Callable[[int, int], None]
 
 
 def scale_of(scene: Scene) -> float:
     """Pixels of the image for one of the scene: as many as the bounds of an image leave."""
-    fits = (MOST_PIXELS / (scene.width * scene.height)) ** 0.5
+    fits = sqrt(MOST_PIXELS / (scene.width * scene.height))
     return min(SCALE, fits, LONGEST_SIDE / scene.width, LONGEST_SIDE / scene.height)
 
 
@@ -35,8 +37,10 @@ def render(scene: Scene, progress: Progress | None = None) -> Image:
     from PIL import Image, features
 
     if not features.check("freetype2"):
-        raise MachineError("PNG pictures need Pillow with FreeType, and this one was built without it; write .svg, or "
-                           "install Pillow from its wheel: pip install --force-reinstall pillow")  # fmt: skip
+        raise MachineError(
+            "PNG pictures need Pillow with FreeType, and this Pillow was built without it: write .svg, or install "
+            "Pillow from its wheel with pip install --force-reinstall --only-binary pillow pillow"
+        )
     scale = scale_of(scene)
     width, height = max(1, round(scene.width * scale)), max(1, round(scene.height * scale))
     image = Image.new("RGB", (width, height), "white")
@@ -62,7 +66,7 @@ def _reach(shape: Shape) -> tuple[float, float]:
         return shape.y, shape.y + shape.height
     if isinstance(shape, Text):
         return shape.y - shape.size, shape.y + shape.size * 0.4
-    points = shape.points if isinstance(shape, Polygon) else [shape.start, *(p for piece in shape.pieces for p in piece)]
+    points = shape.points if isinstance(shape, Polygon) else (shape.start, *chain.from_iterable(shape.pieces))
     rows = [y for _, y in points]
     return min(rows), max(rows)
 
@@ -103,15 +107,15 @@ def _paint(pen: Any, shape: Rect | Path | Polygon, factor: float, top: int) -> N
 
 
 def _flat(path: Path) -> list[Point]:
-    """The path as straight pieces, twelve a curve."""
+    """The path as straight pieces, 32 a curve."""
     points = [path.start]
     for piece in path.pieces:
         if len(piece) == 1:
             points.append(piece[0])
             continue
         (x0, y0), (x1, y1), (x2, y2), (x3, y3) = points[-1], *piece
-        for step in range(1, 13):
-            t = step / 12
+        for step in range(1, 33):
+            t = step / 32
             a, b, c, d = (1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3
             points.append((a * x0 + b * x1 + c * x2 + d * x3, a * y0 + b * y1 + c * y2 + d * y3))
     return points
@@ -166,6 +170,3 @@ def save(scene: Scene, stream: Any, progress: Progress | None = None) -> None:
     scale = scale_of(scene)
     image = render(scene, progress)
     image.save(stream, format="PNG", dpi=(96 * scale, 96 * scale))
-
-
-__all__ = ["Entry", "render", "save", "scale_of"]

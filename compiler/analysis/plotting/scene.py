@@ -1,4 +1,4 @@
-"""What is drawn, in pixels: entries of shapes in the order of painting, each with what a pointer resting on it is told."""
+"""What is drawn, in pixels: entries of shapes in the order of painting, each with its tooltip."""
 
 from __future__ import annotations
 
@@ -71,4 +71,3 @@ class Scene:
     width: float
     height: float
     entries: list[Entry] = field(default_factory=list)
-    notes: list[Point] = field(default_factory=list)

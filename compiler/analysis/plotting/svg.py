@@ -36,9 +36,11 @@ def _shape(shape: Shape) -> str:
             f'height="{_number(shape.height)}" fill="{shape.fill}"'
         )
         text += f' rx="{_number(shape.radius)}"' if shape.radius else ""
-        return text + (f' stroke="{shape.stroke}" stroke-width="{_number(shape.thickness)}"/>' if shape.stroke else "/>")
+        text += f' stroke="{shape.stroke}" stroke-width="{_number(shape.thickness)}"' if shape.stroke else ""
+        return f"{text}/>"
     if isinstance(shape, Text):
-        text = f'<text x="{_number(shape.x)}" y="{_number(shape.y)}" font-size="{_number(shape.size)}" fill="{shape.colour}"'
+        text = f'<text x="{_number(shape.x)}" y="{_number(shape.y)}" font-size="{_number(shape.size)}"'
+        text += f' fill="{shape.colour}"'
         text += ' font-weight="bold"' if shape.bold else ""
         text += f' text-anchor="{shape.anchor}"' if shape.anchor != "start" else ""
         if len(shape.text) > 1:
@@ -46,10 +48,8 @@ def _shape(shape: Shape) -> str:
         return f"{text}>{escape(shape.text)}</text>"
     if isinstance(shape, Polygon):
         points = " ".join(f"{_number(x)},{_number(y)}" for x, y in shape.points)
-        return f"<polygon points={quoteattr(points)} fill=\"{shape.fill}\"/>"
-    return (
-        f'<path d="{_path(shape)}" fill="none" stroke="{shape.colour}" stroke-width="{_number(shape.thickness)}"/>'
-    )
+        return f'<polygon points={quoteattr(points)} fill="{shape.fill}"/>'
+    return f'<path d="{_path(shape)}" fill="none" stroke="{shape.colour}" stroke-width="{_number(shape.thickness)}"/>'
 
 
 def _path(path: Path) -> str:

@@ -11,10 +11,11 @@ if TYPE_CHECKING:
 # Advance widths of Helvetica in thousandths of the size, from its AFM file, for the characters 32 to 126. Arial and
 # Liberation Sans have the same; every text in the SVG states its width, so other fonts are fitted to it.
 _WIDTHS = (
-    278, 278, 355, 556, 556, 889, 667, 191, 333, 333, 389, 584, 278, 333, 278, 278, 556, 556, 556, 556, 556, 556, 556, 556,
-    556, 556, 278, 278, 584, 584, 584, 556, 1015, 667, 667, 722, 722, 667, 611, 778, 722, 278, 500, 667, 556, 833, 722, 778,
-    667, 778, 722, 667, 611, 722, 667, 944, 667, 667, 611, 278, 278, 278, 469, 556, 333, 556, 556, 500, 556, 556, 278, 556,
-    556, 222, 222, 500, 222, 833, 556, 556, 556, 556, 333, 500, 278, 556, 500, 722, 500, 500, 500, 334, 260, 334, 584,
+    278, 278, 355, 556, 556, 889, 667, 191, 333, 333, 389, 584, 278, 333, 278, 278, 556, 556, 556,
+    556, 556, 556, 556, 556, 556, 556, 278, 278, 584, 584, 584, 556, 1015, 667, 667, 722, 722, 667,
+    611, 778, 722, 278, 500, 667, 556, 833, 722, 778, 667, 778, 722, 667, 611, 722, 667, 944, 667,
+    667, 611, 278, 278, 278, 469, 556, 333, 556, 556, 500, 556, 556, 278, 556, 556, 222, 222, 500,
+    222, 833, 556, 556, 556, 556, 333, 500, 278, 556, 500, 722, 500, 500, 500, 334, 260, 334, 584,
 )  # fmt: skip
 _BOLD = 1.07  # Helvetica-Bold against Helvetica, on names
 ELLIPSIS = "…"
@@ -74,7 +75,7 @@ def wrap(parts: list[str], size: float, room: float, lines: int) -> tuple[str, .
 
 
 def clean(text: str) -> str:
-    """The text on one line, control characters and lone surrogates made visible: neither SVG nor a reader can take them."""
+    """The text on one line, with control characters and lone surrogates, which XML does not allow, made visible."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 

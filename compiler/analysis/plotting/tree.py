@@ -88,7 +88,7 @@ def _group(frame: Frame, parts: list[str], level: int, depth: int) -> Group:
     name = path.rpartition("/")[2]
     turns = ", ".join(f"{variable} = {value}" for variable, value in frame.bindings)
     tooltip = _lines(f"{frame.name}{f' {path}' if path else ''}{f' ({turns})' if turns else ''}", frame.place)
-    return Group(clean(frame.name), clean(name), tooltip)
+    return Group(clean(frame.name), clean(name) if name != frame.name else "", tooltip)
 
 
 def _box(node: Node, use: int, uses: int) -> Box:
@@ -96,7 +96,9 @@ def _box(node: Node, use: int, uses: int) -> Box:
     weights = node.layer.weights
     shared = [f"shared, use {use} of {uses}"] if uses > 1 else []
     details = wrap(arguments(node), DETAIL_SIZE, DETAIL_ROOM, 2) + tuple(shared)
-    box = Box("layer", family(node.layer), clean(node.type_name), clean(node.path.rpartition("/")[2]), details)
+    name = node.path.rpartition("/")[2]
+    own = clean(name) if name != node.type_name else ""
+    box = Box("layer", family(node.layer), clean(node.type_name), own, details)
     box.weights = {id(weight): weight.size for weight in weights.values()}
     results = ", ".join(str(value.type) for value in node.outputs)
     count = sum(box.weights.values())
