@@ -231,6 +231,12 @@ def _checked(type: TensorType, layer: Layer, frame: Frame, place: Place) -> Tens
                 )
             if size > dims.DIM_LIMIT:
                 raise frame.error("E0804", f"{layer.type_name} would give a size past 2**63 - 1 at axis {axis}", place)
+        elif size not in frame.state.bounded_sizes:
+            smallest = frame.state.facts.bounds(size)[0]
+            if smallest is not None and smallest > dims.DIM_LIMIT:
+                what = f"{layer.type_name} would give a size past 2**63 - 1 at axis {axis}, whatever its symbols are"
+                raise frame.error("E0804", what, place)
+            frame.state.bounded_sizes.add(size)
     return TensorType(type.dtype, shape)
 
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 from archonnx.compiler.elaborate import limits
 from archonnx.compiler.elaborate.values import kind_of
 from archonnx.contract import dims
-from archonnx.contract.dims import Condition, Expr, Ratio
+from archonnx.contract.dims import Condition, DimTooLargeError, Expr, Ratio
 
 
 class Problem(Exception):
@@ -25,7 +25,7 @@ def bounded(value: Any) -> Any:
     if isinstance(value, int):
         if value.bit_length() > limits.INTEGER_BITS:
             bits = value.bit_length()
-            raise Problem("E0805", f"an integer of {bits} bits; {limits.INTEGER_BITS} are the limit", stop=True)
+            raise Problem("E0805", f"an integer of {bits:,} bits; {limits.INTEGER_BITS:,} are the most", stop=True)
     elif isinstance(value, (str, list, tuple, range)) and len(value) > limits.ELEMENTS:
         raise _too_long(type(value).__name__, len(value))
     return value
@@ -33,7 +33,7 @@ def bounded(value: Any) -> Any:
 
 def _too_long(kind: str, length: int) -> Problem:
     kind = {"str": "string"}.get(kind, kind)
-    return Problem("E0806", f"a {kind} of {length:,} elements; {limits.ELEMENTS:,} are the limit", stop=True)
+    return Problem("E0806", f"a {kind} of {length:,} elements; {limits.ELEMENTS:,} are the most", stop=True)
 
 
 def _is_number(value: object) -> bool:
@@ -67,6 +67,8 @@ def binary(operator: str, a: Any, b: Any) -> Any:
             raise Problem("E0501", f"`{operator}` does not join conditions", "write `and` or `or`")
     except ZeroDivisionError:
         raise Problem("E0502", f"division by zero: {a} {operator} {b}") from None
+    except DimTooLargeError:
+        raise
     except OverflowError:
         raise Problem("E0502", f"the result of {operator} is too large for a float") from None
     raise Problem("E0501", f"`{operator}` does not go between {kind_of(a)} and {kind_of(b)}")
@@ -78,10 +80,13 @@ def _numbers(operator: str, a: Any, b: Any) -> Any:
             isinstance(a, int)
             and isinstance(b, int)
             and b > 0
-            and a.bit_length() * b > limits.INTEGER_BITS + 64
             and abs(a) > 1
+            and (a.bit_length() - 1) * b >= limits.INTEGER_BITS
         ):
-            raise Problem("E0805", f"{kind_of(a)} to the power {b} is past {limits.INTEGER_BITS} bits", stop=True)
+            what = f"{a} ** {b}" if a.bit_length() + b.bit_length() < 64 else "this power"
+            raise Problem(
+                "E0805", f"{what} has more than {limits.INTEGER_BITS} bits, the most of an integer", stop=True
+            )
         value = a**b
         if isinstance(value, complex):
             raise Problem("E0502", f"{a} ** {b} is not a real number")
@@ -93,7 +98,9 @@ def _numbers(operator: str, a: Any, b: Any) -> Any:
             if b < 0:
                 raise Problem("E0502", f"a shift by {b}")
             if operator == "<<" and b > limits.INTEGER_BITS:
-                raise Problem("E0805", f"a shift by {b} is past {limits.INTEGER_BITS} bits", stop=True)
+                raise Problem(
+                    "E0805", f"a shift by {b} is past the {limits.INTEGER_BITS} bits of an integer", stop=True
+                )
     return _OPERATORS[operator](a, b)
 
 
@@ -196,6 +203,8 @@ def _contains(a: Any, b: Any) -> bool:
             raise Problem("E0501", f"`in` looks for a string in a string, not for {kind_of(a)}")
         return a in b
     if isinstance(b, (list, tuple, range)):
+        if not isinstance(a, (list, tuple)) and a not in b:
+            return False
         return any(_equal(a, x) for x in b)
     raise Problem("E0501", f"`in` looks into a list, a tuple or a string, not into {kind_of(b)}")
 

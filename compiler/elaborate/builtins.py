@@ -37,11 +37,11 @@ def _range(*arguments: Any) -> range:
     _take("range", list(arguments), 1, 3)
     made = [whole(a, "range()") for a in arguments]
     if len(made) == 3 and made[2] == 0:
-        raise Problem("E0502", "range() with a step of 0")
+        raise Problem("E0502", "range() has a step of 0")
     start, stop, step = (0, made[0], 1) if len(made) == 1 else (made[0], made[1], made[2] if len(made) == 3 else 1)
     length = max(0, (stop - start + step - (1 if step > 0 else -1)) // step)
     if length > limits.ELEMENTS:
-        raise Problem("E0806", f"a range of {length:,} elements; {limits.ELEMENTS:,} are the limit", stop=True)
+        raise Problem("E0806", f"a range of {length:,} elements; {limits.ELEMENTS:,} are the most", stop=True)
     return range(*made)
 
 
@@ -65,6 +65,8 @@ def _extreme(name: str, operator: str, of_dims: Callable[..., Any]) -> Callable[
         values = list(sequence(arguments[0], f"{name}()")) if len(arguments) == 1 else list(arguments)
         if not values:
             raise Problem("E0502", f"{name}() of nothing")
+        if set(map(type, values)) <= {int, float}:
+            return min(values) if operator == "<" else max(values)
         if any(isinstance(v, Expr) for v in values):
             for v in values:
                 if not isinstance(v, Expr):
@@ -82,7 +84,14 @@ def _extreme(name: str, operator: str, of_dims: Callable[..., Any]) -> Callable[
 def _sum(*arguments: Any) -> Any:
     _take("sum", list(arguments), 1, 2)
     total = arguments[1] if len(arguments) == 2 else 0
-    for value in sequence(arguments[0], "sum()"):
+    values: Any = sequence(arguments[0], "sum()")
+    if isinstance(total, list) and set(map(type, values)) <= {list}:
+        total = list(total)  # a sum of lists one by one would copy the first of them each time
+        for value in values:
+            total.extend(value)
+            bounded(total)
+        return total
+    for value in values:
         total = binary("+", total, value)
     return total
 
@@ -94,7 +103,15 @@ def _round(*arguments: Any) -> Any:
     value = _real("round", arguments[0])
     if isinstance(value, float):
         finite(value)
-    return round(value) if len(arguments) == 1 else round(value, whole(arguments[1], "round()"))
+    if len(arguments) == 1:
+        return round(value)
+    places = whole(arguments[1], "round()")
+    if abs(places) > limits.INTEGER_BITS:  # past all digits that a number can have
+        return value if places > 0 else type(value)(0)
+    try:
+        return round(value, places)
+    except OverflowError:
+        raise Problem("E0502", f"round({value}, {places}) is too large for a float") from None
 
 
 def _abs(*arguments: Any) -> Any:
@@ -128,7 +145,7 @@ def _int(*arguments: Any) -> Any:
 
 
 def _too_many_digits(value: str) -> int:
-    raise Problem("E0805", f"an integer of {len(value)} digits", stop=True)
+    raise Problem("E0805", f"an integer of {len(value):,} digits", stop=True)
 
 
 def _float(*arguments: Any) -> float:

@@ -277,6 +277,8 @@ def _initializer(name: str, node: tree.Call, frame: Frame) -> Any:
     given = binding.arguments_of(node, frame)
     if is_poisoned(*(g.value for g in given)):
         return POISON
+    for argument in given:
+        construct.bounded_nest(argument.value, argument.value_place, frame)
     try:
         return from_call(
             name, [g.value for g in given if g.name is None], {g.name: g.value for g in given if g.name is not None}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from archonnx.compiler.elaborate import apply, binding, evaluate, rules
+from archonnx.compiler.elaborate import apply, binding, evaluate, limits, rules
 from archonnx.compiler.elaborate.loader import Module
 from archonnx.compiler.elaborate.state import Binding, Frame
 from archonnx.compiler.elaborate.values import (
@@ -14,6 +14,7 @@ from archonnx.compiler.elaborate.values import (
     AppliableLayer,
     holds_tensor,
     is_poisoned,
+    measure,
     show,
 )
 from archonnx.compiler.layers.base import Argument, Layer, LayerError
@@ -154,7 +155,7 @@ def construct(layer: type[Layer], bound: dict[str, binding.Given], node: tree.Ca
             continue
         one = bound[argument.name]
         try:
-            values[argument.name] = argument.domain.parse(plain(one.value))
+            values[argument.name] = argument.domain.parse(plain(one.value, one.value_place, frame))
         except DomainError as error:
             frame.report(
                 error.code or "E0403",
@@ -188,8 +189,9 @@ def _parse_default(argument: Argument, value: Any, given: bool) -> Any:
     return argument.domain.parse(value)
 
 
-def plain(value: Any) -> Any:
-    """What a domain gets: a wrapped layer as the layer itself, dtypes by name, ranges as lists."""
+def plain(value: Any, place: Place, frame: Frame) -> Any:
+    """What a domain gets: a wrapped layer as the layer itself, dtypes by name, ranges as lists. E0806 where it is too long."""
+    bounded_nest(value, place, frame)
     if isinstance(value, AppliableLayer):
         value.uses += 1  # a wrapper applies it
         return value.layer
@@ -200,6 +202,15 @@ def plain(value: Any) -> Any:
     if isinstance(value, range):
         return list(value)
     return value
+
+
+def bounded_nest(value: Any, place: Place, frame: Frame) -> None:
+    """Nested lists that are read as numbers have their bounds: E0806 past them."""
+    elements, depth = measure(value)
+    if elements > limits.ELEMENTS:
+        raise frame.error("E0806", f"nested lists of {elements:,} elements; {limits.ELEMENTS:,} are the most", place)
+    if depth > limits.RANK:
+        raise frame.error("E0806", f"lists nested {depth:,} deep; {limits.RANK} are the most", place)
 
 
 def _layer_signature(layer: type[Layer]) -> str:
@@ -246,7 +257,7 @@ def custom(callee: tree.Call, node: tree.Call, frame: Frame) -> Any:
         layer = custom_operator(
             which[0].value,
             which[1].value,
-            {g.name: plain(g.value) for g in given if g.name not in ("name", "trainable")},
+            {g.name or "": plain(g.value, g.value_place, frame) for g in given if g.name not in ("name", "trainable")},
         )
     except LayerError as error:
         raise rules.layer_error(error, frame, callee.place, {g.name or "": g.value_place for g in given}) from None

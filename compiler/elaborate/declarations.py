@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from archonnx.compiler.elaborate import evaluate, rules, tensors, types
+from archonnx.compiler.elaborate import construct, evaluate, rules, tensors, types
 from archonnx.compiler.elaborate.arithmetic import truth, whole
 from archonnx.compiler.elaborate.state import Binding, Frame
 from archonnx.compiler.elaborate.values import POISON, Abort, Appliable, Results, is_poisoned, kind_of, show
@@ -253,6 +253,8 @@ def weight_statement(node: tree.Weight, frame: Frame) -> None:
             f"an initializer is a string, a call or nested lists of numbers, got {kind_of(initializer)}",
             node.place,
         )
+    place = node.initializer.place if node.initializer is not None else node.place
+    construct.bounded_nest(initializer, place, frame)
     earlier = frame.names.get(node.name)
     name = node.name
     if not frame.scope.claim(name):
@@ -260,7 +262,6 @@ def weight_statement(node: tree.Weight, frame: Frame) -> None:
     if earlier is not None:
         frame.check_read(node.name, earlier)
     path = frame.scope.join(name)
-    place = node.initializer.place if node.initializer is not None else node.place
     try:
         made = rules.declare_weight(
             path,

@@ -247,7 +247,7 @@ def _attribute(node: tree.Attribute, frame: Frame) -> Any:
 def _subscript(node: tree.Subscript, frame: Frame) -> Any:
     value = expression(node.value, frame)
     items = [_item(item, frame) for item in node.items]
-    if is_poisoned(value, *items):
+    if value is POISON or is_poisoned(*items):
         return POISON
     if isinstance(value, Value):
         return tensors.index_tensor(value, items, node, frame)
@@ -312,9 +312,11 @@ def _chain(node: tree.Chain, frame: Frame) -> Any:
 
 
 def _binary(operator: str, a: Any, b: Any, frame: Frame, place: Place, operator_place: Place) -> Any:
-    if is_poisoned(a, b):
+    if a is POISON or b is POISON:
         return POISON
     if isinstance(a, Value) or isinstance(b, Value):
+        if is_poisoned(a, b):
+            return POISON
         name = TENSOR_OPERATORS[operator]
         if operator in ("&", "|", "^") and "bool" in (getattr(v, "type", None) and v.type.dtype for v in (a, b)):
             name = name.replace("bitwise", "logical")
@@ -334,6 +336,8 @@ def _power(node: tree.Power, frame: Frame) -> Any:
 
 def _compare(node: tree.Compare, frame: Frame) -> Any:
     values = [expression(operand, frame) for operand in node.operands]
+    long = sum([len(v) for v in values if isinstance(v, (list, tuple, range))])
+    frame.state.step(node.place, long)
     if is_poisoned(*values):
         return POISON
     parts: list[Any] = []
@@ -351,7 +355,6 @@ def _compare(node: tree.Compare, frame: Frame) -> Any:
                 )
             return tensors.function(TENSOR_OPERATORS[operator.text], [a, b], {}, frame, node.place)
         try:
-            frame.state.walk(node.place, a, b)
             parts.append(arithmetic.compare(operator.text, a, b))
         except Problem as problem:
             raise frame.problem(problem, operator.place) from None

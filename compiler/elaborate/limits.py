@@ -7,5 +7,5 @@ NESTED_BLOCKS = 256
 STEPS = 10_000_000
 INTEGER_BITS = 4096
 ELEMENTS = 1_000_000  # of a list or a string
-ELEMENTS_A_STEP = 16  # how many elements are copied in about the time of a step
+ELEMENTS_A_STEP = 8  # how many elements are copied in about the time of a step
 RANK = 64  # axes of a constant

@@ -111,7 +111,6 @@ class Loader:
             name, place = declaration.target.id, declaration.target.place
         else:
             name, place = declaration.name, declaration.name_place
-        earlier = module.declared.get(name)
         if name in module.places:
             self._twice(module, name, place, "give one of them another name")
             return

@@ -16,7 +16,7 @@ from archonnx.compiler.layers.base import Layer
 from archonnx.compiler.syntax import tree
 from archonnx.contract.diagnostics import Diagnostic, Diagnostics, Label, Place
 from archonnx.contract.diagnostics import Frame as Application
-from archonnx.contract.dims import Facts
+from archonnx.contract.dims import Expr, Facts
 
 
 @dataclass(slots=True)
@@ -50,6 +50,7 @@ class State:
     )  # id of an input's value -> where its axes are written
     silent: set[int] = field(default_factory=set)  # ids of nodes that carry masks: left out without a word
     executed: set[int] = field(default_factory=set)  # ids of the bodies that have run
+    bounded_sizes: set[Expr] = field(default_factory=set)  # sizes that may be small enough
     calling: list[tree.Def] = field(default_factory=list)
     evaluating: set[tuple[str, str]] = field(default_factory=set)
 

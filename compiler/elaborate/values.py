@@ -174,16 +174,39 @@ def holds_tensor(value: object) -> bool:
     """Whether a tensor stands in the value, at any depth of tuples and lists."""
     if not isinstance(value, (list, tuple)):
         return isinstance(value, Value)
-    stack: list[object] = [value]
+    stack: list[list[object] | tuple[object, ...]] = [value]
     seen: set[int] = set()  # a list may hold another many times over
     while stack:
         top = stack.pop()
-        if isinstance(top, Value):
+        if id(top) in seen:
+            continue
+        seen.add(id(top))
+        kinds = set(map(type, top))
+        if Value in kinds:
             return True
-        if isinstance(top, (list, tuple)) and id(top) not in seen:
-            seen.add(id(top))
-            stack.extend(top)
+        if any([issubclass(k, (list, tuple)) for k in kinds]):
+            stack.extend([v for v in top if isinstance(v, (list, tuple))])
     return False
+
+
+def measure(value: object) -> tuple[int, int]:
+    """How many elements nested lists hold once they are written out, and how deep they are nested."""
+    if not isinstance(value, (list, tuple)):
+        return 1, 0
+    known: dict[int, tuple[int, int]] = {}
+    stack: list[list[object] | tuple[object, ...]] = [value]
+    while stack:
+        top = stack[-1]
+        inner = [v for v in top if isinstance(v, (list, tuple))]
+        waiting = [v for v in inner if id(v) not in known]
+        if waiting:
+            stack.extend(waiting)
+            continue
+        parts = [known[id(v)] for v in inner]
+        elements = len(top) - len(inner) + sum([p[0] for p in parts])
+        known[id(top)] = elements, 1 + max([p[1] for p in parts], default=0)
+        stack.pop()
+    return known[id(value)]
 
 
 def is_poisoned(*values: object) -> bool:
@@ -191,6 +214,6 @@ def is_poisoned(*values: object) -> bool:
     for value in values:
         if value is POISON:
             return True
-        if isinstance(value, (list, tuple)) and any(v is POISON for v in value):
+        if isinstance(value, (list, tuple)) and POISON in value:
             return True
     return False
