@@ -57,42 +57,46 @@ def same_dtype(name: str, *types: TensorType) -> str:
     return first
 
 
-def broadcast(c: Context, name: str, *shapes: Sequence[Dim]) -> tuple[Dim, ...]:
+def broadcast(c: Context, name: str, *shapes: Sequence[Dim], behind: int | None = 0) -> tuple[Dim, ...]:
     """numpy's broadcast shape. Sizes agree where they are equal for every value of their symbols; only a 1 stretches.
 
-    E0351: provably different sizes. E0352: sizes of which nothing says that they are equal.
+    E0351: provably different sizes. E0352: sizes of which nothing says that they are equal. Shapes are those of the
+    function's inputs, of which `behind` more axes follow; None: they are not.
     """
     rank = max((len(s) for s in shapes), default=0)
     result: list[Dim] = []
     for axis in range(-rank, 0):
         chosen: Dim = 1
-        for shape in shapes:
+        for i, shape in enumerate(shapes):
             if len(shape) < -axis:
                 continue
-            size = shape[axis]
+            size = c.facts.normalize(shape[axis])
             if size == 1 or size == chosen:
                 continue
             if chosen == 1:
                 chosen = size
                 continue
             verdict = c.facts.equal(chosen, size)
-            if verdict is Verdict.YES:
-                if isinstance(size, int):
-                    chosen = size
-                continue
-            texts = " and ".join(f"[{', '.join(map(str, s))}]" for s in shapes)
-            if verdict is Verdict.NO:
-                raise LayerError(
-                    "E0351", f"{name} of the shapes {texts}: {chosen} and {size} differ at axis {axis}", axis=axis
-                )
-            raise LayerError(
-                "E0352",
-                f"{name} of the shapes {texts}: nothing says that {chosen} and {size} are equal at axis {axis}",
-                help=f"if they are always equal, say so first: require {chosen} == {size}",
-                axis=axis,
-            )
+            if verdict is not Verdict.YES:
+                texts = " and ".join(f"[{', '.join(map(str, s))}]" for s in shapes)
+                place = (None, None) if behind is None else (i, axis - behind)
+                raise _unequal(f"{name} of the shapes {texts}", verdict, chosen, size, axis, place)
+            if isinstance(size, int):
+                chosen = size
         result.append(chosen)
     return tuple(result)
+
+
+def _unequal(
+    what: str, verdict: Verdict, first: Dim, second: Dim, axis: int, place: tuple[int | None, int | None]
+) -> LayerError:
+    """The error of two sizes that do not broadcast."""
+    if verdict is Verdict.NO:
+        message = f"{what}: {first} and {second} differ at axis {axis}"
+        return LayerError("E0351", message, input=place[0], axis=place[1])
+    message = f"{what}: nothing says that {first} and {second} are equal at axis {axis}"
+    help = f"if they are always equal, say so first: require {first} == {second}"
+    return LayerError("E0352", message, help=help, input=place[0], axis=place[1])
 
 
 def axes_of(name: str, x: TensorType, axes: Sequence[int] | None, *, argument: str = "axis") -> list[int]:

@@ -150,11 +150,11 @@ class full(Filled):
 
 
 def _check_fill(name: str, value: Any, dtype: str) -> None:
-    """E0350 where the number is none of the dtype's."""
+    """E0361 where the number is none of the dtype's."""
     if (isinstance(value, float) and is_integer(dtype) and not value.is_integer()) or not (
         is_float(dtype) or is_integer(dtype) or dtype == "bool"
     ):
-        raise LayerError("E0350", f"{name} of {dtype} with {value}", argument="fill_value")
+        raise LayerError("E0361", f"{name} of {dtype} with {value}", argument="fill_value")
 
 
 class zeros_like(Filled):

@@ -64,6 +64,8 @@ class getitem(Function):
             shape = list(x.shape)
             for entry, axis in sliced:
                 shape[axis] = extent(b.facts, x.type, axis, entry)
+            for at, (entry, axis) in enumerate(sliced):
+                x, sliced[at] = _cut_first(b, x, axis, entry)
             steps = [1 if e[3] is None else e[3] for e, _ in sliced]
             starts = [(0 if s > 0 else -1) if e[1] is None else e[1] for (e, _), s in zip(sliced, steps, strict=True)]
             x = b.slice(x, starts, [e[2] for e, _ in sliced], [a for _, a in sliced], steps, shape=shape)
@@ -74,6 +76,22 @@ class getitem(Function):
             else:
                 x = b.gather(x, b.dim(entry), axis)
         return b.expand_dims(x, [i for i, e in enumerate(_kept(entries)) if e is None])
+
+
+def _cut_first(b: Builder, x: Tensor, axis: int, entry: Any) -> tuple[Tensor, tuple[Any, int]]:
+    """A slice that goes back from a start that may lie before the axis: Python's is empty, ONNX's begins at 0.
+
+    x[-3:stop:-1] is x[:-2][:stop:-1], where a stop below 0 counts from the new end.
+    """
+    _, start, stop, step = entry
+    facts, size = b.facts, x.shape[axis]
+    if step is None or step > 0 or start is None or not facts.at_least(-start, 2) or facts.at_least(size + start, 0):
+        return x, (entry, axis)
+    left = extent(facts, x.type, axis, ("slice", None, start + 1, None))
+    x = b.slice(x, [0], [start + 1], [axis], shape=(*x.shape[:axis], left, *x.shape[axis + 1 :]))
+    if stop is not None and not facts.at_least(stop, 0):
+        stop = dim_min(stop - start - 1, -1)
+    return x, (("slice", None, stop, step), axis)
 
 
 def _kept(entries: list[tuple[Any, int]]) -> list[Any]:
@@ -199,7 +217,7 @@ class take_along_axis(Function):
         if self.axis is None:
             return TensorType(x.dtype, indices.shape)
         at = axes_of("take_along_axis", x, (self.axis,))[0]
-        before = broadcast(c, "take_along_axis", x.shape[:at], indices.shape[:at])
+        before = broadcast(c, "take_along_axis", x.shape[:at], indices.shape[:at], behind=x.rank - at)
         after = broadcast(c, "take_along_axis", x.shape[at + 1 :], indices.shape[at + 1 :])
         return TensorType(x.dtype, (*before, indices.shape[at], *after))
 

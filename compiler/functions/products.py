@@ -45,7 +45,7 @@ class matmul(Function):
             )
         inner = x2.shape[-2] if x2.rank > 1 else x2.shape[0]
         agree(c, f"matmul of {x1} and {x2}", x1.shape[-1], inner, "the inner sizes", input=1)
-        batch = broadcast(c, f"matmul of {x1} and {x2}, the leading axes", x1.shape[:-2], x2.shape[:-2])
+        batch = broadcast(c, "matmul", x1.shape[:-2], x2.shape[:-2], behind=2)
         rows = x1.shape[-2:-1]
         columns = x2.shape[-1:] if x2.rank > 1 else ()
         return TensorType(dtype, (*batch, *rows, *columns))
@@ -121,7 +121,7 @@ class einsum(Function):
         for names, shape in zip(labels.operands, shapes, strict=True):
             for name, size in zip(names, shape, strict=True):
                 if name.startswith("."):
-                    sizes[name] = broadcast(c, "einsum", (sizes.get(name, 1),), (size,))[0]
+                    sizes[name] = broadcast(c, "einsum", (sizes.get(name, 1),), (size,), behind=None)[0]
                 elif name in sizes:
                     agree(c, f'einsum "{self.subscripts}"', sizes[name], size, f"the sizes of axis {name}")
                     sizes[name] = size if isinstance(size, int) else sizes[name]

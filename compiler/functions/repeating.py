@@ -212,7 +212,7 @@ class pad(Function):
 
     def validate(self) -> None:
         if self.mode != "constant" and self.constant_values is not None:
-            raise LayerError("E0357", f'pad adds no constant in the mode "{self.mode}"', argument="constant_values")
+            raise LayerError("E0361", f'pad adds no constant in the mode "{self.mode}"', argument="constant_values")
 
     def pairs(self, x: TensorType) -> list[tuple[Dim, Dim]]:
         if len(self.pad_width) == 1:
@@ -225,7 +225,7 @@ class pad(Function):
         pairs = self.pairs(x)
         value = self.constant_values
         if value is not None and not is_float(x.dtype) and (isinstance(value, float) or DTYPES[x.dtype].kind == "bool"):
-            raise LayerError("E0350", f"pad of {x.dtype} with {value}", argument="constant_values")
+            raise LayerError("E0361", f"pad of {x.dtype} with {value}", argument="constant_values")
         # A mirror shows each element once; `wrap` and `symmetric` have one more to show than `reflect`.
         spare = {"reflect": 1, "symmetric": 0, "wrap": 0, "edge": None, "constant": None}[self.mode]
         if spare is not None:
