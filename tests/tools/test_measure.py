@@ -25,7 +25,7 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def test_time_memory_and_failure_are_measured(bench: ModuleType) -> None:
     cases = [
         bench.Case("sleeps", [sys.executable, "-c", "import time; time.sleep(0.2)"], seconds=0.1),
-        bench.Case("holds", [sys.executable, "-c", "x = bytearray(300_000_000)"], megabytes=100),
+        bench.Case("holds", [sys.executable, "-c", "x = bytearray(900_000_000)"], megabytes=100),
         bench.Case("fine", [sys.executable, "-c", "pass"], seconds=60, megabytes=1000),
         bench.Case("fails", [sys.executable, "-c", "raise SystemExit('no')"], seconds=60),
     ]
@@ -33,11 +33,12 @@ def test_time_memory_and_failure_are_measured(bench: ModuleType) -> None:
     sleeps, holds, fine, fails = cases
     assert sleeps.median >= 0.2
     assert not sleeps.holds
-    assert max(holds.peaks) > 300
+    assert max(holds.peaks) > 900 * 1e6 / 2**20
     assert not holds.holds
     assert fine.holds
     assert len(fine.times) == 2
-    assert max(fine.peaks) < 200
+    # A child counts the memory of the process it was forked from until it begins: of pytest, here.
+    assert max(fine.peaks) < max(holds.peaks)
     assert fails.failure == "exit code 1: no"
     text = bench.table(cases)
     assert [line.split("|")[-2].strip() for line in text.splitlines()[2:]] == ["NO", "NO", "yes", "NO"]
