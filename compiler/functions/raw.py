@@ -111,7 +111,7 @@ def raw_operator(name: str, opset: int) -> type[Layer]:
         if not any(kind.startswith("tensor(") for kind in port.types):
             raise LayerError(
                 "E0904",
-                f"{name} deals in sequences, which have no form in the language: {port.name}",
+                f"{name} deals in sequences or optional values, which have no form in the language: {port.name}",
                 help="lists of tensors are the elaborator's: x + [y], (a, b) -> onnx.Concat(axis=0)",
             )
     option = onnx.defs.OpSchema.FormalParameterOption

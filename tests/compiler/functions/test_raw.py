@@ -1,0 +1,175 @@
+"""Raw operators of ONNX and operators of other domains: arguments, inputs, and the types of their results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from function_harness import Array, run
+
+import archonnx
+from archonnx.compiler.functions.raw import Raw, raw_operator
+from archonnx.compiler.layers.base import LayerError
+from archonnx.compiler.lowering.opsets import DEFAULT_OPSET, NEWEST_OPSET
+
+X = np.linspace(-4, 4, 24, dtype=np.float32).reshape(2, 3, 4)
+ROWS = np.array([[0, 2, 1]] * 2, dtype=np.int64)
+
+
+def conv(x: Array, w: Array) -> Array:
+    """Correlation without padding: x (N, C, L), w (filters, C, 2)."""
+    return np.asarray(
+        np.einsum("ncl,fc->nfl", x[..., :-1], w[..., 0]) + np.einsum("ncl,fc->nfl", x[..., 1:], w[..., 1])
+    )
+
+
+W = np.arange(12, dtype=np.float32).reshape(2, 3, 2) / 10
+MASKED = np.where(np.tri(3, 4, dtype=bool), X, 0)
+
+# Lines of a body that end in `y`, the inputs that they read, the type of y, and y itself.
+CASES: list[tuple[str, Mapping[str, Any], str, Array]] = [
+    ("y = x -> onnx.HardSwish()", {}, "float32[N, 3, T]", X * np.clip(X / 6 + 0.5, 0, 1)),
+    ("y = x -> onnx.LeakyRelu(alpha=0.25)", {}, "float32[N, 3, T]", np.where(X < 0, X / 4, X)),
+    ("y = x -> onnx.Cast(to=int32)", {}, "int32[N, 3, T]", X.astype(np.int32)),
+    ("y = x -> onnx.Transpose(perm=[2, 0, 1])", {}, "float32[T, N, 3]", X.transpose(2, 0, 1)),
+    ("y = (x, 2) -> onnx.Mul()", {}, "", X * 2),
+    ("y = (x, 2.0) -> onnx.Mul()", {}, "float32[N, 3, T]", X * 2),
+    ("y = (x, None, 1.0) -> onnx.Clip()", {}, "float32[N, 3, T]", np.minimum(X, 1)),
+    ("y = (x, -1.0) -> onnx.Clip()", {}, "float32[N, 3, T]", np.maximum(X, -1)),
+    ("y = (x, [0, -1, 2, 2]) -> onnx.Reshape()", {}, "float32[N, size_1, 2, 2]", X.reshape(2, 3, 2, 2)),
+    ("y: float32[N, 3, 2, 2] = (x, [0, -1, 2, 2]) -> onnx.Reshape()", {}, "float32[N, 3, 2, 2]", X.reshape(2, 3, 2, 2)),
+    ("y = (x, [1], [3], [1]) -> onnx.Slice()", {}, "float32[N, 2, T]", X[:, 1:3]),
+    ("y = (x, i) -> onnx.Gather(axis=1)", {"i": ROWS[0]}, "float32[N, 3, T]", X[:, ROWS[0]]),
+    ("y = (x, x, x) -> onnx.Concat(axis=-1)", {}, "float32[N, 3, size_1]", np.concatenate([X] * 3, axis=-1)),
+    ("y = (x, x) -> onnx.Max()", {}, "float32[N, 3, T]", X),
+    ("(_, y) = x -> onnx.Split(num_outputs=2)", {}, "", X[1:]),
+    ("(a, y) = (x, [1, 2]) -> onnx.Split(axis=1)\noutput a", {}, "float32[N, 2, T]", X[:, 1:]),
+    ("parts = x -> onnx.Split(axis=1, num_outputs=3)\ny = parts[2] + parts[0] - parts[1]", {}, "float32[N, 1, T]",
+     X[:, 2:] + X[:, :1] - X[:, 1:2]),
+    ("(v, y) = (x, [1]) -> onnx.TopK(axis=1, largest=False)\noutput v", {}, "int64[N, 1, T]", X.argmin(1)[:, None]),
+    ("y = (x, w) -> onnx.Conv()", {"w": W}, "float32[N, 2, size_1]", conv(X, W)),
+    ("y: float32[N, 2, T - 1] = (x, w) -> onnx.Conv()", {"w": W}, "float32[N, 2, T - 1]", conv(X, W)),
+    ("y: int64[3, K] = x -> onnx.NonZero()", {}, "int64[3, K]", np.array(np.nonzero(X))),
+    ("y = x -> onnx.ReduceL2(keepdims=False)", {}, "float32[]", np.sqrt((X**2).sum())),
+    ("y = (x, [1, 2]) -> onnx.ReduceL1(keepdims=0)", {}, "float32[N]", np.abs(X).sum((1, 2))),
+    ("y = x -> onnx.Shape(start=1)", {}, "int64[2]", np.array([3, 4])),
+    ("y = ([2, 3],) -> onnx.ConstantOfShape(value=[1.5])", {}, "float32[2, 3]", np.full((2, 3), 1.5, np.float32)),
+    ("y = (x, x) -> onnx.Einsum(equation=\"abc,abc->ab\")", {}, "float32[N, 3]", (X * X).sum(-1)),
+    ("y = x -> onnx.Trilu(upper=0, name=\"lower\")", {}, "float32[N, 3, T]", MASKED),
+]  # fmt: skip
+
+
+def written(name: str, array: Array) -> str:
+    return f"    input {name}: {array.dtype}{list(array.shape)}\n"
+
+
+@pytest.mark.parametrize(("lines", "more", "kind", "wanted"), CASES, ids=[case[0] for case in CASES])
+def test_runs_as_onnx_defines_it(
+    lines: str, more: Mapping[str, Array], kind: str, wanted: Array, tmp_path: Path
+) -> None:
+    body = "".join(f"    {line}\n" for line in lines.splitlines())
+    inputs = "".join(written(name, array) for name, array in more.items())
+    text = f"model A():\n    input x: float32[N, 3, T]\n{inputs}{body}    output y\n    output kept = x + 0\n"
+    if "(x, 2) ->" in lines:
+        with pytest.raises(archonnx.CompileError) as caught:  # a number left of an arrow has a type of its own
+            archonnx.compile(text=text)
+        assert [d.code for d in caught.value.diagnostics] == ["E0905"]
+        return
+    model = archonnx.compile(text=text)
+    found = next(o.value.type for o in model.graph.outputs if o.name == "y")
+    assert not kind or str(found) == kind
+    results = run(text, {"x": X, **more}, tmp_path, sizes={"N": 2, "T": 4})
+    ours = results[[o.name for o in model.graph.outputs].index("y")]
+    assert ours.dtype == wanted.dtype
+    np.testing.assert_allclose(ours, wanted, rtol=1e-5, atol=1e-5)
+
+
+MISTAKES = """
+E0901 | x -> onnx.HardSwich()                    | did you mean onnx.HardSwish?
+E0901 | x -> onnx.TreeEnsemble()                 | ONNX has no operator TreeEnsemble
+E0902 | (x, x) -> onnx.CumProd()                 | CumProd came with opset 26
+E0903 | x -> onnx.Upsample()                     | deprecated since opset 10
+E0904 | x -> onnx.If()                           | holds a graph of its own
+E0904 | x -> onnx.SequenceConstruct()            | deals in sequences
+E0905 | (x, i) -> onnx.Add()                     | B is int64 beside float32
+E0905 | (x, x) -> onnx.Gather()                  | indices is one of int32, int64
+E0905 | i -> onnx.Sqrt()                         | cast(x, float32)
+E0905 | (x, i) -> onnx.MatMul()                  | B is int64 beside float32
+E0905 | (x, x) -> onnx.Concat(axis=7)            | axis must be in
+E0906 | (x, shape_of) -> onnx.Reshape()          | announce it
+E0608 | x -> onnx.Relu()                         | gives 1 results, 2 are unpacked
+E0402 | x -> onnx.Relu(alpha=1)                  | onnx.Relu has no argument alpha
+E0401 | x -> onnx.Concat()                       | axis
+E0403 | x -> onnx.Concat(axis=1.5)               | a whole number
+E0403 | x -> onnx.Transpose(perm=2)              | a list, each a whole number
+E0403 | x -> onnx.LeakyRelu(alpha="high")        | a number
+E0403 | [2] -> onnx.ConstantOfShape(value=[[1], 2]) | nested lists of numbers
+E0907 | x -> custom("com.example", "Warp")()     | y: float32[N, K] = x -> custom("com.example", "Warp")(...)
+E0908 | x -> custom("com.example", "Warp")(a=[1, "b"]) | is a number, a string or a list
+E0908 | x -> custom("com.example", "Warp")(a=None)     | is a number, a string or a list
+"""
+
+LINES = [tuple(part.strip() for part in line.split(" | ")) for line in MISTAKES.strip().splitlines()]
+
+
+@pytest.mark.parametrize(("code", "call", "said"), LINES, ids=[line[1] for line in LINES])
+def test_refuses(code: str, call: str, said: str) -> None:
+    target = "(y, z)" if code == "E0608" else "y"
+    text = (
+        "model A():\n    input x: float32[N, 4]\n    input i: int64[N, 4]\n    input shape_of: int64[R]\n"
+        f"    {target} = {call}\n    output y\n    output a = x + cast(i, float32) + cast(sum(shape_of), float32)\n"
+    )
+    with pytest.raises(archonnx.CompileError) as caught:
+        archonnx.compile(text=text)
+    found = caught.value.diagnostics[0]
+    assert found.code == code
+    assert said in f"{found.message} | {found.help}"
+
+
+def test_every_operator_is_a_layer_or_says_why_not() -> None:
+    refused: dict[str, str] = {}
+    for schema in onnx.defs.get_all_schemas():
+        if schema.domain:
+            continue
+        try:
+            layer = raw_operator(schema.name, NEWEST_OPSET)
+        except LayerError as error:
+            refused[schema.name] = error.code
+            continue
+        assert issubclass(layer, Raw)
+        assert [entry.strip("*?") for entry in layer.inputs] == [port.name for port in schema.inputs]
+        assert set(layer.declared) == set(schema.attributes)
+        required = {name for name, attribute in schema.attributes.items() if attribute.required}
+        assert {name for name, argument in layer.declared.items() if argument.required} == required
+    assert {name for name, code in refused.items() if code == "E0903"} == {"Scatter", "Upsample"}
+    graphs = {"If", "Loop", "Scan", "SequenceMap"}
+    assert graphs <= {name for name, code in refused.items() if code == "E0904"}
+    assert all("Sequence" in name for name in refused if name not in {*graphs, "Scatter", "Upsample", "Optional"})
+
+
+def test_the_form_is_that_of_the_operator_set() -> None:
+    """ReduceMax takes its axes as an attribute up to opset 17, and as an input from 18 on."""
+    assert "axes" in raw_operator("ReduceMax", 17).declared
+    assert raw_operator("ReduceMax", DEFAULT_OPSET).inputs == ("data", "axes?")
+
+
+def test_operators_of_other_domains_keep_their_attributes(tmp_path: Path) -> None:
+    call = 'custom("com.example", "Warp")(alpha=1, beta=0.5, mode="far", sizes=[1, 2])'
+    text = f"""
+model A():
+    input x: float32[N, 4]
+    y: float32[N, 2] = (x, [1, 2]) -> {call}
+    output y
+"""
+    archonnx.compile(text=text).save(tmp_path / "model.onnx")
+    model = onnx.load(tmp_path / "model.onnx")
+    (node,) = (n for n in model.graph.node if n.domain)
+    assert (node.domain, node.op_type, len(node.input)) == ("com.example", "Warp", 2)
+    values = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+    assert values == {"alpha": 1, "beta": 0.5, "mode": b"far", "sizes": [1, 2]}
+    assert {o.domain for o in model.opset_import} == {"", "com.example"}
+    assert [d.dim_param or d.dim_value for d in model.graph.output[0].type.tensor_type.shape.dim] == ["N", 2]
