@@ -122,7 +122,7 @@ def _extreme(
 def _align(
     ranks: list[list[int]], ties: list[list[_Tie]], position: list[int], barred: set[int]
 ) -> tuple[list[int], list[float]]:
-    """Chain vertices to their median neighbours where that crosses no other chain: the root of each block, and shifts."""
+    """Chain vertices to their median neighbours where that crosses no other chain: each one's root and shift."""
     root = list(range(len(ties)))
     shift = [0.0] * len(ties)
     for rank in ranks:

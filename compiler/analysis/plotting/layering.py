@@ -17,7 +17,7 @@ EFFORT = 400_000  # sweeps stop when this many segments have been looked at
 
 @dataclass(slots=True, eq=False)
 class Vertex:
-    """A box or group, a port of the surrounding group, or a dummy, which takes `cross` along its rank and `main` across.
+    """A box or group, a port of the group around it, or a dummy, which takes `cross` along its rank and `main` across.
 
     `pins_in` are the wires read with the offset of each pin along the rank; `pins_out` maps a wire to its pin's offset.
     `stub` is the room for the labels where its wires leave.
