@@ -137,10 +137,11 @@ def _write(writer: Any, text: Text, scale: float, top: int) -> None:
 
 
 def _font(text: str, size: float) -> FreeTypeFont:
-    for font in _fonts(size):
-        if all(_has(font, character) for character in set(text)):
-            return font
-    return _fonts(size)[0]
+    """The first of the typefaces that has the most of a text's characters."""
+    fonts = _fonts(size)
+    if all(" " <= character <= "~" for character in text):
+        return fonts[0]
+    return max(fonts, key=lambda font: sum(_has(font, character) for character in text))
 
 
 @cache
