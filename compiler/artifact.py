@@ -146,7 +146,7 @@ def check_file(path: str | os.PathLike[str], *, root: str | os.PathLike[str] | N
 
 def models_of(path: str | os.PathLike[str], root: str | os.PathLike[str] | None = None) -> list[tuple[str, bool]]:
     """The models of a file, in order, each with whether it needs no argument. Raises CompileError, OSError."""
-    from archonnx.compiler.elaborate.elaborate import declared_models
+    from archonnx.compiler.elaborate.choosing import declared_models
 
     loader = _loader()
     module = loader.load_file(os.fspath(path), None if root is None else os.fspath(root))

@@ -1,1 +1,1 @@
-"""Elaboration: a syntax tree becomes a layer graph. One body at a time, statement by statement, never over the graph's depth."""
+"""Elaboration: a syntax tree becomes a layer graph. Body by body, never over the graph's depth."""

@@ -17,7 +17,6 @@ from archonnx.compiler.elaborate.values import (
     show,
 )
 from archonnx.compiler.graph import Node, TensorType, Value
-from archonnx.compiler.layers import registry
 from archonnx.compiler.layers.base import Layer, LayerError
 from archonnx.compiler.syntax import tree
 from archonnx.contract import dims
@@ -294,7 +293,7 @@ def _bind_fresh(node: tree.TypeExpr, value: Value, fresh: Sequence[Expr], frame:
 
 
 def announced_shape(name: str, given: Given, frame: Frame) -> tuple[str, tuple[Any, ...], Place] | None:
-    """Keras' input_shape=, batch_input_shape= and input_dim=, kept to be held against the flow; dtype= says nothing here."""
+    """Keras' input_shape=, batch_input_shape= and input_dim=, held against the flow later; dtype= says nothing."""
     value = given.value
     if name == "dtype" or value is None:
         return None
@@ -306,7 +305,7 @@ def announced_shape(name: str, given: Given, frame: Frame) -> tuple[str, tuple[A
 
 
 def _check_announced(announced: tuple[str, tuple[Any, ...], Place], kind: TensorType | None, frame: Frame) -> None:
-    name, sizes, place = announced
+    name, sizes, _ = announced
     if kind is None:
         return
     flowing = kind.shape if name == "batch_input_shape" else kind.shape[-1:] if name == "input_dim" else kind.shape[1:]

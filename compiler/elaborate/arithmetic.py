@@ -172,7 +172,7 @@ def compare(operator: str, a: Any, b: Any) -> bool | Condition:
 
 
 def _equal(a: Any, b: Any) -> bool:
-    """Python's ==, but that True is not 1. Lists may hold lists many times over, so that what was compared is remembered."""
+    """Python's ==, but that True is not 1. Lists may hold lists many times over: pairs are remembered."""
     stack, seen = [(a, b)], set[tuple[int, int]]()
     while stack:
         x, y = stack.pop()

@@ -79,7 +79,7 @@ def bind(
     frame: Frame,
     extras: Sequence[str] = (),
 ) -> dict[str, Given]:
-    """Arguments by parameter, as Python binds them. Reports each misfit (E0402, E0404, E0405) and raises after the last."""
+    """Arguments by parameter, as Python binds them. Reports each misfit (E0402, E0404, E0405), then raises."""
     bound: dict[str, Given] = {}
     before = len(frame.state.diagnostics.found)
     positional = [g for g in given if g.name is None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 from archonnx.compiler.elaborate import limits
@@ -236,7 +237,7 @@ def _quantified(name: str, wanted: bool) -> Callable[..., Any]:
 def _sorted(*arguments: Any) -> list[Any]:
     (values,) = _take("sorted", list(arguments), 1, 1)
     items = list(sequence(values, "sorted()"))
-    for a, b in zip(items, items[1:], strict=False):
+    for a, b in pairwise(items):
         if isinstance(compare("<", a, b), Condition):
             raise Problem("E0503", "sorted() of symbolic sizes")
     return sorted(items)

@@ -76,7 +76,7 @@ def _applied_by_parentheses(value: Appliable, node: tree.Call, frame: Frame) -> 
     )
     source = f"({source})" if len(node.arguments) > 1 else source or "x"
     return frame.error(
-        "E0607", f"a layer is applied by the arrow, not by parentheses", node.place, f"write {source} -> {inner}"
+        "E0607", "a layer is applied by the arrow, not by parentheses", node.place, f"write {source} -> {inner}"
     )
 
 
@@ -222,7 +222,7 @@ def _dotted(callee: tree.Attribute, node: tree.Call, frame: Frame) -> Any:
 
 
 def _call_function(name: str, function: type[Layer] | None, node: tree.Call, frame: Frame) -> Any:
-    """A tensor function where a tensor is among the arguments or the function makes one, else one of compile-time values."""
+    """A tensor function where a tensor is an argument or the function makes one, else one of compile-time values."""
     given = binding.arguments_of(node, frame)
     if is_poisoned(*(g.value for g in given)):
         return POISON

@@ -183,14 +183,14 @@ def construct(layer: type[Layer], bound: dict[str, binding.Given], node: tree.Ca
 
 
 def _parse_default(argument: Argument, value: Any, given: bool) -> Any:
-    """Defaults are written as a user would write them: they pass through the domain too, unless it does not take them (None)."""
+    """Defaults are written as a user would write them: they pass through the domain too, None apart."""
     if given or value is None:
         return value
     return argument.domain.parse(value)
 
 
 def plain(value: Any, place: Place, frame: Frame) -> Any:
-    """What a domain gets: a wrapped layer as the layer itself, dtypes by name, ranges as lists. E0806 where it is too long."""
+    """What a domain gets: a wrapped layer as itself, dtypes by name, ranges as lists. E0806 where it is too long."""
     bounded_nest(value, place, frame)
     if isinstance(value, AppliableLayer):
         value.uses += 1  # a wrapper applies it

@@ -81,7 +81,8 @@ def _declare_inputs(node: tree.Input, count: int | None, frame: Frame) -> Any:
 
 def _take_input(node: tree.Input, count: int | None, frame: Frame) -> Any:
     """The caller's tensor for a block's input: by its name, else the next by position."""
-    assert frame.body is not None and frame.application is not None
+    assert frame.body is not None
+    assert frame.application is not None
     what = f"input {node.name} of {frame.body.name}"
     at = next((i for i, g in enumerate(frame.given) if g[0] == node.name), None)
     if at is None:
@@ -247,7 +248,7 @@ def weight_statement(node: tree.Weight, frame: Frame) -> None:
     )
     if is_poisoned(initializer):
         raise Abort(None)
-    if isinstance(initializer, Value) or isinstance(initializer, Appliable):
+    if isinstance(initializer, (Value, Appliable)):
         raise frame.error(
             "E0701",
             f"an initializer is a string, a call or nested lists of numbers, got {kind_of(initializer)}",

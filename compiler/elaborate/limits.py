@@ -9,3 +9,4 @@ INTEGER_BITS = 4096
 ELEMENTS = 1_000_000  # of a list or a string
 ELEMENTS_A_STEP = 8  # how many elements are copied in about the time of a step
 RANK = 64  # axes of a constant
+FILE_BYTES = 64 * 1024 * 1024

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from archonnx.compiler.elaborate import limits
 from archonnx.compiler.elaborate.values import Abort
 from archonnx.compiler.syntax import tree
 from archonnx.contract.diagnostics import CompileError, Diagnostic, Diagnostics, Label, Place, did_you_mean
 
-MAX_FILE_BYTES = 64 * 1024 * 1024
 RESERVED_PARAMETERS = ("name", "trainable")  # every layer takes these two
 
 
@@ -55,7 +55,7 @@ class Loader:
         )
 
     def load_file(self, path: str, root: str | None) -> Module:
-        """The module of a file. Raises OSError where it cannot be read, CompileError E0206 where it is not below the root."""
+        """The module of a file. Raises OSError where it cannot be read, CompileError E0206 outside the root."""
         real = os.path.realpath(path)
         base = os.path.realpath(root) if root is not None else os.path.dirname(real)
         if not _is_below(real, base):
@@ -69,15 +69,10 @@ class Loader:
         if known is not None:
             return known
         with open(path or real, "rb") as stream:
-            data = stream.read(MAX_FILE_BYTES + 1)
-        if len(data) > MAX_FILE_BYTES:
-            raise CompileError(
-                [
-                    Diagnostic(
-                        "E0205", f"{name} is larger than {MAX_FILE_BYTES // 2**20} MB: that is no architecture file"
-                    )
-                ]
-            )
+            data = stream.read(limits.FILE_BYTES + 1)
+        if len(data) > limits.FILE_BYTES:
+            what = f"{name} is larger than {limits.FILE_BYTES:,} bytes: that is no architecture file"
+            raise CompileError([Diagnostic("E0205", what)])
         self._loading.append(real)
         try:
             module = self._module(data, name.replace(os.sep, "/"), os.path.dirname(real), root)
@@ -230,7 +225,7 @@ class Loader:
                 "E0204", f"there is no file {node.path!r} beside {relative_to}", node.path_place, help
             ) from None
         except CompileError as error:
-            raise Abort(error.diagnostics[0]) from None
+            raise Abort(replace(error.diagnostics[0], place=node.path_place)) from None
         except OSError as error:
             raise _abort("E0204", f"{node.path!r} cannot be read: {error.strerror}", node.path_place) from None
 

@@ -1,4 +1,4 @@
-"""Names of layers in their scopes: `name=`, else the name assigned to, else Keras' snake_case, `_1`, `_2` after the first."""
+"""Names of layers in their scopes: `name=`, else the name assigned to, else Keras' snake_case, then `_1`, `_2`."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ def declare_weight(
     place: Place,
     what: str,
 ) -> Weight:
-    """The weight of that path: a new one, or the one that an earlier application made, which must be of the same shape."""
+    """The weight of that path: a new one, or that of an earlier application, which must be of the same shape."""
     from archonnx.compiler.weights.initializers import InitializerError, resolve
 
     known = frame.state.weights.get(path)
@@ -124,7 +124,8 @@ def declare_weight(
         if known.shape != shape or known.dtype != dtype:
             raise LayerError(
                 "E0391",
-                f"{what} is applied again, and its weight {path} would be {dtype}{list(shape)}: it is {known.dtype}{list(known.shape)}",
+                f"{what} is applied again, and its weight {path} would be {dtype}{list(shape)}: "
+                f"it is {known.dtype}{list(known.shape)}",
                 help="layers that share weights take inputs of the same width",
             )
         return known

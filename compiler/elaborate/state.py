@@ -90,7 +90,8 @@ class State:
     ) -> Node:
         """Append one application to the graph."""
         if len(self.graph.nodes) >= limits.LAYERS:
-            raise Stop(Diagnostic("E0802", f"a graph of more than {limits.LAYERS:,} layers", place, trail=frame.trail))
+            what = f"this model has more than {limits.LAYERS:,} layers, the most of a graph"
+            raise Stop(Diagnostic("E0802", what, place, trail=frame.trail))
         use = self.uses.get(path, 0)
         self.uses[path] = use + 1
         node = Node(path, use, layer, tuple(inputs), (), place, frame.trail, frame.scope.blocks)
@@ -203,7 +204,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What is to be compiled: a body with the module it stands in, and the arguments that variants and the caller set."""
+    """What is to be compiled: a body, the module it stands in, the arguments that variants and the caller set."""
 
     name: str
     body: tree.Body

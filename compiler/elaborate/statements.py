@@ -1,11 +1,11 @@
-"""The statements of a body, executed in order. An error ends its statement, not the body: what it would have bound is POISON."""
+"""The statements of a body, executed in order. After an error what a statement would have bound is POISON."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from archonnx.compiler.elaborate import apply, declarations, evaluate, flow, types
+from archonnx.compiler.elaborate import apply, declarations, evaluate, flow, types, unpacking
 from archonnx.compiler.elaborate.arithmetic import Problem
 from archonnx.compiler.elaborate.builtins import sequence
 from archonnx.compiler.elaborate.naming import names_in
@@ -113,9 +113,9 @@ def _assign(node: tree.Assign, frame: Frame) -> None:
         value = flow.flow(node.value, frame, results=count, announced=node.type)
     else:
         value = evaluate.expression(node.value, frame)
-    if isinstance(node.target, tree.Name) and node.target.id != "_":
-        if isinstance(value, Appliable) and value.hint is None and value.path is None and value.scope is frame.scope:
-            value.hint = node.target.id
+    fresh = isinstance(value, Appliable) and value.hint is None and value.path is None and value.scope is frame.scope
+    if fresh and isinstance(node.target, tree.Name) and node.target.id != "_":
+        value.hint = node.target.id
     if node.type is not None and value is not POISON:
         if not isinstance(value, Value):
             raise frame.error(
@@ -125,7 +125,7 @@ def _assign(node: tree.Assign, frame: Frame) -> None:
     if isinstance(value, Appliable) and isinstance(node.target, tree.Name):
         frame.bind(node.target.id, value, node.target.place, "layer")
         return
-    evaluate.assign(node.target, value, frame)
+    unpacking.assign(node.target, value, frame)
 
 
 def _target_name(target: tree.Target) -> str:
@@ -158,7 +158,7 @@ def _for(node: tree.For, frame: Frame) -> None:
     except Problem as problem:
         raise frame.problem(problem, node.iterable.place) from None
     for value in turns:
-        evaluate.assign(node.target, value, frame, fresh=True)
+        unpacking.assign(node.target, value, frame, fresh=True)
         frame.loops[depth:] = _loop_names(node.target, frame)
         execute(node.body, frame)
         if len(frame.state.diagnostics.errors) > errors + 20:

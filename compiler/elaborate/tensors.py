@@ -61,7 +61,7 @@ def reference(weight: Weight, frame: Frame, place: Place, path: str | None = Non
 
 
 def constant(value: Any, dtype: str | None, frame: Frame, place: Place) -> Value:
-    """A number, a nested list or a dimension as a tensor. Without a dtype: int64, float32 or bool, as the numbers are."""
+    """A number, a nested list or a dimension as a tensor. Without a dtype: int64, float32 or bool, as they are."""
     if isinstance(value, Expr):
         size = frame.state.facts.normalize(value)
         if isinstance(size, Expr):
@@ -95,7 +95,7 @@ def constant(value: Any, dtype: str | None, frame: Frame, place: Place) -> Value
 
 
 def _numbers(value: Any, frame: Frame, place: Place) -> tuple[list[Any], bool]:
-    """Every number of nested lists, and whether the lists are ragged. E0806 where they are more than a list may hold."""
+    """Every number of nested lists, and whether the lists are ragged. E0806 where there are too many."""
     level = [value]
     depth = 0
     while any(isinstance(v, (list, tuple, range)) for v in level):

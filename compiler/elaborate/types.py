@@ -45,7 +45,7 @@ def dtype_of(node: tree.Name, frame: Frame) -> str:
 
 
 def declare_input(node: tree.TypeExpr, frame: Frame) -> tuple[TensorType, list[Place | None]]:
-    """The type of an input of the compiled model: symbols that are new become the graph's. Also where its axes are written."""
+    """The type of an input of the compiled model: new symbols become the graph's. Also where its axes are written."""
     if node.dtype is None or node.shape is None:
         missing = "a dtype" if node.dtype is None else "a shape"
         raise frame.error(
@@ -120,7 +120,7 @@ def size_of(entry: tree.Expr, frame: Frame) -> Dim:
 def match(node: tree.TypeExpr, value: Value, frame: Frame, what: str, place: Place | None = None) -> None:
     """Hold a tensor against a type that is written: bind the symbols that are new, and check the rest.
 
-    `what` names the tensor in messages ("input x of attend"); `place` is where the blame goes, else the type's own place.
+    `what` names the tensor in messages ("input x of attend"); `place` is where the blame goes, else the type's place.
     """
     at = place or node.place
     blame = frame if place is None or place == node.place else frame.outside()

@@ -37,7 +37,7 @@ POISON = Poison()
 
 
 class Abort(Exception):
-    """A statement cannot be finished: its diagnostic is recorded where the statement is executed. None: already recorded."""
+    """A statement cannot be finished: its diagnostic is recorded where that is executed. None: already recorded."""
 
     def __init__(self, diagnostic: Diagnostic | None) -> None:
         super().__init__(str(diagnostic))
@@ -62,7 +62,7 @@ class DTypeValue:
 
 @dataclass(slots=True, eq=False)
 class Appliable:
-    """A layer or block that can stand right of an arrow. It is named at its first application, in the scope it was made in."""
+    """A layer or block that can stand right of an arrow. Its name comes at its first application, in its scope."""
 
     scope: Scope
     place: Place
@@ -184,7 +184,7 @@ def holds_tensor(value: object) -> bool:
         kinds = set(map(type, top))
         if Value in kinds:
             return True
-        if any([issubclass(k, (list, tuple)) for k in kinds]):
+        if any(issubclass(k, (list, tuple)) for k in kinds):
             stack.extend([v for v in top if isinstance(v, (list, tuple))])
     return False
 
