@@ -3,7 +3,8 @@
 A page holds examples: any number of ```arch file=NAME blocks, the files that an example imports; one ```arch block, the
 source, which is called example.arch; and one ```text block, its rendering. Words behind `arch` say how the source is
 given: `encoding=latin-1` its bytes, `escapes` that `\\x00` stands for a byte, `model=NAME` and `opset=N` what is
-compiled, `build` that the diagnostic comes while the model is written. A code that no source gives only shows a
+compiled, `build` that the diagnostic comes while the model is written, `bound=NAME:N` that one of
+the language's bounds is lowered to keep the example small. A code that no source gives only shows a
 rendering.
 
 `pytest tests/test_codes.py --rewrite-codes` writes what the compiler says into the pages; read the difference.
@@ -13,12 +14,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from archonnx.compiler.artifact import compile_text
+from archonnx.compiler.elaborate import limits
 from archonnx.compiler.syntax.parser import parse_bytes
 from archonnx.contract.diagnostics import CompileError, Diagnostic
 from archonnx.contract.render import render_text
@@ -70,8 +74,12 @@ def diagnose(example: Example, folder: Path) -> tuple[list[Diagnostic], Mapping[
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
     opset = int(example.options["opset"]) if "opset" in example.options else None
+    bound, _, lowered = example.options.get("bound", "").partition(":")
     try:
-        model = compile_text(data, name="example.arch", root=folder, model=example.options.get("model"), opset=opset)
+        with mock.patch.object(limits, bound, int(lowered)) if bound else nullcontext():
+            model = compile_text(
+                data, name="example.arch", root=folder, model=example.options.get("model"), opset=opset
+            )
         if "build" in example.options:
             model.save(folder / "example.onnx")
     except CompileError as error:

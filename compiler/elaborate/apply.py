@@ -313,7 +313,7 @@ def _check_announced(announced: tuple[str, tuple[Any, ...], Place], kind: Tensor
         a is None or frame.state.facts.equal(a, b) is Verdict.YES for a, b in zip(sizes, flowing, strict=True)
     )
     if not fits:
-        text = f"({', '.join(map(str, flowing))})"
+        text = f"({', '.join(map(str, flowing))}{',' if len(flowing) == 1 else ''})"
         raise LayerError(
             "E0382",
             f"{name}={show(sizes)} does not fit the flow, which brings {text}",

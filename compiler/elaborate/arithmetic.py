@@ -71,7 +71,12 @@ def binary(operator: str, a: Any, b: Any) -> Any:
         raise
     except OverflowError:
         raise Problem("E0502", f"the result of {operator} is too large for a float") from None
-    raise Problem("E0501", f"`{operator}` does not go between {kind_of(a)} and {kind_of(b)}")
+    mend = (
+        "make a string of it: str(...), or an f-string"
+        if operator == "+" and (type(a) is str or type(b) is str)
+        else None
+    )
+    raise Problem("E0501", f"`{operator}` does not go between {kind_of(a)} and {kind_of(b)}", mend)
 
 
 def _numbers(operator: str, a: Any, b: Any) -> Any:

@@ -89,7 +89,9 @@ def bind(
             "E0404",
             f"{what} takes {accepts} argument{'s' if len(parameters) != 1 else ''} by position, got {len(positional)}",
             positional[len(parameters)].place,
-            "its parameters are " + ", ".join(parameters) if parameters else None,
+            ("its parameters are " if len(parameters) > 1 else "its parameter is ") + ", ".join(parameters)
+            if parameters
+            else None,
         )
     for parameter, argument in zip(parameters, positional, strict=False):
         bound[parameter] = argument

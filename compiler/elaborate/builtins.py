@@ -25,7 +25,11 @@ def sequence(value: Any, what: str) -> list[Any] | tuple[Any, ...] | range | str
     """The value where it can be walked through."""
     if isinstance(value, (list, tuple, range, str)):
         return value
-    help = "a loop needs a number of turns: this size is symbolic" if isinstance(value, Expr) else None
+    help = None
+    if isinstance(value, Expr):
+        help = "a loop needs a number of turns: this size is symbolic"
+    elif what == "`for`" and isinstance(value, int):
+        help = f"count with range({value})"
     raise Problem("E0504", f"{what} needs a list, a tuple, a range or a string, got {kind_of(value)}", help)
 
 

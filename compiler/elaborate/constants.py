@@ -50,7 +50,9 @@ def _file_constant(name: str, node: tree.Assign, frame: Frame, module: Any, plac
     state = frame.state
     key = (module.name, name)
     if key in state.evaluating:
-        raise frame.error("E0213", f"the constant {name} is defined by itself", place)
+        raise frame.error(
+            "E0213", f"the constant {name} is defined by itself", place, "one of them has to be a plain value"
+        )
     state.evaluating.add(key)
     inner = Frame(state, module, None, frame.scope)
     try:

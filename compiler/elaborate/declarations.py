@@ -90,7 +90,9 @@ def _take_input(node: tree.Input, count: int | None, frame: Frame) -> Any:
     if at is None:
         if node.optional:
             return None
-        raise frame.outside().error("E0604", f"{frame.body.name} needs its input {node.name}", frame.application)
+        names = [s.name for s in frame.body.statements if isinstance(s, tree.Input)]
+        help = f"({', '.join(names)}) -> {frame.body.name}(...)" if len(names) > 1 else None
+        raise frame.outside().error("E0604", f"{frame.body.name} needs its input {node.name}", frame.application, help)
     value = frame.given.pop(at)[1]
     if value is None and node.optional:
         return None
@@ -216,7 +218,7 @@ def _state_input(name: str | None, value: Value, node: tree.Output, frame: Frame
                 "E0610",
                 f"the state {name} is {theirs}, its next value {mine}: axis {axis} cannot be fed back",
                 node.place,
-                f"name an axis that grows: a symbol instead of {before}",
+                "a size that is a number stays from call to call; an axis that grows is a symbol",
             )
     return name
 

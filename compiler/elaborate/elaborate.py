@@ -117,7 +117,7 @@ def elaborate_all(loader: Loader, module: Module, opset: int) -> tuple[list[Laye
 
 def misread(found: Diagnostics) -> bool:
     """Whether lines are missing from the tree: what follows from them would be blamed on lines that are right."""
-    return any(d.code < "E0200" for d in found.errors)
+    return any(d.code < "E02" for d in found.errors)
 
 
 def _body_of(module: Module, name: str) -> object:
@@ -255,6 +255,7 @@ def leave_out(state: State) -> None:
                     f"no output needs {node.path} ({node.type_name}): it is left out",
                     node.place,
                     trail=node.trail,
+                    help="remove it, or give what it computes as an output",
                     severity="warning",
                 )
             )

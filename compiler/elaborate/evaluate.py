@@ -131,7 +131,7 @@ def decide(node: tree.Expr, frame: Frame, what: str) -> bool:
         if decided is None:
             raise frame.error(
                 "E0503",
-                f"{what} needs numbers, and {truth} hangs on a symbol",
+                f"{what} needs numbers, and {truth} depends on a symbol",
                 node.place,
                 "give the axis a number where it is declared, or state it: require " + str(truth),
             )
@@ -193,6 +193,7 @@ def _subscript(node: tree.Subscript, frame: Frame) -> Any:
             "E0506",
             f"index {at} is out of range: {kind_of(value)}" + (f" of {len(value)}" if isinstance(value, str) else ""),
             node.place,
+            f"indices go from 0 to {len(value) - 1}" if value else None,
         )
     return value[at]
 

@@ -24,7 +24,9 @@ class Module:
     root: str | None
     declared: dict[str, tree.Body | tree.Variant | tree.Def | tree.Assign] = field(default_factory=dict)
     imported: dict[str, tuple[Module, str]] = field(default_factory=dict)
-    failed_imports: set[str] = field(default_factory=set)
+    failed_imports: set[str] = field(
+        default_factory=set
+    )  # and declarations that are wrong: what uses them stays silent
     places: dict[str, Place] = field(default_factory=dict)  # where each name is declared or imported first
     constants: dict[str, Any] = field(default_factory=dict)
     defaults: list[tree.Defaults] = field(default_factory=list)
@@ -110,8 +112,9 @@ class Loader:
             self._twice(module, name, place, "give one of them another name")
             return
         module.places[name] = place
-        if isinstance(declaration, (tree.Body, tree.Def)):
-            self._check_parameters(declaration)
+        if isinstance(declaration, (tree.Body, tree.Def)) and not self._check_parameters(declaration):
+            module.failed_imports.add(name)
+            return
         module.declared[name] = declaration
 
     def _twice(self, module: Module, name: str, place: Place, help: str) -> None:
@@ -120,19 +123,22 @@ class Loader:
             Diagnostic("E0203", f"{name} is declared twice in this file", place, labels=first, help=help)
         )
 
-    def _check_parameters(self, declaration: tree.Body | tree.Def) -> None:
+    def _check_parameters(self, declaration: tree.Body | tree.Def) -> bool:
+        """Whether each parameter stands once and is not one that every layer takes; E0207 where not."""
         seen: set[str] = set()
+        good = True
         for parameter in declaration.parameters:
+            problem = help = None
             if parameter.name in seen:
-                self._error("E0207", f"{declaration.name} has two parameters {parameter.name}", parameter.place)
-            if parameter.name in RESERVED_PARAMETERS and isinstance(declaration, tree.Body):
-                self._error(
-                    "E0207",
-                    f"{declaration.name} has a parameter {parameter.name}, which every layer takes by itself",
-                    parameter.place,
-                    "give the parameter another name",
-                )
+                problem = f"{declaration.name} has two parameters {parameter.name}"
+            elif parameter.name in RESERVED_PARAMETERS and isinstance(declaration, tree.Body):
+                problem = f"{declaration.name} has a parameter {parameter.name}, which every layer takes by itself"
+                help = "give the parameter another name"
+            if problem is not None:
+                self._error("E0207", problem, parameter.place, help)
+                good = False
             seen.add(parameter.name)
+        return good
 
     def _import(self, module: Module, node: tree.Import) -> None:
         try:
@@ -218,8 +224,9 @@ class Loader:
             return self._load_real(real, name, root)
         except FileNotFoundError:
             folder = os.path.dirname(real)
-            others = [f for f in sorted(os.listdir(folder)) if f.endswith(".arch")] if os.path.isdir(folder) else []
-            near = did_you_mean(os.path.basename(real), others)
+            others = os.listdir(folder) if os.path.isdir(folder) else []
+            names = [f.removesuffix(".arch") for f in sorted(others) if f.endswith(".arch")]
+            near = did_you_mean(os.path.basename(real).removesuffix(".arch"), names)
             help = f"did you mean {near[0]}?" if near else f"looked for {name}"
             raise _abort(
                 "E0204", f"there is no file {node.path!r} beside {relative_to}", node.path_place, help

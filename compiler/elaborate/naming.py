@@ -75,6 +75,11 @@ def names_in(node: tree.Node) -> set[str]:
     return {n.id for n in walk(node) if isinstance(n, tree.Name)}
 
 
+def names_in_all(nodes: Iterable[tree.Node]) -> set[str]:
+    """Every name that is read or written anywhere in some nodes."""
+    return {name for node in nodes for name in names_in(node)}
+
+
 _SLOTS: dict[type, tuple[str, ...]] = {}
 
 

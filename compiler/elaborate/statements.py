@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from archonnx.compiler.elaborate import apply, declarations, evaluate, flow, types, unpacking
+from archonnx.compiler.elaborate import apply, constants, declarations, evaluate, flow, types, unpacking
 from archonnx.compiler.elaborate.arithmetic import Problem
 from archonnx.compiler.elaborate.builtins import sequence
-from archonnx.compiler.elaborate.naming import names_in
+from archonnx.compiler.elaborate.naming import names_in, names_in_all
 from archonnx.compiler.elaborate.state import Binding, Frame
 from archonnx.compiler.elaborate.values import POISON, Abort, Appliable, Results, is_poisoned, kind_of
 from archonnx.compiler.graph import Value
@@ -51,7 +51,9 @@ def _poison(node: tree.Statement, frame: Frame) -> None:
         frame.it_is_input = False
     elif isinstance(node, tree.Assign):
         frame.poison(node.target)
+        _poison_symbols(node.type, frame)
     elif isinstance(node, tree.Input):
+        _poison_symbols(node.type, frame)
         frame.names[node.name] = Binding(POISON, node.place, "input", read=True)
         declarations.first_input(frame, frame.names[node.name])
     elif isinstance(node, tree.Weight):
@@ -60,6 +62,15 @@ def _poison(node: tree.Statement, frame: Frame) -> None:
         frame.outputs.append((node.name, POISON, node.place))
     elif isinstance(node, (tree.If, tree.For)):
         _poison_all(node, frame)
+
+
+def _poison_symbols(type: tree.TypeExpr | None, frame: Frame) -> None:
+    """The symbols that a type would have bound."""
+    shape = type.shape if type is not None else None
+    for name in names_in_all(shape or []):
+        if types.is_symbol_name(name) and name not in frame.names and not constants.is_constant(name, frame):
+            assert type is not None
+            frame.names[name] = Binding(POISON, type.place, "symbol", read=True)
 
 
 def _poison_all(node: tree.Statement, frame: Frame) -> None:
@@ -154,7 +165,7 @@ def _for(node: tree.For, frame: Frame) -> None:
     errors = len(frame.state.diagnostics.errors)
     depth = len(frame.loops)
     try:
-        turns = sequence(walked, "for")
+        turns = sequence(walked, "`for`")
     except Problem as problem:
         raise frame.problem(problem, node.iterable.place) from None
     for value in turns:

@@ -211,6 +211,10 @@ def _operands(
         ),
         None,
     )
+    if first is None:  # numbers alone: one fraction among them makes fractions of all
+        alone = [v for p, v, _ in flat if p not in cls.index_inputs and not _is_condition(cls, p)]
+        if any(isinstance(n, float) for v in alone if not isinstance(v, Value) for n in _numbers(v)[0]):
+            first = "float32"
     made: list[Value | None] = []
     for parameter, value, at in flat:
         if value is None or isinstance(value, Value):
