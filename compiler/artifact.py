@@ -41,7 +41,7 @@ class CompiledModel:
         return self.graph.name
 
     def summary(self) -> Summary:
-        """Layers, shapes, parameters, multiply-accumulates and the peak of activation memory; `str()` of it is a table."""
+        """Layers, shapes, parameters, multiply-accumulates, peak of activation memory; `str()` of it is a table."""
         from archonnx.compiler.analysis.summary import summarize
 
         return summarize(self.graph)
@@ -63,7 +63,7 @@ class CompiledModel:
         weights: Literal["init", "none"] = "init",
         progress: Callable[[int, int], None] | None = None,
     ) -> SaveReport:
-        """Write the model as an ONNX file, checked before it appears under its name; a failure leaves the old file as it was.
+        """Write the model as an ONNX file, checked before it appears; a failure leaves the old file as it was.
 
         seed: of the initial weights, 0 to 2**64 - 1; the same seed gives the same bytes on every machine.
         weights: "init" draws them from their initializers, "none" leaves them out.
@@ -119,7 +119,7 @@ def compile_text(
 
 @dataclass(frozen=True, slots=True)
 class FileReport:
-    """What checking a file found. `models` were compiled; `waiting` need arguments first; diagnostics are in source order."""
+    """What checking a file found. `models` were compiled, `waiting` need arguments; diagnostics in source order."""
 
     models: tuple[CompiledModel, ...]
     waiting: tuple[str, ...]

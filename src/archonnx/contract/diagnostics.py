@@ -1,6 +1,6 @@
 """Diagnostics as values: a code, a message that stands alone, a place, and the way out; renderers live in `render.py`.
 
-Every code has a page `codes/CODE.md` (prose, an example, its rendering): `archonnx explain CODE` prints it, tests run it.
+Every code has a page `codes/CODE.md` (prose, example, rendering): `archonnx explain CODE` prints it, tests run it.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One finding. `message` makes sense alone, on one line; `label` stands beside the carets where it adds something."""
+    """One finding. `message` makes sense alone, on one line; `label` stands beside the carets."""
 
     code: str
     message: str
@@ -74,7 +74,7 @@ class ArchonnxError(Exception):
 
 
 class CompileError(ArchonnxError):
-    """A source that cannot be compiled: its diagnostics in source order, and the texts they point into, by file name."""
+    """A source that cannot be compiled: its diagnostics in source order, the texts they point into by file name."""
 
     def __init__(self, diagnostics: Sequence[Diagnostic], sources: Mapping[str, str] | None = None) -> None:
         self.diagnostics = tuple(diagnostics)

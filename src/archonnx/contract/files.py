@@ -10,15 +10,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from archonnx.contract.diagnostics import ArchonnxError
+
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """Give a file to write; it takes the place of `path` when the body ends, and vanishes when the body fails.
 
     A link is followed, the permissions of an old file are kept, and what is no regular file (a pipe, a device) is
-    written as it stands. Raises OSError, named after `path`, where the folder is missing or cannot be written.
+    written as it stands. Raises ArchonnxError where the folder is missing, and OSError, named after `path`, where it
+    cannot be written.
     """
     target = Path(os.path.realpath(path))
+    if not target.parent.is_dir():
+        raise ArchonnxError(f"cannot write {os.fspath(path)}: there is no folder {target.parent}; make it first")
     mode = _mode(target)
     if mode is not None and not stat.S_ISREG(mode):
         with open(target, "wb") as stream:
