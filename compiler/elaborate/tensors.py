@@ -212,8 +212,8 @@ def _operands(
         None,
     )
     if first is None:  # numbers alone: one fraction among them makes fractions of all
-        alone = [v for p, v, _ in flat if p not in cls.index_inputs and not _is_condition(cls, p)]
-        if any(isinstance(n, float) for v in alone if not isinstance(v, Value) for n in _numbers(v)[0]):
+        alone = [(v, at) for p, v, at in flat if p not in cls.index_inputs and not isinstance(v, Value)]
+        if any(isinstance(n, float) for v, at in alone for n in _numbers(v, frame, at)[0]):
             first = "float32"
     made: list[Value | None] = []
     for parameter, value, at in flat:
