@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from archonnx.compiler.functions.base import Function, axes_of, broadcast, result_types
+from archonnx.compiler.functions.base import Function, axes_of, broadcast, product, result_types
 from archonnx.compiler.graph import TensorType
 from archonnx.compiler.layers.base import LayerError, arg
 from archonnx.compiler.layers.domains import Anything, Axis, Optional
@@ -23,7 +24,6 @@ class getitem(Function):
 
     inputs = ("x",)
     parameters = ("x", "index")
-    keras = "ops.slice"
     onnx = ("Slice", "Gather", "Unsqueeze")
     index = arg(
         Anything(), doc='A tuple of whole numbers or dimensions, ("slice", start, stop, step), None and Ellipsis.'
@@ -173,6 +173,23 @@ def as_indices(b: Builder, x: Tensor) -> Tensor:
     return x if x.dtype in ("int32", "int64") else b.cast(x, "int64")
 
 
+def _check_written(c: Context, what: str, size: Dim) -> None:
+    """E0357 where an index that is written out lies outside an axis of known size."""
+    if isinstance(size, int):
+        for index in _numbers(c.constant(1)):
+            if not -size <= index < size:
+                raise LayerError("E0357", f"{what}: index {index} is out of range, its size is {size}", input=1)
+
+
+def _numbers(value: Any) -> Iterator[int]:
+    """The whole numbers of nested tuples."""
+    if isinstance(value, (tuple, list)):
+        for inner in value:
+            yield from _numbers(inner)
+    elif isinstance(value, int):
+        yield value
+
+
 class take(Function):
     """The entries at `indices` along an axis, or of the flattened tensor where no axis is given."""
 
@@ -187,8 +204,10 @@ class take(Function):
     def infer(self, c: Context, x: TensorType, indices: TensorType) -> TensorType:
         need_indices("take", indices)
         if self.axis is None:
+            _check_written(c, f"take of {x}, flattened", product(x.shape))
             return TensorType(x.dtype, indices.shape)
         at = axes_of("take", x, (self.axis,))[0]
+        _check_written(c, f"take of {x} along axis {at}", x.shape[at])
         return TensorType(x.dtype, (*x.shape[:at], *indices.shape, *x.shape[at + 1 :]))
 
     def lower(self, b: Builder, x: Tensor, indices: Tensor) -> Tensor:

@@ -289,7 +289,6 @@ class positive(Unary):
     """`+x`: the tensor itself."""
 
     kinds = NUMBERS
-    keras = "ops.positive"
     torch = "positive"
 
     def lower(self, b: Builder, x: Tensor) -> Tensor:

@@ -72,6 +72,8 @@ E0357 | x[..., 0, ...]                 | stands once
 E0357 | x[1]                           | require N >= 2
 E0357 | y[:, T]                        | nothing says that T is at least T + 1
 E0357 | y[:, T - 5:]                   | require T - 5 >= 0
+E0357 | take(x, [0, 3], axis=1)        | index 3 is out of range, its size is 3
+E0357 | x[:, [0, -4]]                  | index -4 is out of range
 E0357 | x[:, ::0]                      | a slice's step
 E0358 | i // 0                         | floor_divide of int64 by zero
 E0358 | i % [1, 2, 3, 0, 5, 6]         | remainder of int64 by zero
