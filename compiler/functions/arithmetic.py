@@ -103,7 +103,7 @@ class floor_divide(Binary):
             if x1.dtype.startswith("uint"):
                 return quotient
             rest = b.op("Mod", x1, x2)
-            apart = b.op("Xor", _below_zero(b, x1), _below_zero(b, x2))
+            apart = _of_other_signs(b, x1, x2)
             too_large = b.op("And", b.op("Not", b.op("Equal", rest, b.like(rest, 0))), apart)
             return b.op("Sub", quotient, b.cast(too_large, x1.dtype))
         rest = b.op("Mod", x1, x2, fmod=1)
@@ -149,13 +149,22 @@ def _is_not_zero(x: Tensor) -> bool:
     return array is not None and bool((array != 0).all())
 
 
-def _below_zero(b: Builder, x: Tensor) -> Tensor:
-    return b.op("Less", x, b.like(x, 0))
+def _of_other_signs(b: Builder, x: Tensor, divisor: Tensor) -> Tensor:
+    """Where one of the two is below zero and the other is not; shorter where the divisor is written out."""
+    array = literal(divisor)
+    if array is not None and (array > 0).all():
+        return b.op("Less", x, b.like(x, 0))
+    if array is not None and (array < 0).all():
+        return b.op("GreaterOrEqual", x, b.like(x, 0))
+    return b.op("Xor", b.op("Less", x, b.like(x, 0)), b.op("Less", divisor, b.like(divisor, 0)))
 
 
 def _takes_another_sign(b: Builder, rest: Tensor, divisor: Tensor) -> Tensor:
     """Where there is a rest and its sign is not the divisor's."""
-    apart = b.op("Xor", _below_zero(b, rest), _below_zero(b, divisor))
+    array = literal(divisor)
+    apart = _of_other_signs(b, rest, divisor)
+    if array is not None and (array > 0).all():
+        return apart  # below zero, so there is a rest
     return b.op("And", b.op("Not", b.op("Equal", rest, b.like(rest, 0))), apart)
 
 

@@ -44,6 +44,7 @@ ARITHMETIC = [
         x // 0.1
         x % 0.7
         x // -1.5
+        x % -1.5
         7 % x
         floor_divide(x, y)
         remainder(x, y)
