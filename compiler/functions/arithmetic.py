@@ -99,7 +99,7 @@ class floor_divide(Binary):
         Fractions as numpy's npy_divmod: (x1 - rest) / x2 is whole but for rounding, which 1.0 // 0.1 == 9 depends on.
         """
         if is_integer(x1.dtype):
-            quotient = b.op("Div", x1, x2)
+            quotient = _quotient(b, x1, x2)
             if x1.dtype.startswith("uint"):
                 return quotient
             rest = b.op("Mod", x1, x2)
@@ -130,6 +130,17 @@ class remainder(Binary):
             return b.op("Mod", x1, x2)
         rest = b.op("Mod", x1, x2, fmod=1)  # of the sign of x1
         return b.op("Where", _takes_another_sign(b, rest, x2), b.op("Add", rest, x2), rest, result=rest.type)
+
+
+def _quotient(b: Builder, x1: Tensor, x2: Tensor) -> Tensor:
+    """Whole numbers divided, cut towards zero. -2**63 by -1 stops ONNX Runtime's process: by -1 is negated instead."""
+    array = literal(x2)
+    if x1.dtype != "int64" or (array is not None and not (array == -1).any()):
+        return b.op("Div", x1, x2)
+    turned = b.op("Equal", x2, b.like(x2, -1))
+    dividend = b.op("Where", turned, b.op("Neg", x1), x1, result=TensorType("int64", b.broadcast((x1.shape, x2.shape))))
+    divisor = b.op("Where", turned, b.like(x2, 1), x2, result=x2.type)
+    return b.op("Div", dividend, divisor)
 
 
 def _refuse_zero(name: str, c: Context, x2: TensorType) -> None:
