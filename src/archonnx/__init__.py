@@ -68,17 +68,20 @@ def compile(
     return artifact.compile_file(path, model=model, root=root, parameters=parameters, opset=opset)
 
 
-def load(model: str | PathLike[str] | CompiledModel, device: str = "auto") -> Session:
-    """Load a model for running: the path of any .onnx file, or what `compile` returned.
+def load(
+    model: str | PathLike[str] | bytes | CompiledModel, device: str = "auto", *, threads: int | None = None
+) -> Session:
+    """Load a model for running: the path of any .onnx file, its bytes, or what `compile` returned.
 
     device: "auto" takes the best this machine has; "cpu" and "cuda" insist, and never run anywhere else instead.
+    threads: how many one call may use on the CPU; by default the physical cores that this process may use.
 
     Raises OSError where the file cannot be read, ArchonnxError where it is no ONNX model, MachineError where the device
     or a library is missing (the text says which, and what to install).
     """
     from archonnx.runtime import session
 
-    return session.load(model, device=device)
+    return session.load(model, device=device, threads=threads)
 
 
 def __getattr__(name: str) -> Any:
