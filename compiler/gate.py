@@ -11,7 +11,7 @@ Large constants are replaced by inputs of their types, so nothing here depends o
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from archonnx.contract.diagnostics import Diagnostic
 from archonnx.contract.dtypes import BY_ONNX
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, TensorShapeProto, ValueInfoProto
+    from onnx import GraphProto, ModelProto, TensorShapeProto, ValueInfoProto
 
     from archonnx.compiler.writer import Skeleton
     from archonnx.contract.dims import Dim, Expr, Facts
@@ -87,7 +87,7 @@ def _found(code: str, operator: Operator | None, message: str) -> Diagnostic:
 
 def _check_names(case: _Case, verdict: Verdict) -> None:
     given: set[str] = set()
-    nodes: set[str] = set()
+    nodes: set[str] = set()  # names are unique over bodies too
 
     def give(name: str, what: str, operator: Operator | None) -> None:
         if not name or name in given:
@@ -95,26 +95,31 @@ def _check_names(case: _Case, verdict: Verdict) -> None:
             verdict.diagnostics.append(_found("E0994", operator, text))
         given.add(name)
 
-    for tensor in case.graph.inputs:
-        give(tensor.name, "an input", None)
-    for tensor in case.graph.constants():
-        give(tensor.name, "a constant", None)
-    for operator in case.graph.operators:
-        for used in operator.inputs:
-            if used is not None and used.name not in given:
-                message = f"{operator.type} uses {used.name!r} before anything gives it"
+    def walk(graph: OperatorGraph, constants: Iterable[Tensor]) -> None:
+        for tensor in graph.inputs:
+            give(tensor.name, "an input", None)
+        for tensor in constants:
+            give(tensor.name, "a constant", None)
+        for operator in graph.operators:
+            for body in operator.bodies.values():
+                walk(body, body.literals())
+            for used in operator.inputs:
+                if used is not None and used.name not in given:
+                    message = f"{operator.type} uses {used.name!r} before anything gives it"
+                    verdict.diagnostics.append(_found("E0994", operator, message))
+            for tensor in operator.outputs:
+                if tensor.name:  # an output left out has none
+                    give(tensor.name, f"a result of {operator.type}", operator)
+            if not operator.name or operator.name in nodes:
+                message = f"{operator.type} has the name {operator.name!r}, which is no name of its own"
                 verdict.diagnostics.append(_found("E0994", operator, message))
-        for tensor in operator.outputs:
-            if tensor.name:  # an output left out has none
-                give(tensor.name, f"a result of {operator.type}", operator)
-        if not operator.name or operator.name in nodes:
-            message = f"{operator.type} has the name {operator.name!r}, which is no name of its own"
-            verdict.diagnostics.append(_found("E0994", operator, message))
-        nodes.add(operator.name)
-    for name, tensor in case.graph.outputs:
-        if tensor.name != name or name not in given:
-            message = f"the output {name!r} is given by no operator of that name, but as {tensor.name!r}"
-            verdict.diagnostics.append(_found("E0994", tensor.producer, message))
+            nodes.add(operator.name)
+        for name, tensor in graph.outputs:
+            if tensor.name != name or name not in given:
+                message = f"the output {name!r} is given by no operator of that name, but as {tensor.name!r}"
+                verdict.diagnostics.append(_found("E0994", tensor.producer, message))
+
+    walk(case.graph, case.graph.constants())
 
 
 def _bare_model(case: _Case) -> ModelProto:
@@ -144,26 +149,17 @@ def _bare_model(case: _Case) -> ModelProto:
 def _check_inference(case: _Case, verdict: Verdict) -> None:
     from onnx import shape_inference
 
-    from archonnx.compiler.writer import fill_value
-
     model = _bare_model(case)
-    outputs = {tensor.name for _, tensor in case.graph.outputs}
-    for value in model.graph.output:
-        value.ClearField("type")
-    for operator in case.graph.operators:
-        if operator.domain:  # onnx has no rule for it: its declared types are what the rest stands on
-            for tensor in operator.outputs:
-                if tensor.name and tensor.name not in outputs:
-                    fill_value(model.graph.value_info.add(), tensor.name, tensor.type)
+    _strip(model.graph, case.graph)
     try:
         inferred = shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
     except shape_inference.InferenceError as error:
         verdict.diagnostics.extend(_from_onnx(case, str(error)))
         return
-    found = {value.name: value for value in (*inferred.graph.value_info, *inferred.graph.output)}
+    found = {value.name: value for value in _inferred(inferred.graph)}
     sizes: dict[str, Expr] = {str(d): d for t in case.graph.inputs for d in t.shape if not isinstance(d, int)}
     wrong: set[int] = set()  # ids of tensors that disagree, or come from one that does: one finding is enough
-    for operator in case.graph.operators:
+    for operator in case.graph.everywhere():
         if operator.domain:
             for tensor in operator.outputs:
                 sizes.update({str(d): d for d in tensor.shape if not isinstance(d, int)})
@@ -176,6 +172,35 @@ def _check_inference(case: _Case, verdict: Verdict) -> None:
                 verdict.diagnostics.append(_found(message[0], operator, f"{operator.type} gives {message[1]}"))
             if tainted or message is not None:
                 wrong.add(id(tensor))
+
+
+def _strip(proto: GraphProto, graph: OperatorGraph) -> None:
+    """Take away what inference should find out itself, in bodies too."""
+    from archonnx.compiler.writer import fill_value
+
+    del proto.value_info[:]
+    for value in proto.output:
+        value.ClearField("type")
+    outputs = {tensor.name for _, tensor in graph.outputs}
+    for operator, node in zip(graph.operators, proto.node, strict=True):
+        if operator.domain:  # onnx has no rule for it: its declared types are what the rest stands on
+            for tensor in operator.outputs:
+                if tensor.name and tensor.name not in outputs:
+                    fill_value(proto.value_info.add(), tensor.name, tensor.type)
+        bodies = operator.bodies
+        for attribute in node.attribute:
+            if attribute.name in bodies:
+                _strip(attribute.g, bodies[attribute.name])
+
+
+def _inferred(proto: GraphProto) -> Iterator[ValueInfoProto]:
+    """Every type that inference found, those in bodies too where onnx reports them."""
+    for node in proto.node:
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from _inferred(attribute.g)
+    yield from proto.value_info
+    yield from proto.output
 
 
 def _compare(
@@ -238,7 +263,7 @@ def _check_values(case: _Case, verdict: Verdict) -> None:
 
 def _tensors(graph: OperatorGraph) -> list[tuple[Tensor, Operator | None]]:
     inputs: list[tuple[Tensor, Operator | None]] = [(tensor, None) for tensor in graph.inputs]
-    return inputs + [(tensor, operator) for operator in graph.operators for tensor in operator.outputs]
+    return inputs + [(tensor, operator) for operator in graph.everywhere() for tensor in operator.outputs]
 
 
 def _check_whole(case: _Case, verdict: Verdict) -> None:
@@ -254,7 +279,7 @@ def _check_whole(case: _Case, verdict: Verdict) -> None:
 
 def _from_onnx(case: _Case, text: str) -> list[Diagnostic]:
     """onnx's complaints, a line each, at the operators whose names they mention."""
-    operators = {operator.name: operator for operator in case.graph.operators}
+    operators = {operator.name: operator for operator in case.graph.everywhere()}
     found: list[Diagnostic] = []
     for line in text.splitlines():
         if found and "expected to have type but instead is null" in line:

@@ -9,7 +9,7 @@ What a graph looks like never depends on the values of its weights.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from archonnx.compiler.recipes import Recipe
     from archonnx.contract.diagnostics import Frame, Place
     from archonnx.contract.dims import Dim
+
+
+INNER_LITERAL = 1024  # elements of a literal that a body holds itself
 
 
 @dataclass(slots=True, eq=False)
@@ -52,10 +55,20 @@ class Tensor:
     def is_constant(self) -> bool:
         return self.recipe is not None
 
+    @property
+    def stays_inside(self) -> bool:
+        """Whether a body that uses this constant holds it itself: small literals, which inference wants to see there."""
+        recipe = self.recipe
+        return recipe is not None and self.dtype != "string" and recipe.size <= INNER_LITERAL and recipe.is_literal
+
 
 @dataclass(slots=True, eq=False)
 class Operator:
-    """One ONNX node. Attributes are int, float, str, bytes, lists of them, or numpy arrays for tensors."""
+    """One ONNX node.
+
+    Attributes are int, float, str, bytes, lists of them, numpy arrays for tensors, or an OperatorGraph: a body, which
+    reads nothing from outside but constants.
+    """
 
     type: str
     inputs: list[Tensor | None]
@@ -67,10 +80,15 @@ class Operator:
     place: Place | None = None
     trail: tuple[Frame, ...] = ()
 
+    @property
+    def bodies(self) -> dict[str, OperatorGraph]:
+        """The attributes that are graphs."""
+        return {n: v for n, v in self.attributes.items() if isinstance(v, OperatorGraph)}
+
 
 @dataclass(slots=True, eq=False)
 class OperatorGraph:
-    """A model as operators, in an order in which every tensor is produced before it is used."""
+    """A model, or the body of an operator, in an order in which every tensor is produced before it is used."""
 
     name: str
     opset: int
@@ -82,14 +100,35 @@ class OperatorGraph:
     metadata: dict[str, str] = field(default_factory=dict)
 
     def constants(self) -> Iterator[Tensor]:
-        """Every constant that an operator or output uses, once, in order of first use."""
-        seen: set[int] = set()
+        """Every constant that this graph holds, once, in order of first use: its own, and what bodies read of it."""
+        yield from _once(self._constants_read(inside=False))
+
+    def literals(self) -> Iterator[Tensor]:
+        """The constants that this graph, a body, holds itself, once, in order of first use."""
+        yield from _once(t for o in self.operators for t in o.inputs if t is not None and t.stays_inside)
+
+    def everywhere(self) -> Iterator[Operator]:
+        """Every operator, those of a body before the one that it belongs to."""
+        for operator in self.operators:
+            for body in operator.bodies.values():
+                yield from body.everywhere()
+            yield operator
+
+    def _constants_read(self, inside: bool) -> Iterator[Tensor]:
         for operator in self.operators:
             for tensor in operator.inputs:
-                if tensor is not None and tensor.recipe is not None and id(tensor) not in seen:
-                    seen.add(id(tensor))
+                if tensor is not None and tensor.recipe is not None and not (inside and tensor.stays_inside):
                     yield tensor
+            for body in operator.bodies.values():
+                yield from body._constants_read(inside=True)
         for _, tensor in self.outputs:
-            if tensor.recipe is not None and id(tensor) not in seen:
-                seen.add(id(tensor))
+            if tensor.recipe is not None:
                 yield tensor
+
+
+def _once(tensors: Iterable[Tensor]) -> Iterator[Tensor]:
+    seen: set[int] = set()
+    for tensor in tensors:
+        if id(tensor) not in seen:
+            seen.add(id(tensor))
+            yield tensor

@@ -66,17 +66,7 @@ def build(graph: OperatorGraph, props: Mapping[str, str]) -> Skeleton:
         model.metadata_props.add(key=key, value=merged[key])
 
     proto = onnx.GraphProto(name=graph.name)
-    writer = _NodeWriter(graph.opset, graph.domains)
-    outputs = {id(tensor) for _, tensor in graph.outputs}
-    for operator in graph.operators:
-        writer.fill(proto.node.add(), operator)
-        for tensor in operator.outputs:
-            if id(tensor) not in outputs and tensor.name:
-                fill_value(proto.value_info.add(), tensor.name, tensor.type)
-    for tensor in graph.inputs:
-        fill_value(proto.input.add(), tensor.name, tensor.type)
-    for name, tensor in graph.outputs:
-        fill_value(proto.output.add(), name, tensor.type)
+    _NodeWriter(graph.opset, graph.domains).fill_graph(proto, graph)
     initializers = []
     for tensor in graph.constants():
         assert tensor.recipe is not None
@@ -108,6 +98,33 @@ class _NodeWriter:
         self.versions = {"": opset, **domains}
         self._types: dict[tuple[str, str], dict[str, int]] = {}
 
+    def fill_graph(self, proto: GraphProto, graph: OperatorGraph) -> None:
+        """Operators, inputs, outputs, and the types of all else."""
+        outputs = {id(tensor) for _, tensor in graph.outputs}
+        for operator in graph.operators:
+            self.fill(proto.node.add(), operator)
+            for tensor in operator.outputs:
+                if id(tensor) not in outputs and tensor.name:
+                    fill_value(proto.value_info.add(), tensor.name, tensor.type)
+        for tensor in graph.inputs:
+            fill_value(proto.input.add(), tensor.name, tensor.type)
+        for name, tensor in graph.outputs:
+            fill_value(proto.output.add(), name, tensor.type)
+
+    def fill_body(self, proto: AttributeProto, name: str, body: OperatorGraph) -> None:
+        """A graph as an attribute. Its small literals stand in it with their data, weights in the model's graph."""
+        from onnx import AttributeProto as A
+
+        from archonnx.compiler.recipes import Evaluation
+
+        proto.name, proto.type, proto.g.name = name, A.GRAPH, body.name
+        self.fill_graph(proto.g, body)
+        for tensor in body.literals():
+            assert tensor.recipe is not None
+            data = b"".join(map(bytes, tensor.recipe.iter_bytes(Evaluation(0))))
+            onnx_type = DTYPES[tensor.dtype].onnx
+            proto.g.initializer.add(name=tensor.name, dims=tensor.recipe.shape, data_type=onnx_type, raw_data=data)
+
     def fill(self, node: NodeProto, operator: Operator) -> None:
         node.op_type, node.name = operator.type, operator.name
         if operator.domain:
@@ -115,7 +132,11 @@ class _NodeWriter:
         node.input.extend("" if t is None else t.name for t in operator.inputs)
         node.output.extend(t.name for t in operator.outputs)
         types = self._attribute_types(operator)
+        bodies = operator.bodies
         for name in sorted(operator.attributes):
+            if name in bodies:
+                self.fill_body(node.attribute.add(), name, bodies[name])
+                continue
             fill_attribute(node.attribute.add(), name, operator.attributes[name], types.get(name, 0))
         if operator.layer:
             node.metadata_props.add(key=metadata.LAYER, value=operator.layer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
@@ -64,6 +64,7 @@ class Emitter:
         self.mixed: list[tuple[Tensor, int]] = []  # axes of inputs whose size is an expression over symbols
         self.measured: dict[Dim, tuple[Tensor, int]] = {}  # such an expression -> an axis of any tensor
         self.sizes: dict[Dim, Tensor] = {}  # sizes that are computed already
+        self.sources: Mapping[str, str] | None = None  # texts by file name, for diagnostics
         self._weights: dict[int, Tensor] = {}
 
     # Operators

@@ -45,13 +45,14 @@ def lower(
     facts = graph.facts if graph.facts is not None else Facts()
     result = OperatorGraph(graph.name, checked_opset(opset), documentation=graph.documentation or "")
     builder = Builder(result, facts)
+    builder.sources = sources
     for given in graph.inputs:
         tensor = Tensor(given.name, given.value.type, stands_for=given.value.name)
         builder.tensors[id(given.value)] = tensor
         builder.carry(tensor, is_input=True)
         result.inputs.append(tensor)
     for node in graph.nodes:
-        _lower_node(node, builder, sources)
+        lower_node(node, builder)
     result.outputs = [(output.name, builder.tensor_of(output.value)) for output in graph.outputs]
     if passes:
         from archonnx.compiler.passes.pipeline import run_passes
@@ -63,14 +64,15 @@ def lower(
     return result
 
 
-def _lower_node(node: Node, builder: Builder, sources: Mapping[str, str] | None) -> None:
+def lower_node(node: Node, builder: Builder) -> None:
+    """Add the operators of one application, and note which tensors hold its results."""
     builder.node, builder.origin = node, Origin.of_node(node)
     inputs = [None if value is None else builder.tensor_of(value) for value in node.inputs]
     try:
         lowered = node.layer.lower(builder, *inputs)
     except LayerError as error:
         found = Diagnostic(error.code, error.message, node.place, error.label, trail=node.trail, help=error.help)
-        raise CompileError([found], sources) from error
+        raise CompileError([found], builder.sources) from error
     tensors = (lowered,) if isinstance(lowered, Tensor) else tuple(lowered)
     if len(tensors) != len(node.outputs):
         raise LoweringError(node, f"its lowering gives {len(tensors)} results, its shape rule {len(node.outputs)}")

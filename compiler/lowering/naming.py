@@ -54,8 +54,13 @@ def assign_names(graph: OperatorGraph) -> list[str]:
         given.name = names.take(given.name)
     named = _name_outputs(graph, names)
     _name_weights(graph, names, named)
+    _name_rest(graph, names, _Names(), named)
+    return [name for name, _ in graph.outputs]
+
+
+def _name_rest(graph: OperatorGraph, names: _Names, operators: _Names, named: set[int]) -> None:
+    """Results, literals and operators, then those of bodies: names are unique over all of them."""
     _name_results(graph, names, named)
-    operators = _Names()
     for operator in graph.operators:
         prefix = _prefix(operator)
         operator.name = operators.take(f"{prefix}{operator.type}")
@@ -66,7 +71,11 @@ def assign_names(graph: OperatorGraph) -> list[str]:
         for index, result in enumerate(operator.outputs):
             if id(result) not in named:
                 result.name = names.take(f"{prefix}{operator.type.lower()}" + (f":{index}" if index else ""))
-    return [name for name, _ in graph.outputs]
+        for body in operator.bodies.values():
+            for given in body.inputs:
+                given.name = names.take(given.name)
+            named |= _name_outputs(body, names)
+            _name_rest(body, names, operators, named)
 
 
 def _name_outputs(graph: OperatorGraph, names: _Names) -> set[int]:

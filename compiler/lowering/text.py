@@ -26,17 +26,26 @@ def format_graph(graph: OperatorGraph) -> str:
         for weight in constant.recipe.weights():
             weights[weight.path] = f"weight {weight.path}: {weight.dtype}{list(weight.shape)}"
     lines += weights.values()
-    lines += [_operator(operator) for operator in graph.operators]
+    lines += [line for operator in graph.operators for line in _operator(operator)]
     lines += [f"output {name} = {_value(tensor)}" for name, tensor in graph.outputs]
     return "\n".join(lines) + "\n"
 
 
-def _operator(operator: Operator) -> str:
+def _operator(operator: Operator) -> list[str]:
+    """One line; the lines of bodies below it, indented."""
     results = ", ".join(f"{tensor.name}: {tensor.type}" for tensor in operator.outputs)
     inputs = ", ".join("None" if tensor is None else _value(tensor) for tensor in operator.inputs)
-    attributes = "".join(f" {name}={value!r}" for name, value in operator.attributes.items())
+    bodies = operator.bodies
+    plain = {name: value for name, value in operator.attributes.items() if name not in bodies}
+    attributes = "".join(f" {name}={value!r}" for name, value in plain.items())
     domain = f"{operator.domain}." if operator.domain else ""
-    return f"{results} = {domain}{operator.type}({inputs}){attributes}"
+    lines = [f"{results} = {domain}{operator.type}({inputs}){attributes}"]
+    for name, body in bodies.items():
+        lines.append(f"    {name}:")
+        lines += [f"        input {tensor.name}: {tensor.type}" for tensor in body.inputs]
+        lines += [f"        {line}" for inner in body.operators for line in _operator(inner)]
+        lines += [f"        output {given} = {_value(tensor)}" for given, tensor in body.outputs]
+    return lines
 
 
 def _value(tensor: Tensor) -> str:

@@ -15,12 +15,15 @@ def broken_rules(graph: OperatorGraph) -> Iterator[str]:
     3. A constant has no producer; its recipe has its dtype and shape, which is known.
     4. A permutation orders all axes, is not the plain order, and belongs to a tensor that stands for a value.
     5. Outputs have names of their own.
+    6. A body keeps to all this, and reads nothing from outside but constants.
     """
     given: dict[int, Tensor] = {id(tensor): tensor for tensor in graph.inputs}
     for tensor in graph.inputs:
         if tensor.producer is not None or tensor.recipe is not None:
             yield f"the input {tensor.name} has a producer or a recipe"
     for operator in graph.operators:
+        for body in operator.bodies.values():
+            yield from broken_rules(body)
         for tensor in filter(None, operator.inputs):
             yield from _read(tensor, given, f"{operator.name or operator.type} reads")
         for tensor in operator.outputs:
