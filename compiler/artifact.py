@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from archonnx.compiler.saving import SaveReport
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class CompiledModel:
     """A compiled model.
 
@@ -34,6 +34,9 @@ class CompiledModel:
     models: tuple[str, ...]
     diagnostics: tuple[Diagnostic, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"<CompiledModel {self.name} of {self.source}: {self.graph.inputs} -> {self.graph.outputs}>"
 
     @property
     def name(self) -> str:

@@ -35,7 +35,7 @@ class TensorType:
         return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Value:
     """A tensor of the layer graph: an input of the model (`producer` None) or result `index` of a node."""
 
@@ -46,8 +46,11 @@ class Value:
     mask: Value | None = None  # Keras' mask, a bool tensor, where one travels with this value
     place: Place | None = None
 
+    def __repr__(self) -> str:
+        return f"<{self.name}: {self.type}>"
 
-@dataclass(slots=True, eq=False)
+
+@dataclass(slots=True, eq=False, repr=False)
 class Weight:
     """A weight or buffer. `path` is `scope/layer/name`: the name of its initializer in the ONNX file."""
 
@@ -58,6 +61,9 @@ class Weight:
     trainable: bool
     place: Place
 
+    def __repr__(self) -> str:
+        return f"<{self.path}: {self.dtype}{list(self.shape)}>"
+
     @property
     def size(self) -> int:
         """The number of elements."""
@@ -67,7 +73,7 @@ class Weight:
         return count
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Node:
     """One application of a layer.
 
@@ -84,6 +90,9 @@ class Node:
     trail: tuple[Frame, ...] = ()
     block_trail: tuple[str, ...] = ()  # constructor of each enclosing block, outermost first, one a scope of `path`
 
+    def __repr__(self) -> str:
+        return f"<{self.name}: {self.type_name} of {list(self.inputs)} -> {list(self.outputs)}>"
+
     @property
     def name(self) -> str:
         return self.path if self.use == 0 else f"{self.path}#{self.use}"
@@ -94,7 +103,7 @@ class Node:
         return self.layer.type_name
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Input:
     """An input of the model. `family` is `past` and `position` its number for `input past[n]`."""
 
@@ -104,8 +113,11 @@ class Input:
     family: str | None = None
     place: Place | None = None
 
+    def __repr__(self) -> str:
+        return f"<input {self.name}: {self.value.type}>"
 
-@dataclass(slots=True, eq=False)
+
+@dataclass(slots=True, eq=False, repr=False)
 class Output:
     """An output. `state` names the input whose next value it is."""
 
@@ -114,6 +126,9 @@ class Output:
     state: str | None = None
     family: str | None = None
     place: Place | None = None
+
+    def __repr__(self) -> str:
+        return f"<output {self.name}: {self.value.type}>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +149,7 @@ class Asset:
     data: bytes
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class LayerGraph:
     """A model, elaborated. `arguments`: its parameters' values as text; `left_out`: the layers that no output needs."""
 
@@ -149,6 +164,9 @@ class LayerGraph:
     arguments: dict[str, str] = field(default_factory=dict)
     left_out: list[Node] = field(default_factory=list)
     place: Place | None = None
+
+    def __repr__(self) -> str:
+        return f"<{self.name}: {self.inputs} -> {self.outputs}, {len(self.nodes)} nodes>"
 
     def weights(self) -> Iterator[Weight]:
         """Every weight once, in the order of first application."""

@@ -51,7 +51,7 @@ def same_dtype(name: str, *types: TensorType) -> str:
             raise LayerError(
                 "E0350",
                 f"{name} of {first} and {other.dtype}: the operands are of one type",
-                help=f"convert one of them: cast(x, {first})",
+                help=f"convert one of them with cast(tensor, {first}) or cast(tensor, {other.dtype})",
                 input=i,
             )
     return first

@@ -17,6 +17,20 @@ from typing import Any
 from archonnx.compiler.layers.base import Layer
 
 _PACKAGES = ("archonnx.compiler.layers", "archonnx.compiler.functions")
+# Keras' second names for layers.
+ALIASES = {
+    **{
+        f"{new}{n}D": f"{old}{n}D"
+        for n in (1, 2, 3)
+        for new, old in (("MaxPool", "MaxPooling"), ("AvgPool", "AveragePooling"))
+    },
+    **{
+        f"Global{new}{n}D": f"Global{old}{n}D"
+        for n in (1, 2, 3)
+        for new, old in (("MaxPool", "MaxPooling"), ("AvgPool", "AveragePooling"))
+    },
+    **{f"Convolution{n}D{end}": f"Conv{n}D{end}" for n in (1, 2, 3) for end in ("", "Transpose")},
+}
 _CLASS = re.compile(r"^class (\w+)", re.MULTILINE)
 
 
@@ -61,7 +75,8 @@ def _from_entry_points(name: str) -> type[Layer] | None:
 
 
 def find_layer(name: str) -> type[Layer] | None:
-    """The layer of that name, `Conv2D`, or None."""
+    """The layer of that name or alias, `Conv2D`, or None."""
+    name = ALIASES.get(name, name)
     return (_find(name) if name[:1].isupper() else None) or _from_entry_points(name)
 
 

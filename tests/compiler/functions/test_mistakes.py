@@ -15,7 +15,7 @@ INPUTS = """
 """
 
 MISTAKES = """
-E0350 | x + i                          | convert one of them: cast(x, float32)
+E0350 | x + i                          | convert one of them with cast(tensor, float32)
 E0350 | concat([y, b], axis=0)         | concat of float32 and bool
 E0350 | clip(y, i[0, 0])               | clip of float32 and int64
 E0351 | x @ x                          | the inner sizes, 4 and 3, differ

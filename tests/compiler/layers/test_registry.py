@@ -75,3 +75,10 @@ def test_a_layer_of_another_package_is_found(monkeypatch: pytest.MonkeyPatch) ->
         assert "Foreign" not in registry.layer_names()
     finally:
         registry._from_entry_points.cache_clear()
+
+
+def test_aliases_are_those_of_keras() -> None:
+    keras = pytest.importorskip("keras", reason="Keras' own aliases are what ours are held against")
+    for alias, name in registry.ALIASES.items():
+        assert getattr(keras.layers, alias) is getattr(keras.layers, name)
+        assert registry.find_layer(alias) is registry.find_layer(name) is not None
