@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from archonnx.compiler.elaborate import binding, construct, evaluate, tensors
+from archonnx.compiler.elaborate import binding, construct, evaluate, pasted, tensors
 from archonnx.compiler.elaborate.arithmetic import Problem
 from archonnx.compiler.elaborate.builtins import BUILTINS
 from archonnx.compiler.elaborate.state import Frame
@@ -115,6 +115,10 @@ def _named(callee: tree.Name, node: tree.Call, frame: Frame) -> Any:
             return construct.construct_layer(layer, node, frame)
         if name in _initializers():
             return _initializer(name, node, frame)
+    kept = pasted.training_only([name])
+    if kept is not None:
+        binding.arguments_of(node, frame)
+        return kept
     if name == "shape" or name == "mask":
         return _of_tensor(name, node, frame)
     if name == "custom":
@@ -160,6 +164,8 @@ def unknown(callee: tree.Expr, frame: Frame) -> Abort:
         "shape",
         "mask",
     ]
+    if name[:1].isupper():  # a layer was meant: functions are near only where they are the same word
+        known = [k for k in known if k[:1].isupper() or k in own or k.lower() == name.lower()]
     near = did_you_mean(name, known)
     if name in KERAS_MODEL_WORDS:
         help = KERAS_MODEL_WORDS[name]
@@ -176,6 +182,7 @@ def is_known(name: str) -> bool:
         or name in BUILTINS
         or registry.find_function(name) is not None
         or name in _initializers()
+        or name in pasted.TRAINING_ONLY
     )
 
 
@@ -201,6 +208,10 @@ def _dotted(callee: tree.Attribute, node: tree.Call, frame: Frame) -> Any:
             return construct.construct_layer(layer, node, frame)
         if prefix in INITIALIZER_PREFIXES and name in _initializers():
             return _initializer(name, node, frame)
+        kept = pasted.training_only(parts)
+        if kept is not None:
+            binding.arguments_of(node, frame)
+            return kept
         if parts[0] in ("keras", "tf", "layers", "np", "numpy", "torch", "nn", "math"):
             raise frame.error(
                 "E0202",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from archonnx.compiler.elaborate import arithmetic, calls, constants, flow, tensors, unpacking
+from archonnx.compiler.elaborate import arithmetic, calls, constants, flow, pasted, tensors, unpacking
 from archonnx.compiler.elaborate.arithmetic import Problem
 from archonnx.compiler.elaborate.builtins import format_value
 from archonnx.compiler.elaborate.state import Frame
@@ -144,6 +144,9 @@ def _call(node: tree.Call, frame: Frame) -> Any:
 
 
 def _attribute(node: tree.Attribute, frame: Frame) -> Any:
+    named = pasted.activation(node, frame)
+    if named is not None:
+        return named
     value = expression(node.value, frame)
     if value is POISON:
         return POISON
@@ -287,9 +290,10 @@ def _compare(node: tree.Compare, frame: Frame) -> Any:
 
 
 def _logical(node: tree.Logical, frame: Frame) -> Any:
-    """`and` and `or` stop as soon as they are decided; symbols keep them open."""
+    """`and` and `or` stop as soon as they are decided, and give the operand that decided, as Python's do; symbols keep them open."""
     stops_at = node.operator == "or"
-    parts: list[Condition | bool] = []
+    parts: list[Condition] = []
+    value: Any = not stops_at
     for operand in node.operands:
         value = expression(operand, frame)
         if value is POISON:
@@ -304,8 +308,11 @@ def _logical(node: tree.Logical, frame: Frame) -> Any:
             )
         truth = arithmetic.truth(value)
         if truth is stops_at:
-            return stops_at
-        parts.append(truth)
+            return stops_at if parts else value
+        if isinstance(truth, Condition):
+            parts.append(truth)
+    if not parts:
+        return value
     return Condition.or_(*parts) if stops_at else Condition.and_(*parts)
 
 

@@ -11,7 +11,8 @@ from archonnx.compiler.syntax.words import OTHER_CONSTANTS, PYTHON_STATEMENTS
 if TYPE_CHECKING:
     from archonnx.compiler.syntax.operands import Operands
 
-_NAMESPACES = frozenset(["onnx", "layers", "keras", "tf", "tensorflow"])  # roots that the elaborator knows or explains
+# Roots of dotted names that the elaborator knows or explains.
+_NAMESPACES = frozenset("onnx layers keras tf tensorflow activations initializers regularizers constraints".split())
 _LIBRARIES = frozenset(["np", "numpy", "math", "torch", "nn", "F", "jnp", "ops"])
 
 
