@@ -57,7 +57,7 @@ class Tensor:
 
     @property
     def stays_inside(self) -> bool:
-        """Whether a body that uses this constant holds it itself: small literals, which inference wants to see there."""
+        """Whether a body that uses this constant holds it itself: a small literal, which inference reads there."""
         recipe = self.recipe
         return recipe is not None and self.dtype != "string" and recipe.size <= INNER_LITERAL and recipe.is_literal
 

@@ -44,6 +44,10 @@ def apply(
         return blocks.apply_block(appliable, given, frame, place)
     assert isinstance(appliable, AppliableLayer)
     layer = appliable.layer
+    if layer.runs_cell:
+        from archonnx.compiler.elaborate.cells import apply_recurrent
+
+        return apply_recurrent(appliable, given, frame, place)
     inputs = _arrange(layer, given, frame, place, source_place)
     if not any(v is not None for v in inputs) and layer.inputs:
         raise frame.error("E0604", f"{layer.type_name} needs an input", place)
@@ -78,7 +82,8 @@ def _arrange(
         if given_name is not None:
             if given_name not in names:
                 near = did_you_mean(given_name, names)
-                help = f"did you mean {near[0]}?" if near else f"its inputs are {', '.join(names)}"
+                listed = f"its inputs are {', '.join(names)}" if rest is None else "its inputs are given in order"
+                help = f"did you mean {near[0]}?" if near else listed
                 raise frame.error("E0604", f"{name} has no input {given_name}", at, help)
             if given_name in taken:
                 raise frame.error("E0604", f"{name} got its input {given_name} twice", at)

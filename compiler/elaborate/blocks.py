@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archonnx.compiler.elaborate import apply, limits, statements
 from archonnx.compiler.elaborate.naming import Scope
@@ -14,11 +14,21 @@ from archonnx.compiler.syntax import tree
 from archonnx.contract.diagnostics import Diagnostic, Place
 from archonnx.contract.diagnostics import Frame as Application
 
+if TYPE_CHECKING:
+    from archonnx.compiler.elaborate.cells import CellInputs
+
 
 def apply_block(
-    block: AppliableBlock, given: Sequence[tuple[str | None, Any, Place]], frame: Frame, place: Place
+    block: AppliableBlock,
+    given: Sequence[tuple[str | None, Any, Place]],
+    frame: Frame,
+    place: Place,
+    cell: CellInputs | None = None,
 ) -> Any:
-    """What the block's body gives for these inputs: a tensor, or Results in the order of its outputs."""
+    """What the block's body gives for these inputs: a tensor, or Results in the order of its outputs.
+
+    `cell` takes the inputs where the block is run as one.
+    """
     state = frame.state
     body = block.body
     if state.depth >= limits.NESTED_BLOCKS:
@@ -51,6 +61,7 @@ def apply_block(
         frame.trainable and block.trainable,
         given=list(given),
         application=place,
+        cell=cell,
     )
     inner.active = (*frame.active, body)
     for parameter in body.parameters:

@@ -142,7 +142,7 @@ def construct(layer: type[Layer], bound: dict[str, binding.Given], node: tree.Ca
         )
     given_name, trainable = binding.extras_of(bound, frame)
     values: dict[str, Any] = {}
-    before = len(frame.state.diagnostics.found)
+    before = frame.reports
     for argument in layer.declared.values():
         if argument.name not in bound:
             if argument.required:
@@ -163,7 +163,7 @@ def construct(layer: type[Layer], bound: dict[str, binding.Given], node: tree.Ca
                 one.value_place,
                 getattr(error, "help", None),
             )
-    if len(frame.state.diagnostics.found) > before:
+    if frame.reports > before:
         raise Abort(None)
     for argument in layer.declared.values():
         values[argument.name] = _parse_default(argument, values[argument.name], argument.name in bound)
@@ -195,6 +195,11 @@ def plain(value: Any, place: Place, frame: Frame) -> Any:
     if isinstance(value, AppliableLayer):
         value.uses += 1  # a wrapper applies it
         return value.layer
+    if isinstance(value, AppliableBlock):
+        from archonnx.compiler.layers.recurrent import Cell
+
+        value.uses += 1
+        return Cell(value)
     from archonnx.compiler.elaborate.values import DTypeValue
 
     if isinstance(value, DTypeValue):

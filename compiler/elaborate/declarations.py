@@ -44,6 +44,8 @@ def input_statement(node: tree.Input, frame: Frame) -> None:
         value = _declare_inputs(node, count, frame)
     else:
         value = _take_input(node, count, frame)
+        if frame.cell is not None and value is not None and value is not POISON:
+            value = frame.cell.enter(node, value, frame)
     binding = Binding(value, node.name_place, "input")
     if value is None:
         binding.read = True
@@ -90,6 +92,8 @@ def _take_input(node: tree.Input, count: int | None, frame: Frame) -> Any:
     if at is None:
         if node.optional:
             return None
+        if frame.cell is not None and frame.cell.inputs:
+            return frame.cell.unset(node, count, frame)
         names = [s.name for s in frame.body.statements if isinstance(s, tree.Input)]
         help = f"({', '.join(names)}) -> {frame.body.name}(...)" if len(names) > 1 else None
         raise frame.outside().error("E0604", f"{frame.body.name} needs its input {node.name}", frame.application, help)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archonnx.compiler.elaborate import limits
 from archonnx.compiler.elaborate.arithmetic import Problem
@@ -17,6 +17,9 @@ from archonnx.compiler.syntax import tree
 from archonnx.contract.diagnostics import Diagnostic, Diagnostics, Label, Place
 from archonnx.contract.diagnostics import Frame as Application
 from archonnx.contract.dims import Expr, Facts
+
+if TYPE_CHECKING:
+    from archonnx.compiler.elaborate.cells import CellInputs
 
 
 @dataclass(slots=True)
@@ -40,6 +43,7 @@ class State:
     opset: int
     steps: int = 0
     depth: int = 0
+    failures: int = 0  # statements that could not be finished, each time they were tried
     fresh: int = 0
     weights: dict[str, Weight] = field(default_factory=dict)
     uses: dict[str, int] = field(default_factory=dict)
@@ -122,7 +126,9 @@ class Frame:
     omitted: frozenset[str] = frozenset()  # the compiled model's optional inputs that are left out
     zero_symbols: frozenset[str] = frozenset()  # symbols that `require X >= 0` allows to be 0
     outputs: list[tuple[str | None, Any, Place]] = field(default_factory=list)
+    reports: int = 0
     application: Place | None = None
+    cell: CellInputs | None = None  # what the inputs take where RNN runs the body
     active: tuple[tree.Body, ...] = ()  # the bodies that are being executed, outermost first
 
     def error(
@@ -140,7 +146,8 @@ class Frame:
     def report(
         self, code: str, message: str, place: Place, help: str | None = None, labels: Sequence[Label] = ()
     ) -> None:
-        """Record an error and go on."""
+        """Record an error and go on. It counts in `reports` even where the same was said before."""
+        self.reports += 1
         self.state.diagnostics.add(Diagnostic(code, message, place, "", tuple(labels), self.trail, help))
 
     def warn(self, code: str, message: str, place: Place, help: str | None = None) -> None:

@@ -65,6 +65,11 @@ def declare_input(node: tree.TypeExpr, frame: Frame) -> tuple[TensorType, list[P
     return TensorType(dtype, tuple(shape)), [e.place for e in node.shape]
 
 
+def unbound(entry: tree.Expr, frame: Frame) -> list[str]:
+    """The capital names of a size that nothing has bound yet."""
+    return [name.id for name in _new_symbols(entry, frame)]
+
+
 def is_symbol_name(name: str) -> bool:
     """Whether a name in a type is a symbol: it begins with a capital."""
     return name[:1].isupper()

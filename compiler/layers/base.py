@@ -131,11 +131,12 @@ class Layer:
     keras: ClassVar[str | None] = None  # the counterpart, as in keras.layers or keras.ops
     torch: ClassVar[str | None] = None
     onnx: ClassVar[tuple[str, ...]] = ()  # operators it becomes, for `archonnx layers`
-    example: ClassVar[str] = ""  # lines of a body that use it, run by the tests
+    example: ClassVar[str] = ""  # lines of a body that use it, or whole declarations; run by the tests
     declared: ClassVar[Mapping[str, Argument]] = {}
     parameters: ClassVar[tuple[str, ...]] = ()  # functions: inputs and arguments in the order of the call
     index_inputs: ClassVar[tuple[str, ...]] = ()  # functions: inputs that hold indices, whose constants are int64
     takes_constants: ClassVar[bool] = False  # whether numbers may be inputs, and None one that is left out
+    runs_cell: ClassVar[bool] = False  # whether its argument `cell` is a block that it runs (elaborate/cells.py)
     hidden: ClassVar[bool] = False  # not shown in summaries and plots: constants and the like
     call_arguments: ClassVar[tuple[str, ...]] = ()  # input names that Keras takes in the call, such as attention_mask
 

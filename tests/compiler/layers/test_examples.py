@@ -10,13 +10,19 @@ import archonnx
 from archonnx.compiler.layers.registry import find_layer, layer_names
 
 
+def source(example: str) -> str:
+    """An example as a file: lines of a body get a model around them."""
+    if example.startswith(("block ", "model ")):
+        return example + "\n"
+    return "model Example():\n" + "".join(f"    {line}\n" for line in example.splitlines())
+
+
 @pytest.mark.parametrize("name", layer_names())
 @pytest.mark.parametrize("opset", [17, None])
 def test_the_example_compiles(name: str, opset: int | None, tmp_path: Path) -> None:
     layer = find_layer(name)
     assert layer is not None
-    body = "".join(f"    {line}\n" for line in layer.example.splitlines())
-    model = archonnx.compile(text=f"model Example():\n{body}", **({} if opset is None else {"opset": opset}))
+    model = archonnx.compile(text=source(layer.example), **({} if opset is None else {"opset": opset}))
     assert name in [node.type_name for node in model.graph.nodes]
     model.save(tmp_path / "example.onnx")
 
@@ -26,8 +32,7 @@ def test_the_operators_named_are_those_used(name: str) -> None:
     """What `onnx` says is true of the example, but for operators of other arguments."""
     layer = find_layer(name)
     assert layer is not None
-    body = "".join(f"    {line}\n" for line in layer.example.splitlines())
-    used = {operator.type for operator in archonnx.compile(text=f"model Example():\n{body}").lower().operators}
+    used = {operator.type for operator in archonnx.compile(text=source(layer.example)).lower().operators}
     moving = {"Transpose", "Cast", "Unsqueeze", "Squeeze", "Reshape", "Shape", "Concat", "Identity"}
     assert used - moving <= set(layer.onnx) | moving
     assert bool(set(layer.onnx) & used) == bool(layer.onnx)
