@@ -1,0 +1,169 @@
+"""Rules 6 to 8: shapes as types, tensors beside values, weights; rule 11: raw and other operators; rule 12: assets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from elaboration import HEAD, body, codes, graph, only, paths, shape
+
+TWO = "model A():\n    input x: float32[N, S]\n    input y: float32[N, T]\n"
+ADD = "block add():\n    input a: [B, D]\n    input b: [B, D]\n    a + b\n\n"
+
+
+def test_symbols_are_bound_by_what_they_meet() -> None:
+    block = "block b():\n    input x: [..., T, D]\n    output y: [..., T, D + 1] = x -> Dense(D + 1)\n\n"
+    for axes in ("N, 3", "N, 5, 3", "N, 2, 2, 3"):
+        assert shape(block + body("b()", head=f"model A():\n    input x: float32[{axes}]\n")).endswith(", 4]")
+
+
+def test_a_symbol_meets_the_same_size_again() -> None:
+    assert shape(ADD + body("(x, x) -> add()", head=HEAD)) == "float32[N, 3]"
+    assert codes(ADD + body("y = x -> Dense(4)", "(x, y) -> add()")) == ["E0382"]
+
+
+def test_different_symbols_never_agree_until_it_is_required() -> None:
+    one = only(ADD + body("(x, y) -> add()", head=TWO), "E0383")
+    assert one.help is not None
+    assert one.help.endswith("require S == T")
+    assert shape(ADD + body("require S == T", "(x, y) -> add()", head=TWO)) in ("float32[N, S]", "float32[N, T]")
+
+
+def test_what_is_required_simplifies() -> None:
+    head = "model A():\n    input x: float32[N, H, W, 3]\n"
+    lines = ["MaxPooling2D(2)", "UpSampling2D(2)"]
+    assert shape(body(*lines, head=head)) == "float32[N, 2*(H//2), 2*(W//2), 3]"
+    assert shape(body("require H % 2 == 0 and W % 2 == 0", *lines, head=head)) == "float32[N, H, W, 3]"
+
+
+def test_a_same_convolution_of_stride_two_is_exact() -> None:
+    head = "model A():\n    input x: float32[N, H, 8, 3]\n"
+    assert shape(
+        body('y: float32[N, ceil(H / 2), 4, 5] = x -> Conv2D(5, 3, strides=2, padding="same")', "output y", head=head)
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "code"),
+    [
+        ("int32[N, 3]", "E0380"), ("float32[N]", "E0381"), ("float32[N, 3, 1]", "E0381"), ("float32[..., N, 3, 1]", "E0381"),
+        ("float32[N, 4]", "E0382"), ("float32[N, width]", "E0384"), ("float32[N, 2 * K]", "E0384"), ("float32[N, 0]", "E0386"),
+        ("float32[N, -1]", "E0386"), ("float32[N, 1.5]", "E0386"), ("float32[None, 3]", "E0386"), ("float33[N, 3]", "E0387"),
+        ("double[N, 3]", "E0387"), ("float32[..., 3, ...]", "E0387"),
+    ],
+)  # fmt: skip
+def test_types_that_do_not_hold(written: str, code: str) -> None:
+    assert codes(body(f"y: {written} = x", "output y")) == [code]
+
+
+@pytest.mark.parametrize("size", ["-1", "0", "1.5", "None", "'a'", "2 ** 63"])
+def test_sizes_of_an_input(size: str) -> None:
+    wanted = "E0804" if size == "2 ** 63" else "E0386"
+    assert codes(f"model A():\n    input x: float32[N, {size}]\n    ReLU()\n") == [wanted]
+
+
+def test_a_dtype_may_be_a_parameter() -> None:
+    text = "model A(kind = float16):\n    input x: kind[N, 3]\n    x + 1\n"
+    assert shape(text) == "float16[N, 3]"
+    assert shape(text, kind="bfloat16") == "bfloat16[N, 3]"
+
+
+def test_a_wrong_input_of_a_block_is_said_once() -> None:
+    block = "block b():\n    input x: [B, T, D]\n    x -> Dense(D)\n    Dense(T)\n\n"
+    assert codes(block + body("b()")) == ["E0381"]
+
+
+def test_requirements() -> None:
+    head = "model A(heads = 3):\n    input x: float32[N, H]\n"
+    assert codes(body("require heads == 4, 'four heads'", "ReLU()", head=head)) == ["E0385"]
+    made = graph(body("require H % heads == 0, f'{heads} heads'", "ReLU()", head=head))
+    assert [(str(r.condition), r.message) for r in made.requirements] == [("H % 3 == 0", "3 heads")]
+    assert codes(body("require H > 4", "require H < 3", "ReLU()", head=head)) == ["E0385"]
+    assert codes(body("require x > 0", "ReLU()", head=head)) == ["E0385"]
+
+
+def test_a_symbol_stands_for_one_or_more_unless_required() -> None:
+    text = "model A():\n    input x: float32[N, P, 3]\n    require P >= 1\n    ReLU()\n"
+    assert graph(text).requirements == []
+    made = graph(text.replace("P >= 1", "P >= 0"))
+    assert [str(r.condition) for r in made.requirements] == ["P >= 0"]
+
+
+def test_a_layer_whose_result_would_be_empty() -> None:
+    assert codes("model A():\n    input x: float32[N, 4, 4, 3]\n    Cropping2D(2)\n")[0] in ("E0304", "E0386", "E0307")
+
+
+def test_numbers_and_lists_beside_a_tensor_take_its_type() -> None:
+    head = "model A():\n    input x: int32[N, 2]\n"
+    assert shape(body("output y = x * 2 + [1, 2]", head=head)) == "int32[N, 2]"
+    assert codes(body("output y = x + 0.5", head=head)) == ["E0511"]
+    assert codes(body("output y = x + [[1, 2], [3]]", head=head)) == ["E0511"]
+    assert codes(body("output y = x + ['a', 'b']", head=head)) == ["E0511"]
+
+
+def test_a_shape_is_a_tuple_of_sizes() -> None:
+    assert shape(body("(n, d) = shape(x)", "Dense(d + 1)")) == "float32[N, 4]"
+    assert codes(body("n = shape(3)", "ReLU()")) == ["E0509"]
+
+
+def test_weights_and_buffers() -> None:
+    lines = [
+        'weight w: [3] = "ones"',
+        "buffer b: int64[2] = [4, 5]",
+        "weight v: [3, 2]",
+        "output y = (x * w) @ v",
+        "output z = b",
+    ]
+    made = graph(body(*lines))
+    found = {w.path: (w.dtype, w.shape, w.trainable) for w in made.weights()}
+    assert found == {"w": ("float32", (3,), True), "v": ("float32", (3, 2), True), "b": ("int64", (2,), False)}
+
+
+def test_a_weight_takes_its_shape_from_a_bound_symbol() -> None:
+    block = 'block scaled():\n    input x: [..., D]\n    weight scale: [D] = "ones"\n    x * scale\n\n'
+    assert [w.shape for w in graph(block + body("scaled()")).weights()] == [(3,)]
+    head = "model A():\n    input x: float32[N, D]\n"
+    assert codes(block + body("scaled()", head=head)) == ["E0388"]
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("weight w: float32 = 'ones'", "E0388"), ("weight w: [..., 3] = 'ones'", "E0388"), ("weight w: [N] = 'ones'", "E0388"),
+        ("weight w: [3] = x", "E0701"), ("weight w: [3] = Dense(3)", "E0701"), ("weight w: [2 ** 62, 4] = 'ones'", "E0804"),
+    ],
+)  # fmt: skip
+def test_weights_that_cannot_be(line: str, code: str) -> None:
+    assert codes(body(line, "output y = x * w")) == [code]
+
+
+def test_a_weight_is_new_at_every_turn() -> None:
+    made = graph(body("y = x", "for i in range(2):", "    weight w: [3] = 'ones'", "    y = y * w", "output z = y"))
+    assert [w.path for w in made.weights()] == ["w", "w_1"]
+
+
+def test_raw_operators() -> None:
+    made = graph(body("y = x -> onnx.HardSwish()", "output z = y"))
+    assert paths(made) == ["hard_swish"]
+    assert shape(body("y = (x, [0]) -> onnx.Gather(axis=1)", "output z = y")) == "float32[N, 1]"
+    assert shape(body("y = (x, None, 1.0) -> onnx.Clip()", "output z = y")) == "float32[N, 3]"
+
+
+def test_an_operator_of_another_domain() -> None:
+    made = graph(body('y: float32[N, K] = x -> custom("com.example", "Op")(alpha=1)', "output z = y"))
+    assert str(made.outputs[0].value.type) == "float32[N, K]"
+    assert codes(body('y = x -> custom("com.example", "Op")(alpha=1)', "output z = y")) == ["E0907"]
+    assert codes(body('y = x -> custom("com.example")(alpha=1)', "output z = y")) == ["E0509"]
+    assert codes(body('y = x -> custom("com.example", "Op")', "output z = y")) == ["E0509"]
+    assert codes(body('y: float32[N] = x -> custom("com.example", "Op")(1)', "output z = y")) == ["E0404"]
+
+
+def test_assets_travel(tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_bytes(b"cat\ndog\n")
+    made = graph(body('asset labels = "labels.txt"', "ReLU()"), root=tmp_path)
+    assert made.assets["labels"].data == b"cat\ndog\n"
+    assert codes(body('asset labels = "other.txt"', "ReLU()"), root=tmp_path) == ["E0791"]
+    assert codes(body('asset labels = "../labels.txt"', "ReLU()"), root=tmp_path / "deeper") == ["E0791"]
+    assert codes(body('asset labels = "labels.txt"', "ReLU()")) == ["E0791"]
+    assert codes(body("asset labels = 3", "ReLU()"), root=tmp_path) == ["E0790"]
+    assert codes(body('asset a = "labels.txt"', 'asset a = "labels.txt"', "ReLU()"), root=tmp_path) == ["E0609"]
