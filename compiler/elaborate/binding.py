@@ -81,7 +81,7 @@ def bind(
 ) -> dict[str, Given]:
     """Arguments by parameter, as Python binds them. Reports each misfit (E0402, E0404, E0405), then raises."""
     bound: dict[str, Given] = {}
-    before = len(frame.state.diagnostics.found)
+    before = frame.reports
     positional = [g for g in given if g.name is None]
     if len(positional) > len(parameters):
         accepts = f"at most {len(parameters)}" if parameters else "no"
@@ -115,7 +115,7 @@ def bind(
                 else f"{what} takes no arguments"
             )
             frame.report("E0402", f"{what} has no argument {argument.name}", argument.place, help)
-    if len(frame.state.diagnostics.found) > before:
+    if frame.reports > before:
         raise Abort(None)
     return bound
 

@@ -85,7 +85,5 @@ def _unknown(name: str, frame: Frame, place: Place) -> Abort:
         *frame.module.imported,
     ]
     near = did_you_mean(name, [*known, *DTYPES] if any(c.isdigit() for c in name) else known)
-    if name in ("true", "false", "null", "none"):
-        near = [{"true": "True", "false": "False"}.get(name, "None")]
     help = f"did you mean {near[0]}?" if near else None
     return frame.error("E0201", f"there is no {name} here", place, help)

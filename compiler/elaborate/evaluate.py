@@ -290,7 +290,7 @@ def _compare(node: tree.Compare, frame: Frame) -> Any:
 
 
 def _logical(node: tree.Logical, frame: Frame) -> Any:
-    """`and` and `or` stop as soon as they are decided, and give the operand that decided, as Python's do; symbols keep them open."""
+    """`and` and `or` give the operand that decides, as Python's do; symbols keep them open."""
     stops_at = node.operator == "or"
     parts: list[Condition] = []
     value: Any = not stops_at

@@ -151,6 +151,8 @@ class Loader:
         for wanted in node.names:
             if wanted.name not in source.declared:
                 module.failed_imports.add(wanted.alias)
+                if wanted.name in source.failed_imports:
+                    continue  # said there
                 if wanted.name in source.imported:
                     help = f"import it from {source.imported[wanted.name][0].name}, where it is declared"
                 else:

@@ -39,7 +39,8 @@ def execute(body: list[tree.Statement], frame: Frame) -> None:
 
 
 def _poison(node: tree.Statement, frame: Frame) -> None:
-    """After an error: whatever the statement would have set is POISON, and what it would have read counts as read."""
+    """After an error, which is counted: what the statement would have set is POISON, what it reads counts as read."""
+    frame.state.failures += 1
     for name in names_in(node):
         bound = frame.it if name == "it" else frame.names.get(name)
         if bound is not None:
@@ -162,7 +163,7 @@ def _for(node: tree.For, frame: Frame) -> None:
             node.iterable.place,
             "split it first: split(x, 4, axis=1)",
         )
-    errors = len(frame.state.diagnostics.errors)
+    failures = frame.state.failures
     depth = len(frame.loops)
     try:
         turns = sequence(walked, "`for`")
@@ -172,7 +173,7 @@ def _for(node: tree.For, frame: Frame) -> None:
         unpacking.assign(node.target, value, frame, fresh=True)
         frame.loops[depth:] = _loop_names(node.target, frame)
         execute(node.body, frame)
-        if len(frame.state.diagnostics.errors) > errors + 20:
+        if frame.state.failures > failures + 20:
             break  # the same mistake at every turn
     del frame.loops[depth:]
 

@@ -154,7 +154,7 @@ def _apply_function(
     bound = binding.bind([binding.Given(n, v, p, p) for n, v, p in given], parameters, f"{name}()", place, frame)
     values: dict[str, Any] = {}
     places: dict[str, Place] = {}
-    before = len(frame.state.diagnostics.found)
+    before = frame.reports
     for argument in cls.declared.values():
         if argument.name not in bound:
             if argument.required:
@@ -169,7 +169,7 @@ def _apply_function(
             frame.report(
                 "E0403", f"{argument.name} of {name}() is {error.expected}, got {show(one.value)}", one.value_place
             )
-    if len(frame.state.diagnostics.found) > before:
+    if frame.reports > before:
         raise Abort(None)
     inputs = _operands(cls, name, {p: bound[p] for p in tensors if p in bound}, frame, place)
     layer = cls(values)
