@@ -95,7 +95,11 @@ def test_states_come_in_and_go_out_and_layers_stack(tmp_path: Path) -> None:
 def test_a_layer_used_twice_shares_its_weights(tmp_path: Path) -> None:
     body = "input a: float32[N, T, 3]\ninput b: float32[N, S, 3]\nr = RNN(simple(5))\noutput y = (a -> r) - (b -> r)"
     session, weights = build(body, tmp_path)
-    assert sorted(n for n in weights if "/simple/" in n) == ["r/simple/u/kernel", "r/simple/w/bias", "r/simple/w/kernel"]
+    assert sorted(n for n in weights if "/simple/" in n) == [
+        "r/simple/u/kernel",
+        "r/simple/w/bias",
+        "r/simple/w/kernel",
+    ]
     x = random(2, 4, 3)
     assert not session(a=x, b=x).any()
 
