@@ -22,6 +22,7 @@ import os, sys
 os.environ["KERAS_BACKEND"] = "tensorflow"
 import keras
 model = keras.applications.ResNet50(weights=None)
+model(keras.ops.zeros((1, 224, 224, 3)))  # a model that was never called is refused
 model.export(sys.argv[1], format="onnx", verbose=False)
 """
 
