@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from archonnx.compiler.elaborate import binding, calls, constants, types
+from archonnx.compiler.elaborate import binding, calls, constants, construct, types
 from archonnx.compiler.elaborate.loader import Loader, Module
 from archonnx.compiler.elaborate.naming import Scope, walk
 from archonnx.compiler.elaborate.state import Binding, Frame, State
-from archonnx.compiler.elaborate.values import POISON, Abort
+from archonnx.compiler.elaborate.values import POISON, Abort, show
 from archonnx.compiler.graph import LayerGraph
 from archonnx.compiler.layers import registry
 from archonnx.compiler.syntax import tree
@@ -19,10 +19,88 @@ def check(module: Module, executed: set[int], diagnostics: Diagnostics, *, value
 
     `values` False looks at layers and their arguments alone, for files of which not every line could be read.
     """
-    for declared in module.declared.values():
-        if isinstance(declared, tree.Body) and id(declared) not in executed:
-            state = State(Loader(diagnostics), diagnostics, LayerGraph(""), Facts(), 0)
-            _check_body(declared, values, Frame(state, module, declared, Scope("", (), frozenset())))
+    for name, declared in module.declared.items():
+        state = State(Loader(diagnostics), diagnostics, LayerGraph(""), Facts(), 0)
+        frame = Frame(state, module, None, Scope("", (), frozenset()))
+        if isinstance(declared, tree.Body):
+            if id(declared) not in executed:
+                frame.body = declared
+                _check_body(declared, values, frame)
+        elif values:
+            try:
+                if isinstance(declared, tree.Assign):
+                    constants.constant(name, frame, declared.place)
+                elif isinstance(declared, tree.Def):
+                    _check_function(declared, frame)
+            except Abort as abort:
+                if abort.diagnostic is not None:
+                    diagnostics.add(abort.diagnostic)
+    if values:
+        _check_defaults(module, diagnostics)
+
+
+def _check_function(function: tree.Def, frame: Frame) -> None:
+    """A function's names, and that it does not call itself, through others neither."""
+    for parameter in function.parameters:
+        frame.names[parameter.name] = Binding(POISON, parameter.place, "parameter")
+    nodes = list(walk(function.value))
+    for name in _bound_names(None, nodes):
+        frame.names[name] = Binding(POISON, function.place, "parameter")
+    callees = {id(n.function) for n in nodes if isinstance(n, tree.Call)}
+    for node in nodes:
+        if isinstance(node, tree.Call):
+            _check_call(node, frame)
+        elif isinstance(node, tree.Name) and id(node) not in callees and node.id not in frame.names:
+            constants.constant(node.id, frame, node.place)
+    called, pending = {id(function)}, [function]
+    while pending:
+        for node in walk(pending.pop().value):
+            if not (isinstance(node, tree.Call) and isinstance(node.function, tree.Name)):
+                continue
+            found = binding.find(node.function.id, frame)
+            if found is not None and found[1] is function:
+                raise frame.error(
+                    "E0213",
+                    f"the function {function.name} calls itself",
+                    node.place,
+                    "functions are expressions without recursion",
+                )
+            here = found is not None and found[0] is frame.module
+            if found is not None and here and isinstance(found[1], tree.Def) and id(found[1]) not in called:
+                called.add(id(found[1]))
+                pending.append(found[1])
+
+
+def _check_defaults(module: Module, diagnostics: Diagnostics) -> None:
+    """The arguments of `defaults` lines: known ones, and within their domains."""
+    from archonnx.compiler.layers.base import Layer
+    from archonnx.compiler.layers.domains_single import DomainError
+
+    for line in module.defaults:
+        state = State(Loader(diagnostics), diagnostics, LayerGraph(""), Facts(), 0)
+        frame = Frame(state, module, None, Scope("", (), frozenset()))
+        layer = binding.constructor_of(line.call, frame)
+        if not (isinstance(layer, type) and issubclass(layer, Layer)):
+            continue
+        try:
+            given = binding.arguments_of(line.call, frame)
+            bound = binding.bind(
+                given, list(layer.declared), layer.__name__, line.call.place, frame, binding.LAYER_EXTRAS
+            )
+            for name, one in bound.items():
+                if name in layer.declared and one.value is not POISON:
+                    try:
+                        layer.declared[name].domain.parse(construct.plain(one.value, one.value_place, frame))
+                    except DomainError as error:
+                        frame.report(
+                            error.code or "E0403",
+                            f"{name} of {layer.__name__} is {error.expected}, got {show(one.value)}",
+                            one.value_place,
+                            error.help,
+                        )
+        except Abort as abort:
+            if abort.diagnostic is not None:
+                diagnostics.add(abort.diagnostic)
 
 
 def _check_body(body: tree.Body, values: bool, frame: Frame) -> None:
@@ -55,9 +133,9 @@ def is_layer_call(node: tree.Call) -> bool:
     return parts is not None and parts[-1][:1].isupper()
 
 
-def _bound_names(body: tree.Body, nodes: list[tree.Node]) -> set[str]:
-    """Every name that a body may bind, wherever it does so."""
-    found = {p.name for p in body.parameters}
+def _bound_names(body: tree.Body | None, nodes: list[tree.Node]) -> set[str]:
+    """Every name that a body, or an expression, may bind, wherever it does so."""
+    found = {p.name for p in body.parameters} if body is not None else set()
     for node in nodes:
         if isinstance(node, (tree.Input, tree.Weight)) or (isinstance(node, tree.Output) and node.name is not None):
             found.add(str(node.name))

@@ -32,6 +32,8 @@ class Statements(Declarations):
                 self.fail("E0126", f"`{word}` stands at the margin of the file, not in a body", first)
             return self.declaration(word)
         if word == "pass":
+            if where == "file":
+                self.fail("E0126", "`pass` stands in the body of a model or block", first)
             self.at = 1
             self.expect_end("the end of the line")
             return tree.Pass(self.place(first, first))
