@@ -176,7 +176,8 @@ def _compile(
 
 def _checked_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters as compile-time values; UsageError for what is none."""
-    for name, value in parameters.items():
+    made = {name: _plain(value) for name, value in parameters.items()}
+    for name, value in made.items():
         stack = [value]
         while stack:
             top = stack.pop()
@@ -184,4 +185,13 @@ def _checked_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
                 stack.extend(top)
             elif not (top is None or isinstance(top, (bool, int, float, str))):
                 raise UsageError(f"the parameter {name} is numbers, strings, lists or tuples, got {type(top).__name__}")
-    return dict(parameters)
+    return made
+
+
+def _plain(value: Any) -> Any:
+    """A parameter with Python's own numbers: NumPy's scalars count as what they hold."""
+    if isinstance(value, (list, tuple)):
+        return type(value)(_plain(v) for v in value) if type(value) in (list, tuple) else value
+    if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0:
+        return value.item()
+    return value

@@ -171,8 +171,20 @@ def unknown(callee: tree.Expr, frame: Frame) -> Abort:
         help = KERAS_MODEL_WORDS[name]
     else:
         help = f"did you mean {near[0]}?" if near else "`archonnx layers` lists the layers"
+        if name in KERAS_LATER:
+            help = f"Keras' {name} is not among the layers yet; `archonnx layers` lists those that are"
     kind = "layer or block" if name[:1].isupper() else "block or function"
     return frame.error("E0202", f"there is no {kind} {name}", callee.place, help)
+
+
+# Layers of Keras 3 that the library does not have: nothing that is near in letters is meant.
+KERAS_LATER = frozenset(
+    "LSTM GRU SimpleRNN ConvLSTM1D ConvLSTM2D ConvLSTM3D Bidirectional TimeDistributed StackedRNNCells "
+    "MultiHeadAttention GroupQueryAttention Attention AdditiveAttention EinsumDense GroupNormalization "
+    "RMSNormalization SpectralNormalization CategoryEncoding Discretization Hashing HashedCrossing IntegerLookup "
+    "StringLookup TextVectorization MelSpectrogram RandomBrightness RandomContrast RandomCrop RandomFlip "
+    "RandomRotation RandomTranslation RandomZoom AdaptiveAveragePooling2D AdaptiveMaxPooling2D".split()
+)
 
 
 def is_known(name: str) -> bool:
@@ -212,6 +224,8 @@ def _dotted(callee: tree.Attribute, node: tree.Call, frame: Frame) -> Any:
         if kept is not None:
             binding.arguments_of(node, frame)
             return kept
+        if name in KERAS_MODEL_WORDS and parts[0] in ("keras", "tf"):
+            raise frame.error("E0202", f"there is no {'.'.join(parts)}", callee.place, KERAS_MODEL_WORDS[name])
         if parts[0] in ("keras", "tf", "layers", "np", "numpy", "torch", "nn", "math"):
             raise frame.error(
                 "E0202",

@@ -293,6 +293,13 @@ def require_statement(node: tree.Require, frame: Frame) -> None:
         raise frame.error(
             "E0385", "a requirement is about sizes and arguments, not about a tensor's values", node.condition.place
         )
+    if not isinstance(value, (bool, Condition)):
+        raise frame.error(
+            "E0385",
+            f"a requirement is a condition, got {kind_of(value)}",
+            node.condition.place,
+            "compare: require T <= 512",
+        )
     condition = truth(value)
     facts = frame.state.facts
     decided = condition if isinstance(condition, bool) else facts.decide(condition)

@@ -86,7 +86,10 @@ def constant(value: Any, dtype: str | None, frame: Frame, place: Place) -> Value
     if is_integer(dtype) and any(isinstance(n, float) and not n.is_integer() for n in numbers):
         odd = next(n for n in numbers if isinstance(n, float) and not n.is_integer())
         raise frame.error(
-            "E0511", f"the fraction {odd} stands beside {dtype}", place, "convert the tensor first: cast(x, float32)"
+            "E0511",
+            f"the fraction {odd} stands beside {dtype}",
+            place,
+            "convert the tensor first: cast(tensor, float32)",
         )
     layer = _need("constant")({"value": _frozen(value), "dtype": dtype})
     made = apply.add(layer, (), frame, place, path=frame.scope.join(frame.scope.automatic("constant")))
@@ -227,7 +230,7 @@ def _operands(
                     "E0511",
                     f"the fraction {value} stands beside {first}",
                     at,
-                    "convert the tensor first: cast(x, float32)",
+                    "convert the tensor first: cast(tensor, float32)",
                 )
             made.append(constant(value, None if first == "bool" or _is_condition(cls, parameter) else first, frame, at))
         else:

@@ -136,7 +136,7 @@ def match(node: tree.TypeExpr, value: Value, frame: Frame, what: str, place: Pla
                 "E0380",
                 f"{what} is {dtype}, got {value.type}",
                 at,
-                f"convert it: cast(x, {dtype})",
+                f"convert it: cast(tensor, {dtype})",
                 labels=_labels(value, at, node.place),
             )
     if node.shape is None:

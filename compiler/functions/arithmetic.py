@@ -77,7 +77,7 @@ class divide(Binary):
             raise LayerError(
                 "E0353",
                 f"`/` of {x1.dtype} and {x2.dtype} gives fractions, which these types cannot hold",
-                help="divide with `//`, or convert first: cast(x, float32)",
+                help="divide with `//`, or convert first: cast(tensor, float32)",
             )
         return super().infer(c, x1, x2)
 
@@ -192,7 +192,7 @@ class power(Binary):
             raise LayerError(
                 "E0353",
                 f"{x1.dtype} to the power {exponent} gives fractions, which this type cannot hold",
-                help="convert first: cast(x, float32)",
+                help="convert first: cast(tensor, float32)",
                 input=0,
             )
         return super().infer(c, x1, x2)

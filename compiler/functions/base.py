@@ -37,9 +37,9 @@ def need_kind(name: str, x: TensorType, kinds: Sequence[str], input: int = 0) ->
     if tuple(kinds) == ("bool",):
         help = "it is for boolean tensors: compare first, x > 0"
     elif "float" in kinds:
-        help = "convert it first: cast(x, float32)"
+        help = "convert it first: cast(tensor, float32)"
     else:
-        help = "convert it first: cast(x, int64)"
+        help = "convert it first: cast(tensor, int64)"
     raise LayerError("E0353", f"{name} is not defined for {x.dtype}", help=help, input=input)
 
 

@@ -93,7 +93,7 @@ def _check_dtypes(schema: Any, inputs: tuple[TensorType | None, ...]) -> None:
             raise LayerError(
                 "E0905",
                 f"ONNX refuses {_call(schema.name, inputs)}: {port.name} is one of {wanted}",
-                help="convert it: cast(x, float32)" if "float32" in wanted.split(", ") else None,
+                help="convert it: cast(tensor, float32)" if "float32" in wanted.split(", ") else None,
                 input=k,
             )
         variadic = port.option == onnx.defs.OpSchema.FormalParameterOption.Variadic
@@ -104,7 +104,7 @@ def _check_dtypes(schema: Any, inputs: tuple[TensorType | None, ...]) -> None:
             raise LayerError(
                 "E0905",
                 f"ONNX refuses {_call(schema.name, inputs)}: {port.name} is {kind.dtype} beside {first}",
-                help=f"convert one of them: cast(x, {first})",
+                help=f"convert one of them: cast(tensor, {first})",
                 input=k,
             )
 

@@ -81,7 +81,8 @@ def model_options(function: Function) -> Function:
             multiple=True,
             metavar="NAME=VALUE",
             callback=_parameters,
-            help='Set a parameter of the model; repeatable. The value is a literal: 10, [3, 4], "relu".',
+            help='Set a parameter of the model; repeatable. The value is a literal: 10, [3, 4], "relu"; '
+            "None leaves out an optional input.",
         ),
         click.option(
             "--model",

@@ -55,8 +55,12 @@ def summary(
             raise UsageError(
                 f"--bind {name}: the model has no symbol {name}; it has {', '.join(sorted(known)) or 'none'}"
             )
-        if not isinstance(size, int) or isinstance(size, bool) or size < 0:
-            raise UsageError(f"--bind {name}: expected a size, a whole number, got {size!r}")
+        least = 0 if any(str(r.condition) == f"{name} >= 0" for r in result.graph.requirements) else 1
+        if not isinstance(size, int) or isinstance(size, bool) or size < least:
+            raise UsageError(f"--bind {name}: expected a size, a whole number of at least {least}, got {size!r}")
+    for required in result.graph.requirements:
+        if required.condition.symbols() <= sizes.keys() and not required.condition.evaluate(sizes):
+            raise UsageError(f"--bind: {required.message} ({required.condition}, {required.place})")
     found = summarize(result.graph, depth=depth, bindings=sizes or None)
     if format == "table":
         print_table(found, rich_console(), places=places)

@@ -31,7 +31,7 @@ E0352 | reshape(y, (N, 4))             | require N*T == 4*N
 E0352 | concat([y, z], axis=1)         | require N == M
 E0352 | x * y[:, 0]                    | 4 and N are equal at axis -1
 E0353 | i / 2                          | divide with `//`
-E0353 | mean(i)                        | cast(x, float32)
+E0353 | mean(i)                        | cast(tensor, float32)
 E0353 | sqrt(i)                        | sqrt is not defined for int64
 E0353 | b + b                          | add is not defined for bool
 E0353 | any(x)                         | compare first

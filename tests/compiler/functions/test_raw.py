@@ -97,7 +97,7 @@ E0904 | x -> onnx.If()                           | holds a graph of its own
 E0904 | x -> onnx.SequenceConstruct()            | deals in sequences
 E0905 | (x, i) -> onnx.Add()                     | B is int64 beside float32
 E0905 | (x, x) -> onnx.Gather()                  | indices is one of int32, int64
-E0905 | i -> onnx.Sqrt()                         | cast(x, float32)
+E0905 | i -> onnx.Sqrt()                         | cast(tensor, float32)
 E0905 | (x, i) -> onnx.MatMul()                  | B is int64 beside float32
 E0905 | (x, x) -> onnx.Concat(axis=7)            | axis must be in
 E0906 | (x, shape_of) -> onnx.Reshape()          | announce it
