@@ -34,6 +34,7 @@ class CompiledModel:
     models: tuple[str, ...]
     diagnostics: tuple[Diagnostic, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
+    below_root: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"<CompiledModel {self.name} of {self.source}: {self.graph.inputs} -> {self.graph.outputs}>"
@@ -52,10 +53,12 @@ class CompiledModel:
     def lower(self) -> OperatorGraph:
         """The model as ONNX operators, its weights as recipes: what `save` checks and writes."""
         from archonnx.compiler.lowering.lower import lower
+        from archonnx.compiler.lowering.places import below_root
         from archonnx.contract import metadata
 
         operators = lower(self.graph, opset=self.opset, sources=self.sources)
-        operators.metadata[metadata.SOURCE] = self.source
+        operators.metadata[metadata.SOURCE] = self.below_root.get(self.source, self.source)
+        below_root(operators, self.below_root)
         return operators
 
     def save(
@@ -85,7 +88,7 @@ class CompiledModel:
             progress=progress,
             values=values,
             facts=self.graph.facts,
-            sources=self.sources,
+            sources={**self.sources, **{short: self.sources[name] for name, short in self.below_root.items()}},
         )
 
 
@@ -143,7 +146,7 @@ def check_file(path: str | os.PathLike[str], *, root: str | os.PathLike[str] | N
     module = loader.load_file(os.fspath(path), None if root is None else os.fspath(root))
     graphs, waiting, found = elaborate_all(loader, module, opset)
     names = tuple(m.name for m in module.models())
-    models = tuple(CompiledModel(g, opset, module.name, names, (), loader.sources) for g in graphs)
+    models = tuple(CompiledModel(g, opset, module.name, names, (), loader.sources, loader.below_root) for g in graphs)
     return FileReport(models, tuple(waiting), tuple(found), loader.sources)
 
 
@@ -171,7 +174,8 @@ def _compile(
     chosen = checked_opset(opset)
     graph = elaborate(loader, module, model, _checked_parameters(parameters or {}), chosen)
     models = tuple(m.name for m in module.models())
-    return CompiledModel(graph, chosen, module.name, models, tuple(loader.diagnostics.found), loader.sources)
+    found = tuple(loader.diagnostics.found)
+    return CompiledModel(graph, chosen, module.name, models, found, loader.sources, loader.below_root)
 
 
 def _checked_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:

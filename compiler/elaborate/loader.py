@@ -47,6 +47,7 @@ class Loader:
         self.diagnostics = diagnostics
         self.sources: dict[str, str] = {}
         self.modules: dict[str, Module] = {}
+        self.below_root: dict[str, str] = {}  # names that diagnostics show -> paths below the root
         self._loading: list[str] = []
 
     def load_text(self, text: str | bytes, name: str, root: str | None) -> Module:
@@ -75,6 +76,7 @@ class Loader:
         if len(data) > limits.FILE_BYTES:
             what = f"{name} is larger than {limits.FILE_BYTES:,} bytes: that is no architecture file"
             raise CompileError([Diagnostic("E0205", what)])
+        self.below_root[name.replace(os.sep, "/")] = os.path.relpath(real, root).replace(os.sep, "/")
         self._loading.append(real)
         try:
             module = self._module(data, name.replace(os.sep, "/"), os.path.dirname(real), root)
