@@ -1,4 +1,4 @@
-"""What people get wrong, as the command line meets it: one diagnostic with its place, and where a block is inside others, the trail."""
+"""What people get wrong: one diagnostic with its place, and inside blocks the trail."""
 
 from __future__ import annotations
 

@@ -46,12 +46,22 @@ def test_a_same_convolution_of_stride_two_is_exact() -> None:
 @pytest.mark.parametrize(
     ("written", "code"),
     [
-        ("int32[N, 3]", "E0380"), ("float32[N]", "E0381"), ("float32[N, 3, 1]", "E0381"), ("float32[..., N, 3, 1]", "E0381"),
-        ("float32[N, 4]", "E0382"), ("float32[N, width]", "E0384"), ("float32[N, 2 * K]", "E0384"), ("float32[N, 0]", "E0386"),
-        ("float32[N, -1]", "E0386"), ("float32[N, 1.5]", "E0386"), ("float32[None, 3]", "E0386"), ("float33[N, 3]", "E0387"),
-        ("double[N, 3]", "E0387"), ("float32[..., 3, ...]", "E0387"),
+        ("int32[N, 3]", "E0380"),
+        ("float32[N]", "E0381"),
+        ("float32[N, 3, 1]", "E0381"),
+        ("float32[..., N, 3, 1]", "E0381"),
+        ("float32[N, 4]", "E0382"),
+        ("float32[N, width]", "E0384"),
+        ("float32[N, 2 * K]", "E0384"),
+        ("float32[N, 0]", "E0386"),
+        ("float32[N, -1]", "E0386"),
+        ("float32[N, 1.5]", "E0386"),
+        ("float32[None, 3]", "E0386"),
+        ("float33[N, 3]", "E0387"),
+        ("double[N, 3]", "E0387"),
+        ("float32[..., 3, ...]", "E0387"),
     ],
-)  # fmt: skip
+)
 def test_types_that_do_not_hold(written: str, code: str) -> None:
     assert codes(body(f"y: {written} = x", "output y")) == [code]
 
@@ -129,10 +139,14 @@ def test_a_weight_takes_its_shape_from_a_bound_symbol() -> None:
 @pytest.mark.parametrize(
     ("line", "code"),
     [
-        ("weight w: float32 = 'ones'", "E0388"), ("weight w: [..., 3] = 'ones'", "E0388"), ("weight w: [N] = 'ones'", "E0388"),
-        ("weight w: [3] = x", "E0701"), ("weight w: [3] = Dense(3)", "E0701"), ("weight w: [2 ** 62, 4] = 'ones'", "E0804"),
+        ("weight w: float32 = 'ones'", "E0388"),
+        ("weight w: [..., 3] = 'ones'", "E0388"),
+        ("weight w: [N] = 'ones'", "E0388"),
+        ("weight w: [3] = x", "E0701"),
+        ("weight w: [3] = Dense(3)", "E0701"),
+        ("weight w: [2 ** 62, 4] = 'ones'", "E0804"),
     ],
-)  # fmt: skip
+)
 def test_weights_that_cannot_be(line: str, code: str) -> None:
     assert codes(body(line, "output y = x * w")) == [code]
 
