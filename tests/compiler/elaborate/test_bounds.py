@@ -1,4 +1,4 @@
-"""Rule 13: everything ends with a diagnostic, soon; what is within the bounds is linear, without recursion over length."""
+"""Rule 13: everything ends with a diagnostic, soon; what is within the bounds is linear."""
 
 from __future__ import annotations
 
