@@ -61,6 +61,8 @@ def _poison(node: tree.Statement, frame: Frame) -> None:
         frame.names[node.name] = Binding(POISON, node.place, "tensor", read=True)
     elif isinstance(node, tree.Output):
         frame.outputs.append((node.name, POISON, node.place))
+        if node.name is not None and node.value is not None:
+            frame.names[node.name] = Binding(POISON, node.place, "tensor", read=True)
     elif isinstance(node, (tree.If, tree.For)):
         _poison_all(node, frame)
 

@@ -77,3 +77,9 @@ def test_a_requirement_is_a_condition() -> None:
     with pytest.raises(CompileError) as caught:
         compile_text('model M():\n    input x: float32[N, 4]\n    require "a"\n    output y\n')
     assert caught.value.diagnostics[0].code == "E0385"
+
+
+def test_an_output_that_failed_is_not_blamed_again() -> None:
+    with pytest.raises(CompileError) as caught:
+        compile_text("model M():\n    input x: float32[N, 4]\n    output y = x + missing\n    output z = y * 2.0\n")
+    assert [d.code for d in caught.value.diagnostics] == ["E0201"]
