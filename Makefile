@@ -5,6 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --retries 10
+TORCH := 2.13.0# the one that the tests were written against, named first so that pip looks no further
 BITS := [[0,0],[0,1],[1,0],[1,1]]
 
 .PHONY: help demo test lint bench clean
@@ -51,8 +52,9 @@ clean:
 	@touch $@
 
 .venv/ready-test: pyproject.toml | .venv/made
-	@echo "Installing archonnx into .venv, for tests (Keras and TensorFlow, which results are compared with: some 600 MB, a few minutes) ..."
-	@$(PIP) --editable '.[cpu,keras,dev]'
+	@echo "Installing archonnx into .venv, for tests (Keras, TensorFlow and PyTorch, which results are compared with: some 900 MB, a few minutes) ..."
+	@$(PIP) 'torch==$(TORCH)'
+	@$(PIP) --editable '.[cpu,keras,torch,dev]'
 	@$(BIN)/python -m compileall -q src/archonnx compiler runtime
 	@touch $@ .venv/ready-run
 

@@ -78,6 +78,9 @@ def _arrange(
     extra: list[Value | None] = []
     position = 0
     for given_name, value, at in given:
+        if rest is not None and given_name == names[rest] and isinstance(value, (list, tuple)):
+            extra.extend(_tensor(v, layer, frame, at, raw) for v in value)  # initial_state=[h, c]
+            continue
         tensor = _tensor(value, layer, frame, at, raw)
         if given_name is not None:
             if given_name not in names:
@@ -104,10 +107,9 @@ def _arrange(
     arranged: list[Value | None] = []
     for i, entry in enumerate(spec):
         if i == rest:
-            least = 1
             if names[i] in taken:
                 extra.insert(0, taken[names[i]])
-            if len(extra) < least:
+            if not extra and not entry.endswith("?"):
                 raise frame.error("E0604", f"{name} needs one or more inputs", place)
             arranged.extend(extra)
         elif names[i] in taken:

@@ -14,6 +14,7 @@ from archonnx.compiler.elaborate.values import (
     Abort,
     Appliable,
     Results,
+    WeightGroup,
     is_poisoned,
     kind_of,
 )
@@ -160,6 +161,8 @@ def _attribute(node: tree.Attribute, frame: Frame) -> Any:
         raise frame.error("E0508", f"the results have no {node.name}", node.name_place, help)
     if isinstance(value, Appliable):
         return tensors.weight_of(value, node, frame)
+    if isinstance(value, WeightGroup):
+        return tensors.weight_of(value.appliable, node, frame, value.prefix)
     if isinstance(value, Value):
         mend = {"shape": "shape(x)", "dtype": None, "T": "transpose(x)"}.get(node.name, f"{node.name}(x)")
         raise frame.error(

@@ -12,6 +12,7 @@ from archonnx.compiler.elaborate.values import (
     Abort,
     Appliable,
     AppliableLayer,
+    WeightGroup,
     kind_of,
     show,
 )
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from archonnx.compiler.elaborate.binding import Given
 
 
-def weight_of(appliable: Appliable, node: tree.Attribute, frame: Frame) -> Value:
-    """`embed.embeddings`: a layer's weight as a tensor, once the layer was applied."""
+def weight_of(appliable: Appliable, node: tree.Attribute, frame: Frame, prefix: str = "") -> Value | WeightGroup:
+    """`embed.embeddings`: a layer's weight as a tensor, once the layer was applied; `attend.query` of several."""
     if not isinstance(appliable, AppliableLayer):
         raise frame.error(
             "E0508", f"a block has no weights of its own to name: {appliable.constructor}.{node.name}", node.name_place
@@ -43,10 +44,13 @@ def weight_of(appliable: Appliable, node: tree.Attribute, frame: Frame) -> Value
                 "apply it first: x -> layer",
             )
         raise frame.error("E0508", f"{layer.type_name} has no weights", node.name_place)
-    weight = layer.weights.get(node.name)
+    weight = layer.weights.get(prefix + node.name)
+    if weight is None and any(name.startswith(f"{prefix}{node.name}/") for name in layer.weights):
+        return WeightGroup(appliable, f"{prefix}{node.name}/")
     if weight is None:
-        near = did_you_mean(node.name, list(layer.weights))
-        help = f"did you mean {near[0]}?" if near else f"its weights are {', '.join(layer.weights)}"
+        known = [name.removeprefix(prefix).replace("/", ".") for name in layer.weights if name.startswith(prefix)]
+        near = did_you_mean(node.name, known)
+        help = f"did you mean {near[0]}?" if near else f"its weights are {', '.join(known)}"
         raise frame.error("E0508", f"{layer.type_name} has no weight {node.name}", node.name_place, help)
     return reference(weight, frame, node.place)
 

@@ -103,6 +103,14 @@ class AppliableBlock(Appliable):
         return self.body.name
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class WeightGroup:
+    """`attend.query`: the weights of a layer whose names begin with `query/`, one of which is named next."""
+
+    appliable: AppliableLayer
+    prefix: str
+
+
 class Results(tuple[Any, ...]):
     """Several results in order; `names` where a block named its outputs."""
 
@@ -130,6 +138,8 @@ def kind_of(value: object) -> str:
         return f"a tensor {value.type}"
     if isinstance(value, Appliable):
         return f"a layer ({value.constructor})"
+    if isinstance(value, WeightGroup):
+        return f"several weights of {value.appliable.constructor} ({value.prefix}...)"
     if isinstance(value, Results):
         return f"{len(value)} results"
     if isinstance(value, (tuple, list)):

@@ -125,12 +125,13 @@ class Layer:
     abstract: ClassVar[bool] = True  # set False by __init_subclass__ unless the class says `abstract = True` itself
     inputs: ClassVar[tuple[str, ...]] = (
         "x",
-    )  # names in order, Keras' own; `name?` may be left out; `*name` takes one or more
+    )  # names in order, Keras' own; `name?` may be left out; `*name` takes one or more, `*name?` any number
     masking: ClassVar[Literal["pass", "drop", "use"]] = "pass"  # what becomes of Keras' mask: `supports_masking`
     makes_mask: ClassVar[bool] = False  # the last result of infer and lower is the mask of the first
     keras: ClassVar[str | None] = None  # the counterpart, as in keras.layers or keras.ops
     torch: ClassVar[str | None] = None
     onnx: ClassVar[tuple[str, ...]] = ()  # operators it becomes, for `archonnx layers`
+    formula: ClassVar[str] = ""  # what is computed, over the inputs and weights by name; lines are kept as they are
     example: ClassVar[str] = ""  # lines of a body that use it, or whole declarations; run by the tests
     declared: ClassVar[Mapping[str, Argument]] = {}
     parameters: ClassVar[tuple[str, ...]] = ()  # functions: inputs and arguments in the order of the call

@@ -12,6 +12,7 @@ from archonnx.contract.dims import Dim, Expr, Facts, Verdict
 from archonnx.contract.dims_atoms import Symbol
 
 if TYPE_CHECKING:
+    from archonnx.compiler.layers.base import Layer
     from archonnx.contract.diagnostics import Frame, Place
 
 # Operators whose result is bool.
@@ -58,6 +59,7 @@ class Emitter:
         self.facts = facts
         self.opset = graph.opset
         self.node: Node | None = None  # the node being lowered
+        self.inner: Layer | None = None  # the layer inside the node's that lowers itself now (layers/inner.py)
         self.origin = Origin()
         self.tensors: dict[int, Tensor] = {}  # id of a layer graph's value -> the tensor that holds it
         self.carriers: dict[str, tuple[Tensor, int]] = {}  # symbol -> a tensor with an axis of that very size
@@ -185,7 +187,7 @@ class Emitter:
     def weight(self, name: str) -> Tensor:
         """The current layer's weight, in the layer's own layout. KeyError: it has none of that name."""
         assert self.node is not None
-        return self.weight_tensor(self.node.layer.weights[name])
+        return self.weight_tensor((self.inner or self.node.layer).weights[name])
 
     def weight_tensor(self, weight: Weight) -> Tensor:
         """The tensor of a weight: one for all its uses."""
@@ -199,7 +201,7 @@ class Emitter:
 
     def has_weight(self, name: str) -> bool:
         """Whether the current layer has a weight of that name."""
-        return self.node is not None and name in self.node.layer.weights
+        return self.node is not None and name in (self.inner or self.node.layer).weights
 
     def mask(self, i: int = 0) -> Tensor | None:
         """The mask that came with the current node's input `i`, a bool tensor, or None."""

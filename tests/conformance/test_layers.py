@@ -1,13 +1,17 @@
-"""Every layer against Keras: names, order and defaults of arguments, masks, shapes, parameters and values."""
+"""Every layer against Keras and PyTorch: names, order and defaults of arguments, masks, shapes, parameters, values."""
 
 from __future__ import annotations
 
+import ast
 import inspect
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from keras_harness import Case, error, random_inputs, run_archonnx, run_keras
-from layer_cases import CASES, NAMES
+from cases.activation import NAMES
+from keras_harness import Case, compare
+from layer_cases import CASES, ELSEWHERE, TORCH_CASES
+from torch_harness import TorchCase, compare_with_torch
 
 from archonnx.compiler.layers import domains
 from archonnx.compiler.layers.activations import ACTIVATIONS, ALIASES
@@ -16,22 +20,59 @@ from archonnx.compiler.layers.registry import find_layer, layer_names
 
 pytest.importorskip("keras")
 
-LAYERS = [layer for layer in map(find_layer, layer_names()) if layer is not None and layer.keras is not None]
+LIBRARY = [layer for layer in map(find_layer, layer_names()) if layer is not None]
+LAYERS = [layer for layer in LIBRARY if layer.keras is not None]
+# Arguments of these domains are set one by one for every layer, in test_arguments.py.
+SET_FOR_EVERY_LAYER = (domains.Ignored, domains.Absent, domains.InitializerDomain)
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
 def test_computes_what_keras_computes(case: Case) -> None:
-    arrays = random_inputs(case)
-    ours, weights = run_archonnx(case, arrays)
-    theirs = run_keras(case, arrays, weights)
-    assert ours.value.shape == theirs.value.shape
-    assert ours.value.dtype == theirs.value.dtype
-    assert (ours.trainable, ours.other) == (theirs.trainable, theirs.other)
-    assert error(ours.value, theirs.value) <= case.tolerance
+    assert compare(case) <= case.tolerance
 
 
-def test_every_layer_of_keras_here_has_a_case() -> None:
-    assert {layer.__name__ for layer in LAYERS} - {case.layer for case in CASES} == set()
+@pytest.mark.parametrize("case", TORCH_CASES, ids=[case.id for case in TORCH_CASES])
+def test_computes_what_pytorch_computes(case: TorchCase) -> None:
+    pytest.importorskip("torch", reason="PyTorch is what this is held against")
+    assert compare_with_torch(case) <= case.tolerance
+
+
+def test_there_are_enough_cases() -> None:
+    assert len(CASES) >= 800
+    assert len({case.id for case in CASES}) == len(CASES)
+    assert len({case.id for case in TORCH_CASES}) == len(TORCH_CASES)
+
+
+def test_every_layer_has_a_case() -> None:
+    named = {name for case in (*CASES, *TORCH_CASES) for name, _ in calls(case.call)}
+    assert {layer.__name__ for layer in LIBRARY} - named - ELSEWHERE.keys() == set()
+    assert {layer.__name__ for layer in LAYERS} - {name for case in CASES for name, _ in calls(case.call)} == set()
+
+
+@pytest.mark.parametrize("layer", LIBRARY, ids=lambda layer: layer.__name__)
+def test_every_argument_is_set_by_a_case(layer: type[Layer]) -> None:
+    """A layer that stands in ELSEWHERE has its arguments set there, where the reason says."""
+    if layer.__name__ in ELSEWHERE:
+        return
+    wanted = {
+        name
+        for name, argument in layer.declared.items()
+        if not isinstance(argument.domain, SET_FOR_EVERY_LAYER) and name != "dtype"
+    }
+    order = list(layer.declared)
+    given: set[str] = set()
+    for case in (*CASES, *TORCH_CASES):
+        for name, call in calls(f"{case.before}\n{case.call}"):
+            if find_layer(name) is layer:
+                given |= set(order[: len(call.args)]) | {keyword.arg or "" for keyword in call.keywords}
+    assert wanted - given == set()
+
+
+def calls(text: str) -> Iterator[tuple[str, ast.Call]]:
+    """Every call of a layer that a text writes, those inside another's arguments too."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            yield node.func.id, node
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.__name__)

@@ -114,13 +114,17 @@ def run_keras(lines: list[str], x: np.ndarray[Any, Any], weights: list[np.ndarra
     for line in lines:
         flow, call = line.partition(" = ")[2].split(" -> ")
         given = eval(flow.replace("x", "values[").replace(",", "],").replace(")", "])") + ("" if "(" in flow else "]"))
-        layer = eval(call, dict(vars(keras.layers)))
+        # TensorFlow convolves channels-first on some processors only.
+        turned = call.startswith("Conv2D") and "channels_first" in call
+        layer = eval(call.replace("channels_first", "channels_last") if turned else call, dict(vars(keras.layers)))
+        given = keras.ops.moveaxis(given, 1, -1) if turned else given
         layer.build([tuple(g.shape) for g in given] if isinstance(given, tuple) else tuple(given.shape))
         for variable in layer.weights:
             variable.assign(left.pop(0))
         if hasattr(layer, "finalize_state"):
             layer.finalize_state()
-        values.append(layer(list(given) if isinstance(given, tuple) else given))
+        value = layer(list(given) if isinstance(given, tuple) else given)
+        values.append(keras.ops.moveaxis(value, -1, 1) if turned else value)
     assert not left
     return np.asarray(keras.ops.convert_to_numpy(values[-1]))
 
