@@ -48,7 +48,11 @@ def apply(
         from archonnx.compiler.elaborate.cells import apply_recurrent
 
         return apply_recurrent(appliable, given, frame, place)
-    inputs = _arrange(layer, given, frame, place, source_place)
+    if layer.runs_layer:
+        from archonnx.compiler.elaborate.distributed import apply_distributed
+
+        return apply_distributed(appliable, given, frame, place)
+    inputs = arrange(layer, given, frame, place, source_place)
     if not any(v is not None for v in inputs) and layer.inputs:
         raise frame.error("E0604", f"{layer.type_name} needs an input", place)
     name_layer(appliable, frame)
@@ -65,7 +69,7 @@ def _split(source: Any, appliable: Appliable, place: Place) -> list[tuple[str | 
     return [(None, source, place)]
 
 
-def _arrange(
+def arrange(
     layer: Layer, given: Sequence[tuple[str | None, Any, Place]], frame: Frame, place: Place, source_place: Place
 ) -> list[Value | None]:
     """The inputs in the layer's order; E0604 where their number or names do not fit, E0606 where one is no tensor."""

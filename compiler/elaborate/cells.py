@@ -120,7 +120,7 @@ def apply_recurrent(
     graph = _run(block, entered, given[1:], replace(frame, trainable=frame.trainable and appliable.trainable), place)
     _check_states(graph, block, frame, place)
     _check_mask(sequence, graph, frame, place)
-    captured = tuple(_captured(graph))
+    captured = tuple(captured_by(graph))
     inputs = (sequence, *entered.initials, *captured)
     kinds = tuple(v.type if v is not None else None for v in inputs)
     layer.applied = Step(graph, captured, kinds, _results(layer, kind, graph, block, frame, place))
@@ -207,7 +207,7 @@ def _is_marked(name: str, marked: set[str | None], states: Sequence[str]) -> boo
     return name in marked or (name in states and name.rpartition("_")[0] in marked | {""})
 
 
-def _captured(graph: LayerGraph) -> Iterator[Value]:
+def captured_by(graph: LayerGraph) -> Iterator[Value]:
     """The values from outside that the graph reads, once, in order of first use."""
     own = {id(given.value) for given in graph.inputs} | {id(v) for node in graph.nodes for v in node.outputs}
     read: list[Value | None] = []

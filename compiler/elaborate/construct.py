@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archonnx.compiler.elaborate import apply, binding, evaluate, limits, rules
 from archonnx.compiler.elaborate.loader import Module
@@ -10,6 +10,7 @@ from archonnx.compiler.elaborate.state import Binding, Frame
 from archonnx.compiler.elaborate.values import (
     POISON,
     Abort,
+    Appliable,
     AppliableBlock,
     AppliableLayer,
     holds_tensor,
@@ -20,6 +21,9 @@ from archonnx.compiler.elaborate.values import (
 from archonnx.compiler.layers.base import Argument, Layer, LayerError
 from archonnx.compiler.syntax import tree
 from archonnx.contract.diagnostics import Place, did_you_mean
+
+if TYPE_CHECKING:
+    from archonnx.compiler.layers.domains import Domain
 
 
 def construct_block(declared: tree.Body | tree.Variant, module: Module, node: tree.Call, frame: Frame) -> Any:
@@ -155,7 +159,7 @@ def construct(layer: type[Layer], bound: dict[str, binding.Given], node: tree.Ca
             continue
         one = bound[argument.name]
         try:
-            values[argument.name] = argument.domain.parse(plain(one.value, one.value_place, frame))
+            values[argument.name] = argument.domain.parse(plain(one.value, one.value_place, frame, argument.domain))
         except DomainError as error:
             frame.report(
                 error.code or "E0403",
@@ -189,9 +193,14 @@ def _parse_default(argument: Argument, value: Any, given: bool) -> Any:
     return argument.domain.parse(value)
 
 
-def plain(value: Any, place: Place, frame: Frame) -> Any:
+def plain(value: Any, place: Place, frame: Frame, domain: Domain | None = None) -> Any:
     """What a domain gets: a wrapped layer as itself, dtypes by name, ranges as lists. E0806 where it is too long."""
+    from archonnx.compiler.layers.domains import LayerOrBlock, Unapplied
+
     bounded_nest(value, place, frame)
+    if isinstance(value, Appliable) and isinstance(domain, LayerOrBlock):
+        value.uses += 1
+        return Unapplied(value)
     if isinstance(value, AppliableLayer):
         value.uses += 1  # a wrapper applies it
         return value.layer

@@ -138,6 +138,8 @@ class Layer:
     index_inputs: ClassVar[tuple[str, ...]] = ()  # functions: inputs that hold indices, whose constants are int64
     takes_constants: ClassVar[bool] = False  # whether numbers may be inputs, and None one that is left out
     runs_cell: ClassVar[bool] = False  # whether its argument `cell` is a block that it runs (elaborate/cells.py)
+    runs_layer: ClassVar[bool] = False  # whether its argument `layer` is run on each step (elaborate/distributed.py)
+    pointwise: ClassVar[bool] = False  # the same at each place of all axes but the last, of any number of axes
     hidden: ClassVar[bool] = False  # not shown in summaries and plots: constants and the like
     call_arguments: ClassVar[tuple[str, ...]] = ()  # input names that Keras takes in the call, such as attention_mask
 

@@ -25,6 +25,7 @@ class Dense(KerasLayer):
     """Fully connected: `activation(x @ kernel + bias)` over the last axis."""
 
     inputs = ("inputs",)
+    pointwise = True
     units = arg(Whole(minimum=1), doc="Width of the result.")
     activation = arg(domains.Activation(), default=None, doc="Applied to the result.")
     use_bias = arg(Flag(), default=True, doc="Whether a bias is added.")

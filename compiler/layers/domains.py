@@ -11,6 +11,7 @@ float never a whole number.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from archonnx.compiler.layers.domains_single import (
@@ -50,6 +51,7 @@ __all__ = [
     "Ignored",
     "InitializerDomain",
     "LayerDomain",
+    "LayerOrBlock",
     "Literal",
     "Numbers",
     "Optional",
@@ -323,6 +325,28 @@ class LayerDomain(Domain):
 
     def describe(self) -> str:
         return "a layer"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Unapplied:
+    """A layer or a block as an argument. `appliable` is the elaborator's, which alone knows how to apply it."""
+
+    appliable: Any
+
+    def __str__(self) -> str:
+        return f"{self.appliable.constructor}(...)"
+
+
+class LayerOrBlock(Domain):
+    """A layer or a block, configured and not yet applied: what the elaborator applies inside another."""
+
+    def parse(self, value: Any) -> Any:
+        if not isinstance(value, Unapplied):
+            raise self.fail()
+        return value
+
+    def describe(self) -> str:
+        return "a layer or a block that is constructed and not applied"
 
 
 class Literal(Domain):

@@ -175,6 +175,7 @@ class Theirs:
     def __init__(self, case: Case, weights: Mapping[str, Array], before: Mapping[str, Array]) -> None:
         import keras
 
+        keras.utils.clear_session(free_memory=False)  # names count from the first again: `dense`, not `dense_7`
         self.case, self.weights, self.weights_before = case, weights, before
         names = dict(vars(keras.layers)) | {"keras": keras, "float32": "float32"}
         call = case.theirs or case.call
