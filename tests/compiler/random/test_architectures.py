@@ -21,6 +21,8 @@ from archonnx.compiler.syntax.formatter import format_text
 
 SEEDS = st.integers(0, 2**32 - 1)
 EXAMPLES = settings().max_examples
+# What a table is asked for has to be in it, and what a layer before it gives may not be.
+CHAINED = [layer for layer in LAYERS if layer.__name__ != "Embedding"]
 
 
 def execute(text: str, folder: Path) -> None:
@@ -54,7 +56,7 @@ def execute(text: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.__name__)
-@settings(max_examples=max(6, EXAMPLES // 10), database=None)
+@settings(max_examples=max(6, EXAMPLES // 10), database=None, derandomize=True)
 @given(seed=SEEDS)
 def test_each_layer_alone(layer: type[Layer], seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     writer = Writer(seed)
@@ -72,18 +74,18 @@ def test_each_layer_alone(layer: type[Layer], seed: int, tmp_path_factory: pytes
 
 
 @pytest.mark.parametrize("part", range(4))
-@settings(max_examples=max(10, EXAMPLES // 4), database=None)
+@settings(max_examples=max(10, EXAMPLES // 4), database=None, derandomize=True)
 @given(seed=SEEDS)
 def test_chains_of_layers(part: int, seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
-    writer = Writer(seed + part)
+    writer = Writer(seed + part, CHAINED)
     writer.grow(6)
     execute(writer.close(), tmp_path_factory.mktemp("chain"))
 
 
-@settings(max_examples=max(20, EXAMPLES // 2), database=None)
+@settings(max_examples=max(20, EXAMPLES // 2), database=None, derandomize=True)
 @given(seed=SEEDS)
 def test_formatting_changes_no_graph(seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
-    writer = Writer(seed)
+    writer = Writer(seed, CHAINED)
     writer.grow(4)
     written = careless(writer.close(), seed)
     formatted = format_text(written, "a.arch")
