@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from archonnx.compiler.graph import TensorType
-from archonnx.compiler.layers import activations, domains
+from archonnx.compiler.layers import activations, domains, unfolding
 from archonnx.compiler.layers.base import LayerError, arg
 from archonnx.compiler.layers.common import KerasLayer, product, require_rank
 from archonnx.compiler.layers.domains import Choice, DataFormat, Flag, Ignored, InitializerDomain, Numbers, Whole
@@ -14,7 +15,7 @@ from archonnx.compiler.layers.windows import (
     axis_names,
     channel_axis,
     moved,
-    pads,
+    padded,
     spatial_axes,
     with_sizes,
 )
@@ -118,20 +119,23 @@ class _Convolution(KerasLayer):
     def convolve(self, b: Builder, x: Tensor, spatial: list[Dim], bias: Tensor | None) -> Tensor:
         """The operator, its input and result with channels first."""
         kernel, groups = self.onnx_kernel(b, x)
-        return b.conv(
-            x,
-            kernel,
-            bias,
-            spatial=spatial,
-            strides=self.strides,
-            dilations=self.dilation_rate,
-            groups=groups,
-            **pads(b.facts, x.shape[2:], self.window),
-        )
+        return windowed(b, x, kernel, bias, self.window, spatial, groups)
 
     def onnx_kernel(self, b: Builder, x: Tensor) -> tuple[Tensor, int]:
         """The kernel in ONNX's order (filters, channels / groups, ...), and the number of groups."""
         raise TypeError(type(self).__name__)
+
+
+def windowed(
+    b: Builder, x: Tensor, kernel: Tensor, bias: Tensor | None, window: Window, spatial: Sequence[Dim], groups: int
+) -> Tensor:
+    """A convolution, channels first; the kernel in ONNX's order."""
+    unfolded = x.dtype == "float64"  # onnxruntime has no kernel
+    x, padding = padded(b, x, window, unfolded=unfolded)
+    if unfolded:
+        return unfolding.convolve(b, x, kernel, bias, window, spatial, groups)
+    strides, dilations = window.strides, window.dilations
+    return b.conv(x, kernel, bias, spatial=spatial, strides=strides, dilations=dilations, groups=groups, **padding)
 
 
 class _Conv(_Convolution):

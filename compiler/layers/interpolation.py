@@ -1,6 +1,6 @@
 """How an image is sampled at another size, as TensorFlow does it (tf.image.resize, half-pixel centres).
 
-    linear          ONNX Resize: the mean of the two nearest pixels, weighted
+    linear          ONNX Resize: the mean of the two nearest pixels, weighted; in float64 gathered and weighted
     nearest         the pixel at floor((i + 0.5) * size / target), in float32
     matrix          every other kind as a matrix [target, size] along one axis: cubic, Lanczos, area, with or without
                     antialiasing; the size must be known
@@ -39,6 +39,8 @@ def resize(
     b: Builder, x: Tensor, axes: Sequence[int], sizes: Sequence[int], interpolation: str, antialias: bool
 ) -> Tensor:
     """`x` with its axes `axes` (two, ascending) brought to `sizes`."""
+    if x.dtype == "float64" and interpolation == "bilinear" and not antialias:
+        return between(b, x, axes, sizes)
     if interpolation == "nearest":
         for axis, size in zip(axes, sizes, strict=True):
             x = _nearest(b, x, axis, size)
@@ -69,6 +71,33 @@ def _linear(b: Builder, x: Tensor, axes: Sequence[int], sizes: Sequence[int]) ->
         coordinate_transformation_mode="half_pixel",
     )
     return b.channels_last(y) if moved else y
+
+
+def between(b: Builder, x: Tensor, axes: Sequence[int], sizes: Sequence[Dim]) -> Tensor:
+    """Linear in float64, for which onnxruntime has no Resize: the two nearest pixels gathered, and weighted."""
+    for axis, size in zip(axes, sizes, strict=True):
+        old, new = b.known(x.shape[axis]), b.known(size)
+        if b.same(old, new):
+            continue
+        last = b.cast(b.dim(b.known(old - 1)), "float64")
+        place = b.op("Add", b.cast(_range(b, new), "float64"), b.constant(0.5, "float64"))
+        scale = b.op("Div", b.cast(b.dim(old), "float64"), b.cast(b.dim(new), "float64"))
+        place = b.op("Sub", b.op("Mul", place, scale), b.constant(0.5, "float64"))
+        place = b.op("Min", b.op("Max", place, b.constant(0.0, "float64")), last)
+        low = b.op("Floor", place)
+        high = b.op("Min", b.op("Add", low, b.constant(1.0, "float64")), last)
+        weight = b.reshape(b.op("Sub", place, low), (new, *(1 for _ in x.shape[axis + 1 :])))
+        first, second = (b.gather(x, b.cast(at, "int64"), axis) for at in (low, high))
+        x = b.op("Add", first, b.op("Mul", b.op("Sub", second, first), weight, result=first.type), result=first.type)
+    return x
+
+
+def _range(b: Builder, size: Dim) -> Tensor:
+    """int64 0, 1, ..., size - 1."""
+    if isinstance(size, int):
+        return b.ints(range(size))
+    bounds = (b.constant(0, "int64"), b.dim(size), b.constant(1, "int64"))
+    return b.op("Range", *bounds, result=TensorType("int64", (size,)))
 
 
 def _scales(old: Sequence[Dim], new: Sequence[int]) -> list[float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from archonnx.compiler.graph import TensorType
+from archonnx.compiler.layers import unfolding
 from archonnx.compiler.layers.base import LayerError, arg
 from archonnx.compiler.layers.common import KerasLayer, require_rank
 from archonnx.compiler.layers.domains import Choice, DataFormat, Flag, Numbers, Optional
@@ -13,7 +14,7 @@ from archonnx.compiler.layers.windows import (
     axis_names,
     channel_axis,
     moved,
-    pads,
+    padded,
     spatial_axes,
     with_sizes,
 )
@@ -70,15 +71,22 @@ class _Pool(KerasLayer):
         spatial = self.places(b.facts, x.type)
         if not self.channels_first:
             x = b.channels_first(x)
-        window = self.window
-        y = b.op(
+        y = self.pooled(b, x, spatial)
+        return y if self.channels_first else b.channels_last(y)
+
+    def pooled(self, b: Builder, x: Tensor, spatial: list[Dim]) -> Tensor:
+        """The windows' values, channels first."""
+        raise TypeError(type(self).__name__)
+
+    def slide(self, b: Builder, x: Tensor, spatial: list[Dim], padding: dict[str, Any]) -> Tensor:
+        """The operator itself."""
+        return b.op(
             self.operator,
             x,
             result=TensorType(x.dtype, (*x.shape[:2], *spatial)),
-            kernel_shape=list(window.size),
-            **b.window(window.strides, None, **pads(b.facts, x.shape[2:], window)),
+            kernel_shape=list(self.pool_size),
+            **b.window(self.window.strides, None, **padding),
         )
-        return y if self.channels_first else b.channels_last(y)
 
 
 class _MaxPool(_Pool):
@@ -100,6 +108,11 @@ class _MaxPool(_Pool):
             )
         return x
 
+    def pooled(self, b: Builder, x: Tensor, spatial: list[Dim]) -> Tensor:
+        lowest = {"int8": -128, "uint8": 0}.get(x.dtype, float("-inf"))
+        filled, padding = padded(b, x, self.window, fill=lowest)
+        return self.slide(b, filled, spatial, padding)
+
 
 class _AveragePool(_Pool):
     """The mean of each window; what "same" adds is not counted, as in Keras."""
@@ -107,6 +120,22 @@ class _AveragePool(_Pool):
     abstract = True
     operator = "AveragePool"
     onnx = ("AveragePool",)
+
+    def pooled(self, b: Builder, x: Tensor, spatial: list[Dim]) -> Tensor:
+        unfolded = x.dtype == "float64"  # onnxruntime has no kernel
+        filled, padding = padded(b, x, self.window, unfolded=unfolded)
+        y = self._mean(b, filled, spatial, padding)
+        if filled is x:
+            return y
+        # Zeros were added that must not count: divided by the share of each window that is no zero.
+        ones = b.expand(b.like(x, 1.0), (1, 1, *x.shape[2:]))
+        share = self._mean(b, padded(b, ones, self.window, unfolded=unfolded)[0], spatial, padding)
+        return b.op("Div", y, share, result=y.type)
+
+    def _mean(self, b: Builder, x: Tensor, spatial: list[Dim], padding: dict[str, Any]) -> Tensor:
+        if x.dtype == "float64":
+            return unfolding.mean(b, x, self.window, spatial)
+        return self.slide(b, x, spatial, padding)
 
 
 class MaxPooling1D(_MaxPool):

@@ -9,7 +9,7 @@ from archonnx.compiler.graph import TensorType
 from archonnx.compiler.layers.base import LayerError, arg
 from archonnx.compiler.layers.common import KerasLayer, decide, require_rank, require_text
 from archonnx.compiler.layers.domains import Choice, DataFormat, Flag, Numbers, Real, Whole
-from archonnx.compiler.layers.interpolation import INTERPOLATIONS, needs_known_size, repeat, resize
+from archonnx.compiler.layers.interpolation import INTERPOLATIONS, between, needs_known_size, repeat, resize
 from archonnx.compiler.layers.windows import axis_names, channel_axis, spatial_axes, with_sizes
 from archonnx.contract.dims import dim_max, dim_min
 from archonnx.contract.dtypes import DTYPES
@@ -111,6 +111,8 @@ class _Image(KerasLayer):
 
 class Resizing(_Image):
     """Images brought to a height and width, in floating numbers."""
+
+    # Keras announces a floating result for whole numbers too, and gives whole ones, rounded: the announced is meant.
 
     height = arg(Whole(1, LARGEST), doc="Height of the result.")
     width = arg(Whole(1, LARGEST), doc="Width of the result.")
@@ -247,11 +249,13 @@ class _UpSampling(KerasLayer):
     def lower(self, b: Builder, inputs: Tensor) -> Tensor:
         x = self.cast_kept(b, inputs) if self.method == "nearest" else self.cast_floating(b, inputs)
         axes = spatial_axes(self.rank, self.channels_first)
-        if DTYPES[x.dtype].kind != "float":
-            return repeat(b, x, axes, self.size)
+        if self.method == "nearest" and (x.dtype == "float64" or DTYPES[x.dtype].kind != "float"):
+            return repeat(b, x, axes, self.size)  # onnxruntime's Resize takes float32, and float16 as such
         if needs_known_size(self.method, False):
             sizes = [b.known(x.shape[axis] * factor) for axis, factor in zip(axes, self.size, strict=True)]
             return resize(b, x, axes, [size for size in sizes if isinstance(size, int)], self.method, False)
+        if x.dtype == "float64":
+            return between(b, x, axes, [x.shape[axis] * factor for axis, factor in zip(axes, self.size, strict=True)])
         y = x if self.channels_first else b.channels_first(x)
         linear = self.method == "bilinear"
         spatial = [size * factor for size, factor in zip(y.shape[2:], self.size, strict=True)]

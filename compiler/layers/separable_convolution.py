@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from archonnx.compiler.graph import TensorType
 from archonnx.compiler.layers.base import arg
 from archonnx.compiler.layers.common import product
-from archonnx.compiler.layers.convolution import _Convolution
+from archonnx.compiler.layers.convolution import _Convolution, windowed
 from archonnx.compiler.layers.domains import Choice, Ignored, InitializerDomain, Numbers, Whole
-from archonnx.compiler.layers.windows import channel_axis, pads
+from archonnx.compiler.layers.windows import Window, channel_axis
 
 if TYPE_CHECKING:
     from archonnx.compiler.ir import Tensor
@@ -63,17 +63,11 @@ class _SeparableConv(_Convolution):
         order = (self.rank, self.rank + 1, *range(self.rank))
         channels = self.weights["depthwise_kernel"].shape[-2]
         first = b.transpose(b.weight("depthwise_kernel"), order)
-        between = b.conv(
-            x,
-            b.reshape(first, (channels * self.depth_multiplier, 1, *self.kernel_size)),
-            spatial=spatial,
-            strides=self.strides,
-            dilations=self.dilation_rate,
-            groups=channels,
-            **pads(b.facts, x.shape[2:], self.window),
-        )
+        first = b.reshape(first, (channels * self.depth_multiplier, 1, *self.kernel_size))
+        between = windowed(b, x, first, None, self.window, spatial, channels)
         second = b.transpose(b.weight("pointwise_kernel"), (self.rank + 1, self.rank, *range(self.rank)))
-        return b.conv(between, second, bias, spatial=spatial)
+        ones = (1,) * self.rank
+        return windowed(b, between, second, bias, Window(ones, ones, ones, "valid"), spatial, 1)
 
 
 class SeparableConv1D(_SeparableConv):

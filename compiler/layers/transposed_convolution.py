@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from archonnx.compiler.graph import TensorType
+from archonnx.compiler.layers import unfolding
 from archonnx.compiler.layers.base import LayerError, arg
 from archonnx.compiler.layers.common import product
 from archonnx.compiler.layers.convolution import _Convolution
 from archonnx.compiler.layers.domains import Choice, Ignored, InitializerDomain, Numbers, Optional, Whole
-from archonnx.compiler.layers.windows import spatial_axes
+from archonnx.compiler.layers.windows import Window, spatial_axes
 
 if TYPE_CHECKING:
     from archonnx.compiler.ir import Tensor
@@ -84,6 +85,14 @@ class _ConvTranspose(_Convolution):
         added = [max(-trim, 0) for trim in self.trims()]
         before = [trim // 2 for trim in cut]
         after = [trim - trim // 2 for trim in cut]
+        if x.dtype == "float64":  # onnxruntime has no kernel: zeros between the places, then an ordinary convolution
+            extents = self.window.extents
+            low = [extent - 1 - n for extent, n in zip(extents, before, strict=True)]
+            high = [extent - 1 - n + more for extent, n, more in zip(extents, after, added, strict=True)]
+            spread = unfolding.stuff(b, x, self.strides, low, high)
+            kernel = b.transpose(b.weight("kernel"), (self.rank, self.rank + 1, *range(self.rank)))
+            window = Window(self.kernel_size, (1,) * self.rank, self.dilation_rate, "valid")
+            return unfolding.convolve(b, spread, kernel, bias, window, spatial, 1, turned=True)
         return b.op(
             "ConvTranspose",
             x,

@@ -2,19 +2,23 @@
 
 "same" padding is TensorFlow's: the result has ceil(size / stride) places, and what must be added to reach them is
 split in two, the odd one after. It depends on the size; where a symbol leaves it open, ONNX's SAME_UPPER says the
-same thing.
+same thing, as far as onnxruntime follows it (`padded`).
 https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archonnx.compiler.graph import TensorType
 from archonnx.compiler.layers.base import Layer, LayerError
 from archonnx.compiler.layers.common import decide
-from archonnx.contract.dims import Dim, Facts, ceil_div
+from archonnx.contract.dims import Dim, Facts, ceil_div, dim_max
+
+if TYPE_CHECKING:
+    from archonnx.compiler.ir import Tensor
+    from archonnx.compiler.lowering.builder import Builder
 
 SPATIAL = {1: ("steps",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 
@@ -76,27 +80,40 @@ def _axis(x: TensorType, axis: int, axes: Sequence[int]) -> str:
     return f"the {SPATIAL[len(axes)][axis - axes[0]]}"
 
 
-def pads(facts: Facts, sizes: Sequence[Dim], window: Window) -> dict[str, Any]:
-    """The padding as arguments of Builder.conv and Builder.window: numbers where they are known, else `auto_pad`."""
+def padded(
+    b: Builder, x: Tensor, window: Window, *, fill: float = 0.0, unfolded: bool = False
+) -> tuple[Tensor, dict[str, Any]]:
+    """What a window slides over, channels first, and its padding as arguments of Builder.conv and Builder.window.
+
+    Numbers where they are known, else `auto_pad`; where onnxruntime's auto_pad is wrong, x is padded with `fill` first.
+    Where windows are to be gathered, `unfolded`, it always is.
+    """
     if window.padding == "valid":
-        return {}
-    before, after = [], []
-    for size, stride, extent in zip(sizes, window.strides, window.extents, strict=True):
-        if window.padding == "causal":
-            before.append(extent - 1)
-            after.append(0)
-            continue
-        missing = same_total(facts, size, stride, extent)
-        if missing is None:
-            return {"auto_pad": "same_upper"}
-        before.append(missing // 2)
-        after.append(missing - missing // 2)
-    return {"pads_begin": before, "pads_end": after}
+        return x, {}
+    sides = [
+        _sides(b.facts, size, stride, extent, window.padding)
+        for size, stride, extent in zip(x.shape[2:], window.strides, window.extents, strict=True)
+    ]
+    if not unfolded:
+        known = [(low, high) for low, high in sides if isinstance(low, int) and isinstance(high, int)]
+        if len(known) == len(sides):
+            return x, {"pads_begin": [low for low, _ in known], "pads_end": [high for _, high in known]}
+        # Where a window is shorter than its stride, onnxruntime's SAME_UPPER may pad by less than nothing.
+        if all(extent >= stride for stride, extent in zip(window.strides, window.extents, strict=True)):
+            return x, {"auto_pad": "same_upper"}
+    before = [0, 0, *(low for low, _ in sides)]
+    after = [0, 0, *(high for _, high in sides)]
+    return b.pad(x, before, after, fill), {}
 
 
-def same_total(facts: Facts, size: Dim, stride: int, extent: int) -> int | None:
-    """What "same" adds along one axis, max(0, (places - 1) stride + extent - size), or None where a symbol is."""
+def _sides(facts: Facts, size: Dim, stride: int, extent: int, padding: str) -> tuple[Dim, Dim]:
+    """What is added before and after along one axis."""
+    if padding == "causal":
+        return extent - 1, 0
     if stride == 1:
-        return extent - 1
-    missing = facts.normalize((ceil_div(size, stride) - 1) * stride + extent - size)
-    return max(0, missing) if isinstance(missing, int) else None
+        return (extent - 1) // 2, extent // 2
+    missing = facts.normalize(dim_max((ceil_div(size, stride) - 1) * stride + extent - size, 0))
+    if not isinstance(missing, int) and extent <= 2:
+        return 0, extent - 1  # one place at most is added, after; where it is not needed, no window reaches it
+    before = facts.normalize(missing // 2)
+    return before, facts.normalize(missing - before)
