@@ -10,6 +10,7 @@ CASES = [
         BatchNormalization()
         BatchNormalization(epsilon=1e-5, center=False)
         BatchNormalization(scale=False)
+        BatchNormalization(momentum=0.5)
         BatchNormalization(1)
         BatchNormalization(axis=2, center=False, scale=False)
         LayerNormalization()

@@ -40,7 +40,6 @@ CASES = [
     ),
     *each(
         """
-        MaxPooling2D(3, 2, "same")
         MaxPooling2D(2)
         MaxPooling2D((2, 5), 2, "same")
         MaxPooling2D(2, 2, "same")
@@ -59,7 +58,7 @@ CASES = [
         """,
         OPEN,
     ),
-    Case('MaxPooling2D(3, 2, "same")', IMAGE, **BELOW),
+    Case('MaxPooling2D(3, 2, padding="same")', IMAGE, **BELOW),
     Case('MaxPooling2D(3, 4, "same")', OPEN, **BELOW),
     Case('MaxPooling2D((3, 4), 6, "same")', OPEN, **BELOW),
     Case('AveragePooling2D((4, 3), (3, 2), "same")', IMAGE, **ABOVE),
