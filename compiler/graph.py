@@ -176,3 +176,11 @@ class LayerGraph:
                 if id(weight) not in seen:
                     seen.add(id(weight))
                     yield weight
+
+    def macs(self) -> Dim:
+        """The multiply-accumulates of one run of every node, over the symbols."""
+        total: Dim = 0
+        for node in self.nodes:
+            kinds = tuple(None if value is None else value.type for value in node.inputs)
+            total = total + node.layer.macs(kinds, tuple(value.type for value in node.outputs))
+        return total

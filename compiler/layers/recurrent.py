@@ -104,12 +104,8 @@ model Example():
     def macs(self, inputs: tuple[TensorType | None, ...], outputs: tuple[TensorType, ...]) -> Dim:
         """Those of one step, times the steps."""
         step = next(s for s in self.steps.values() if s.kinds == inputs)
-        each: Dim = 0
-        for node in step.graph.nodes:
-            kinds = tuple(None if value is None else value.type for value in node.inputs)
-            each = each + node.layer.macs(kinds, tuple(value.type for value in node.outputs))
         assert inputs[0] is not None
-        return each * inputs[0].shape[1]
+        return step.graph.macs() * inputs[0].shape[1]
 
     def lower(self, b: Builder, *inputs: Tensor | None) -> tuple[Tensor, ...]:
         from archonnx.compiler.lowering.scan import Loop

@@ -34,6 +34,15 @@ class Distributed:
     kinds: tuple[TensorType | None, ...]
     results: tuple[TensorType, ...]
 
+    @property
+    def is_pointwise(self) -> bool:
+        """Whether it is one layer from the one input to the one result, the same at each place of their axes."""
+        graph = self.graph
+        if len(graph.nodes) != 1 or not graph.nodes[0].layer.pointwise:
+            return False
+        (node,) = graph.nodes
+        return node.inputs == (graph.inputs[0].value,) and node.outputs == tuple(o.value for o in graph.outputs)
+
 
 class TimeDistributed(Layer):
     """Applies a layer, or a block, to each step of time: [batch, time, ...] to [batch, time, ...].
@@ -92,11 +101,7 @@ TimeDistributed(GlobalAveragePooling2D())"""
 
     def macs(self, inputs: tuple[TensorType | None, ...], outputs: tuple[TensorType, ...]) -> Dim:
         inside = next(a for a in self.applications.values() if a.kinds == inputs)
-        total: Dim = 0
-        for node in inside.graph.nodes:
-            kinds = tuple(None if value is None else value.type for value in node.inputs)
-            total = total + node.layer.macs(kinds, tuple(value.type for value in node.outputs))
-        return total
+        return inside.graph.macs()
 
     def lower(self, b: Builder, *inputs: Tensor | None) -> tuple[Tensor, ...]:
         from archonnx.compiler.lowering.lower import lower_node
@@ -106,7 +111,7 @@ TimeDistributed(GlobalAveragePooling2D())"""
         inside = self.applications[node.name]
         given = [t for t in inputs if t is not None]
         first, nodes = given[0], inside.graph.nodes
-        if len(nodes) == 1 and nodes[0].layer.pointwise and nodes[0].inputs[0] is inside.graph.inputs[0].value:
+        if inside.is_pointwise:
             made = lower_inner(b, nodes[0].layer, first)  # batch and time need not become one axis
             return made if isinstance(made, tuple) else (made,)
         mask = b.mask(0)

@@ -34,6 +34,10 @@ block summed():
     output y
     output state h = y
 
+block beside():
+    output same = it
+    output dense = it -> Dense(3, name="d")
+
 block all_in_one():
     output y = sum(it, axis=0)
 """
@@ -109,6 +113,33 @@ def test_weights_are_named_below_it(tmp_path: Path) -> None:
 def test_dense_needs_no_reshape(tmp_path: Path) -> None:
     _, _, proto = build("input x: float32[N, T, 4]\nTimeDistributed(Dense(3))", tmp_path)
     assert [n.op_type for n in proto.graph.node] == ["MatMul", "Add"]
+
+
+def test_a_block_may_give_its_input_beside_one_layer(tmp_path: Path) -> None:
+    session, weights, _ = build(
+        """
+        input x: float32[N, T, 4]
+        r = x -> TimeDistributed(beside())
+        output same = r.same
+        output dense = r.dense
+        """,
+        tmp_path,
+    )
+    x = random(2, 5, 4)
+    made = session(x=x)
+    np.testing.assert_array_equal(made["same"], x)
+    expected = x @ weights["time_distributed/beside/d/kernel"] + weights["time_distributed/beside/d/bias"]
+    np.testing.assert_allclose(made["dense"], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_the_work_is_that_of_every_step() -> None:
+    text = "model A():\n    input x: float32[N, T, 9, 8, 3]\n    TimeDistributed(Conv2D(4, 3))\n"
+    graph = archonnx.compile(text=text).graph
+    (node,) = graph.nodes
+    found = node.layer.macs(tuple(v.type for v in node.inputs if v), tuple(v.type for v in node.outputs))
+    assert str(found) == str(graph.macs())
+    assert not isinstance(found, int)
+    assert found.evaluate({"N": 2, "T": 5}) == 2 * 5 * 7 * 6 * 4 * 3 * 3 * 3
 
 
 def test_the_mask_of_steps_goes_on_to_what_follows(tmp_path: Path) -> None:
