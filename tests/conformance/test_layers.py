@@ -22,7 +22,7 @@ pytest.importorskip("keras")
 
 LIBRARY = [layer for layer in map(find_layer, layer_names()) if layer is not None]
 LAYERS = [layer for layer in LIBRARY if layer.keras is not None]
-# Arguments of these domains are set one by one for every layer, in test_arguments.py.
+# Not counted: what has no effect or is refused whatever it is given, and initializers, as cases bring weights of their own.
 SET_FOR_EVERY_LAYER = (domains.Ignored, domains.Absent, domains.InitializerDomain)
 
 
