@@ -23,7 +23,7 @@ pytest.importorskip("keras")
 LIBRARY = [layer for layer in map(find_layer, layer_names()) if layer is not None]
 LAYERS = [layer for layer in LIBRARY if layer.keras is not None]
 # Not counted: what has no effect or is refused whatever it is given, and initializers, as cases bring weights of their own.
-SET_FOR_EVERY_LAYER = (domains.Ignored, domains.Absent, domains.InitializerDomain)
+NOT_COUNTED = (domains.Ignored, domains.Absent, domains.InitializerDomain)
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
@@ -57,7 +57,7 @@ def test_every_argument_is_set_by_a_case(layer: type[Layer]) -> None:
     wanted = {
         name
         for name, argument in layer.declared.items()
-        if not isinstance(argument.domain, SET_FOR_EVERY_LAYER) and name != "dtype"
+        if not isinstance(argument.domain, NOT_COUNTED) and name != "dtype"
     }
     order = list(layer.declared)
     given: set[str] = set()
