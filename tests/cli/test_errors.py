@@ -154,7 +154,12 @@ def test_a_full_disk_under_stdout_is_said() -> None:
 def test_a_signal_ends_a_command_cleanly(number: signal.Signals, code: int, tmp_path: Path) -> None:
     fifo = tmp_path / "slow.arch"
     os.mkfifo(fifo)
-    process = start("fmt", str(fifo))
+    # A shell starts what it runs in the background with Ctrl-C ignored, and children inherit that.
+    before = signal.signal(number, signal.default_int_handler)
+    try:
+        process = start("fmt", str(fifo))
+    finally:
+        signal.signal(number, before)
     writer = os.open(fifo, os.O_WRONLY)  # returns once the command reads: it is at work now
     time.sleep(0.05)
     process.send_signal(number)
