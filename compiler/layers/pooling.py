@@ -89,6 +89,20 @@ class _Pool(KerasLayer):
         )
 
 
+def maximum_type(layer: KerasLayer, x: TensorType) -> TensorType:
+    """The type of the largest values of windows. E0303 for elements that ONNX's MaxPool does not take."""
+    if DTYPES[x.dtype].kind == "float":
+        return layer.kept(x)
+    if x.dtype not in ("int8", "uint8"):
+        raise LayerError(
+            "E0303",
+            f"{layer.type_name} takes floats, int8 and uint8, got {x}",
+            input=0,
+            help='convert first: cast(x, "float32")',
+        )
+    return x
+
+
 class _MaxPool(_Pool):
     """The largest value of each window."""
 
@@ -97,16 +111,7 @@ class _MaxPool(_Pool):
     onnx = ("MaxPool",)
 
     def worked(self, x: TensorType) -> TensorType:
-        if DTYPES[x.dtype].kind == "float":
-            return self.kept(x)
-        if x.dtype not in ("int8", "uint8"):
-            raise LayerError(
-                "E0303",
-                f"{self.type_name} takes floats, int8 and uint8, got {x}",
-                input=0,
-                help='convert first: cast(x, "float32")',
-            )
-        return x
+        return maximum_type(self, x)
 
     def pooled(self, b: Builder, x: Tensor, spatial: list[Dim]) -> Tensor:
         lowest = {"int8": -128, "uint8": 0}.get(x.dtype, float("-inf"))

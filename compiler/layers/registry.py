@@ -30,6 +30,7 @@ ALIASES = {
         for new, old in (("MaxPool", "MaxPooling"), ("AvgPool", "AveragePooling"))
     },
     **{f"Convolution{n}D{end}": f"Conv{n}D{end}" for n in (1, 2, 3) for end in ("", "Transpose")},
+    **{f"SeparableConvolution{n}D": f"SeparableConv{n}D" for n in (1, 2)},
 }
 _CLASS = re.compile(r"^class (\w+)", re.MULTILINE)
 

@@ -82,3 +82,8 @@ def test_aliases_are_those_of_keras() -> None:
     for alias, name in registry.ALIASES.items():
         assert getattr(keras.layers, alias) is getattr(keras.layers, name)
         assert registry.find_layer(alias) is registry.find_layer(name) is not None
+    ours = {getattr(keras.layers, name): name for name in registry.layer_names() if hasattr(keras.layers, name)}
+    second = {
+        name: ours[value] for name, value in vars(keras.layers).items() if isinstance(value, type) and value in ours
+    }
+    assert {name: ours for name, ours in second.items() if name != ours} == registry.ALIASES

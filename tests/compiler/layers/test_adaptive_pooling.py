@@ -1,0 +1,66 @@
+"""Adaptive pools: which operators they become, and what they say of arguments and inputs that do not fit."""
+
+from __future__ import annotations
+
+import pytest
+
+import archonnx
+from archonnx.contract.diagnostics import CompileError, Diagnostic
+
+STEPS = "float32[N, T, 6]"
+
+
+def operators(kind: str, line: str) -> list[str]:
+    """The types of the operators of a model of one line."""
+    lowered = archonnx.compile(text=f"model A():\n    input x: {kind}\n    {line}\n").lower()
+    return [operator.type for operator in lowered.operators if operator.type != "Transpose"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "line", "expected"),
+    [
+        ("float32[N, 28, 21, 3]", "AdaptiveAveragePooling2D(7)", ["AveragePool"]),
+        ("float32[N, 28, 21, 3]", "AdaptiveMaxPooling2D(7)", ["MaxPool"]),
+        ("float32[N, 9, 8, 3]", "AdaptiveMaxPooling2D(4)", ["MaxPool"]),
+        ("float32[N, 9, 8, 3]", "AdaptiveMaxPooling2D((9, 4))", ["MaxPool"]),
+        ("float32[N, 9, 8, 3]", "AdaptiveAveragePooling2D((9, 8))", ["Identity"]),
+        ("float32[N, H, W, 3]", "AdaptiveAveragePooling2D(1)", ["ReduceMean"]),
+        ("float32[N, H, W, 3]", "AdaptiveMaxPooling2D(1)", ["ReduceMax"]),
+        ("float32[N, 4 * T, 6]", "AdaptiveMaxPooling1D(4)", ["Reshape", "ReduceMax"]),
+        ("float32[N, 4 * T, 6]", "AdaptiveAveragePooling1D(4)", ["Reshape", "ReduceMean"]),
+        ("float32[N, 10, 6]", "AdaptiveMaxPooling1D(4)", ["Gather", "ReduceMax"]),
+        ("float32[N, 11, 6]", "AdaptiveAveragePooling1D(5)", ["AveragePool"]),
+        ("float32[N, 10, 6]", "AdaptiveAveragePooling1D(3)", ["AveragePool"]),
+        ("float32[N, 10, 6]", "AdaptiveAveragePooling1D(4)", ["MatMul"]),
+    ],
+)
+def test_the_fewest_operators_that_do_it(kind: str, line: str, expected: list[str]) -> None:
+    assert operators(kind, line) == expected
+
+
+def diagnose(line: str, kind: str) -> Diagnostic:
+    with pytest.raises(CompileError) as caught:
+        archonnx.compile(text=f"model A():\n    input x: {kind}\n    {line}\n")
+    (found,) = caught.value.diagnostics
+    return found
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "code", "message"),
+    [
+        ("AdaptiveMaxPooling1D(0)", STEPS, "E0403", "output_size"),
+        ("AdaptiveMaxPooling1D(-2)", STEPS, "E0403", "output_size"),
+        ("AdaptiveMaxPooling1D((2, 3))", STEPS, "E0403", "output_size"),
+        ("AdaptiveAveragePooling1D(2.5)", STEPS, "E0403", "output_size"),
+        ("AdaptiveAveragePooling2D((2, 3, 4))", "float32[N, 8, 8, 3]", "E0403", "output_size"),
+        ("AdaptiveAveragePooling2D(None)", "float32[N, 8, 8, 3]", "E0403", "output_size"),
+        ('AdaptiveAveragePooling1D(2, "channels_frist")', STEPS, "E0403", "data_format"),
+        ("AdaptiveAveragePooling2D(2)", STEPS, "E0302", "AdaptiveAveragePooling2D needs 4 axes (batch, height, width"),
+        ('AdaptiveMaxPooling1D(2, "channels_first")', "float32[N, 4]", "E0302", "3 axes (batch, channels, steps)"),
+        ("AdaptiveMaxPooling1D(2)", "int32[N, T, 6]", "E0303", "AdaptiveMaxPooling1D takes floats, int8 and uint8"),
+        ("AdaptiveAveragePooling1D(2)", "string[N, T, 6]", "E0303", "AdaptiveAveragePooling1D needs numbers, got"),
+    ],
+)
+def test_what_does_not_fit(line: str, kind: str, code: str, message: str) -> None:
+    found = diagnose(line, kind)
+    assert (found.code, message) == (code, message if message in found.message else found.message)
