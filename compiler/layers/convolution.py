@@ -150,6 +150,10 @@ class _Conv(_Convolution):
     kernel_regularizer = arg(Ignored(), default=None, doc="Used in training only.")
     kernel_constraint = arg(Ignored(), default=None, doc="Used in training only.")
     onnx = ("Conv",)
+    formula = """y[p, f] = activation(z[p, f] + bias[f])
+z[p, f] = sum over k, c of x[p * strides + k * dilation_rate, c] * kernel[k, c, f]
+p, k: places of the result and of the window, a number for each spatial axis; c: the channels of the group of f
+x: inputs with the zeros that padding adds"""
     argument_order = (
         "filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "groups", "activation",
         "use_bias", "kernel_initializer", "bias_initializer", "kernel_regularizer", "bias_regularizer",
@@ -238,6 +242,10 @@ class _DepthwiseConv(_Convolution):
     depthwise_regularizer = arg(Ignored(), default=None, doc="Used in training only.")
     depthwise_constraint = arg(Ignored(), default=None, doc="Used in training only.")
     onnx = ("Conv",)
+    formula = """y[p, d] = activation(z[p, d] + bias[d])
+z[p, c * depth_multiplier + m] = sum over k of x[p * strides + k * dilation_rate, c] * kernel[k, c, m]
+p, k: places of the result and of the window, a number for each spatial axis
+x: inputs with the zeros that padding adds"""
     argument_order = (
         "kernel_size", "strides", "padding", "depth_multiplier", "data_format", "dilation_rate", "activation",
         "use_bias", "depthwise_initializer", "bias_initializer", "depthwise_regularizer", "bias_regularizer",

@@ -42,6 +42,7 @@ class Dense(KerasLayer):
     keras = "Dense"
     torch = "Linear"
     onnx = ("Gemm", "MatMul", "Add")
+    formula = "y = activation(inputs @ kernel + bias)"
     example = "input x: float32[N, 16]\nDense(10)"
 
     def declare(self, c: Context, inputs: TensorType) -> None:
@@ -83,6 +84,8 @@ class Embedding(KerasLayer):
     keras = "Embedding"
     torch = "Embedding"
     onnx = ("Gather",)
+    formula = """y = embeddings[inputs]
+mask = inputs != 0, with mask_zero"""
     example = "input tokens: int32[N, 12]\nEmbedding(1000, 64)"
 
     @property

@@ -24,6 +24,8 @@ class Masking(KerasLayer):
     mask_value = arg(Real(), default=0.0, doc="The value that marks a place to be masked.")
     keras = "Masking"
     onnx = ("Equal", "Not", "ReduceMax", "Where")
+    formula = """y = where(mask[..., None], inputs, 0)
+mask = any(inputs != mask_value, axis=-1)"""
     example = "input x: float32[N, 10, 8]\nMasking()"
 
     def infer(self, c: Context, inputs: TensorType) -> tuple[TensorType, ...]:

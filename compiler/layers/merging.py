@@ -88,6 +88,7 @@ class Add(_Merge):
     operator = "Add"
     keras = "Add"
     onnx = ("Add",)
+    formula = "y = inputs[0] + inputs[1] + ..."
     example = "input x: float32[N, 4]\ninput y: float32[N, 4]\n(x, y) -> Add()"
 
 
@@ -97,6 +98,7 @@ class Subtract(_Merge):
     operator = "Sub"
     keras = "Subtract"
     onnx = ("Sub",)
+    formula = "y = inputs[0] - inputs[1]"
     example = "input x: float32[N, 4]\ninput y: float32[N, 4]\n(x, y) -> Subtract()"
 
     def count(self, inputs: tuple[TensorType, ...]) -> None:
@@ -110,6 +112,7 @@ class Multiply(_Merge):
     operator = "Mul"
     keras = "Multiply"
     onnx = ("Mul",)
+    formula = "y = inputs[0] * inputs[1] * ..."
     example = "input x: float32[N, 4]\ninput y: float32[N, 4]\n(x, y) -> Multiply()"
 
 
@@ -119,6 +122,7 @@ class Average(_Merge):
     operator = "Add"
     keras = "Average"
     onnx = ("Add", "Div")
+    formula = "y = (inputs[0] + inputs[1] + ...) / len(inputs)"
     example = "input x: float32[N, 4]\ninput y: float32[N, 4]\n(x, y) -> Average()"
 
     def worked(self, x: TensorType) -> TensorType:
@@ -135,6 +139,7 @@ class Maximum(_Merge):
     operator = "Max"
     keras = "Maximum"
     onnx = ("Max",)
+    formula = "y = maximum(inputs[0], inputs[1], ...)"
     example = "input x: float32[N, 4]\ninput y: float32[N, 4]\n(x, y) -> Maximum()"
 
 
@@ -144,6 +149,7 @@ class Minimum(_Merge):
     operator = "Min"
     keras = "Minimum"
     onnx = ("Min",)
+    formula = "y = minimum(inputs[0], inputs[1], ...)"
     example = "input x: float32[N, 4]\ninput y: float32[N, 4]\n(x, y) -> Minimum()"
 
 
@@ -155,6 +161,7 @@ class Concatenate(KerasLayer):
     axis = arg(Axis(), default=-1, doc="The axis along which they follow one another.")
     keras = "Concatenate"
     onnx = ("Concat",)
+    formula = "y = concat(inputs, axis=axis)"
     example = "input x: float32[N, 4]\ninput y: float32[N, 6]\n(x, y) -> Concatenate()"
 
     def infer(self, c: Context, *inputs: TensorType) -> TensorType:
@@ -213,6 +220,9 @@ class Dot(KerasLayer):
     normalize = arg(Flag(), default=False, doc="Whether the inputs are brought to length 1 first: cosine similarity.")
     keras = "Dot"
     onnx = ("Einsum",)
+    formula = """y[n, i, j] = sum over k of inputs[0][n, i, k] * inputs[1][n, j, k]
+k: along axes of both; i, j: along all other axes
+with normalize, x / sqrt(max(sum(x * x, axis=axes), 1e-14)) of each input x"""
     example = "input x: float32[N, 4]\ninput y: float32[N, 4]\n(x, y) -> Dot(1)"
 
     def _axes(self, x: TensorType, y: TensorType) -> tuple[int, int]:

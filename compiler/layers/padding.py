@@ -66,6 +66,8 @@ class _ZeroPadding(_Border):
 
     abstract = True
     onnx = ("Pad",)
+    formula = """y[p, c] = inputs[p - before, c] where that is a place of inputs, else 0
+p: a place, a number for each spatial axis; before, after: the amounts in padding"""
 
     def lower(self, b: Builder, inputs: Tensor) -> Tensor:
         x = self.cast_kept(b, inputs)
@@ -116,6 +118,8 @@ class _Cropping(_Border):
     amount = "cropping"
     sign = -1
     onnx = ("Slice",)
+    formula = """y[p, c] = inputs[p + before, c]
+p: a place, a number for each spatial axis, of size - before - after; before, after: the amounts in cropping"""
 
     def lower(self, b: Builder, inputs: Tensor) -> Tensor:
         x = self.cast_kept(b, inputs)

@@ -109,6 +109,8 @@ class _MaxPool(_Pool):
     abstract = True
     operator = "MaxPool"
     onnx = ("MaxPool",)
+    formula = """y[p, c] = max over k of inputs[p * strides + k, c]
+p, k: places of the result and of the window, a number for each spatial axis; what padding adds never counts"""
 
     def worked(self, x: TensorType) -> TensorType:
         return maximum_type(self, x)
@@ -125,6 +127,8 @@ class _AveragePool(_Pool):
     abstract = True
     operator = "AveragePool"
     onnx = ("AveragePool",)
+    formula = """y[p, c] = mean over k of inputs[p * strides + k, c]
+p, k: places of the result and of the window, a number for each spatial axis; what padding adds never counts"""
 
     def pooled(self, b: Builder, x: Tensor, spatial: list[Dim]) -> Tensor:
         unfolded = x.dtype == "float64"  # onnxruntime has no kernel
@@ -269,6 +273,8 @@ class GlobalAveragePooling1D(_GlobalAverage):
     rank = 1
     masking = "use"
     keras = "GlobalAveragePooling1D"
+    formula = """y = mean(inputs, axis=1, keepdims=keepdims)
+with a mask: sum(inputs * mask[:, :, None], axis=1) / sum(mask, axis=1)[:, None]"""
     example = "input x: float32[N, 100, 8]\nGlobalAveragePooling1D()"
 
     def lower(self, b: Builder, inputs: Tensor) -> Tensor:
@@ -291,6 +297,7 @@ class GlobalAveragePooling2D(_GlobalAverage):
 
     rank = 2
     keras = "GlobalAveragePooling2D"
+    formula = "y = mean(inputs, axis=(1, 2), keepdims=keepdims)"
     example = "input image: float32[N, 32, 32, 3]\nGlobalAveragePooling2D()"
 
 
@@ -299,6 +306,7 @@ class GlobalAveragePooling3D(_GlobalAverage):
 
     rank = 3
     keras = "GlobalAveragePooling3D"
+    formula = "y = mean(inputs, axis=(1, 2, 3), keepdims=keepdims)"
     example = "input volume: float32[N, 8, 8, 8, 2]\nGlobalAveragePooling3D()"
 
 
@@ -307,6 +315,7 @@ class GlobalMaxPooling1D(_GlobalMax):
 
     rank = 1
     keras = "GlobalMaxPooling1D"
+    formula = "y = max(inputs, axis=1, keepdims=keepdims)"
     example = "input x: float32[N, 100, 8]\nGlobalMaxPooling1D()"
 
 
@@ -315,6 +324,7 @@ class GlobalMaxPooling2D(_GlobalMax):
 
     rank = 2
     keras = "GlobalMaxPooling2D"
+    formula = "y = max(inputs, axis=(1, 2), keepdims=keepdims)"
     example = "input image: float32[N, 32, 32, 3]\nGlobalMaxPooling2D()"
 
 
@@ -323,4 +333,5 @@ class GlobalMaxPooling3D(_GlobalMax):
 
     rank = 3
     keras = "GlobalMaxPooling3D"
+    formula = "y = max(inputs, axis=(1, 2, 3), keepdims=keepdims)"
     example = "input volume: float32[N, 8, 8, 8, 2]\nGlobalMaxPooling3D()"

@@ -25,6 +25,7 @@ class Rescaling(KerasLayer):
     offset = arg(Literal(), default=0.0, doc="What is added, or one for each channel.")
     keras = "Rescaling"
     onnx = ("Mul", "Add")
+    formula = "y = inputs * scale + offset"
     example = "input image: uint8[N, 8, 8, 3]\nRescaling(1 / 255)"
 
     def infer(self, c: Context, inputs: TensorType) -> TensorType:
@@ -60,6 +61,8 @@ class Normalization(KerasLayer):
     invert = arg(Flag(), default=False, doc="Whether the inverse is computed: `x * sqrt(variance) + mean`.")
     keras = "Normalization"
     onnx = ("Sub", "Sqrt", "Max", "Div")
+    formula = """y = (inputs - mean) / max(sqrt(variance), 1e-7)
+with invert: inputs * max(sqrt(variance), 1e-7) + mean"""
     example = "input image: float32[N, 8, 8, 3]\nNormalization(mean=[0.5, 0.5, 0.5], variance=[0.1, 0.1, 0.1])"
 
     def validate(self) -> None:

@@ -78,6 +78,7 @@ class RNN(Layer):
     unroll = arg(Ignored(), default=False, doc="How Keras computes it.")
     zero_output_for_mask = arg(Flag(), default=False, doc="Whether masked steps give zeros, not the result before.")
     onnx = ("Scan", "Expand")
+    formula = "(y[:, t], *h[t]) = cell(sequence[:, t], *h[t - 1]) for every step t; h[-1] = initial_state, or zeros"
     example = """block cell(units):
     input x: [N, D]
     input h: [N, units]

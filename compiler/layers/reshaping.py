@@ -33,6 +33,7 @@ class Flatten(KerasLayer):
     keras = "Flatten"
     torch = "Flatten"
     onnx = ("Reshape",)
+    formula = "y = reshape(inputs, (batch, -1))"
     example = "input image: float32[N, 8, 8, 3]\nFlatten()"
 
     def infer(self, c: Context, inputs: TensorType) -> TensorType:
@@ -56,6 +57,7 @@ class Reshape(KerasLayer):
     keras = "Reshape"
     torch = "Unflatten"
     onnx = ("Reshape",)
+    formula = "y = reshape(inputs, (batch, *target_shape))"
     example = "input x: float32[N, 12]\nReshape((3, 4))"
 
     def infer(self, c: Context, inputs: TensorType) -> TensorType:
@@ -112,6 +114,7 @@ class Permute(KerasLayer):
     )
     keras = "Permute"
     onnx = ("Transpose",)
+    formula = "y = transpose(inputs, (0, *dims))"
     example = "input x: float32[N, 4, 5]\nPermute((2, 1))"
 
     def validate(self) -> None:
@@ -144,6 +147,7 @@ class RepeatVector(KerasLayer):
     n = arg(Whole(minimum=1, symbolic=True), doc="How often.")
     keras = "RepeatVector"
     onnx = ("Unsqueeze", "Expand")
+    formula = "y[:, i] = inputs for every i below n"
     example = "input x: float32[N, 4]\nRepeatVector(3)"
 
     def infer(self, c: Context, inputs: TensorType) -> TensorType:

@@ -128,6 +128,8 @@ class Resizing(_Image):
     keras = "Resizing"
     torch = "Resize"
     onnx = ("Resize", "Gather", "MatMul")
+    formula = """y[i, j] = images at ((i + 0.5) * rows / height - 0.5, (j + 0.5) * columns / width - 0.5)
+between pixels by interpolation; rows, columns: those of images, once cropped or padded"""
     example = "input photo: uint8[N, H, W, 3]\nResizing(224, 224)"
 
     def validate(self) -> None:
@@ -183,6 +185,8 @@ class CenterCrop(_Image):
     keras = "CenterCrop"
     torch = "CenterCrop"
     onnx = ("Slice", "Resize")
+    formula = """y[i, j] = images[i + (rows - height) // 2, j + (columns - width) // 2]
+rows, columns: those of images"""
     example = "input photo: uint8[N, 256, 256, 3]\nCenterCrop(224, 224)"
 
     def infer(self, c: Context, images: TensorType) -> TensorType:
@@ -228,6 +232,8 @@ class _UpSampling(KerasLayer):
     rank: ClassVar[int] = 2
     size: Any
     onnx = ("Resize",)
+    formula = """y[p, c] = inputs[p // size, c]
+p: a place, a number for each spatial axis; other interpolations take inputs at (p + 0.5) / size - 0.5"""
 
     @property
     def channels_first(self) -> bool:

@@ -33,6 +33,10 @@ class _SeparableConv(_Convolution):
     depthwise_constraint = arg(Ignored(), default=None, doc="Used in training only.")
     pointwise_constraint = arg(Ignored(), default=None, doc="Used in training only.")
     onnx = ("Conv",)
+    formula = """y[p, f] = activation(sum over d of z[p, d] * pointwise_kernel[0, d, f] + bias[f])
+z[p, c * depth_multiplier + m] = sum over k of x[p * strides + k * dilation_rate, c] * depthwise_kernel[k, c, m]
+p, k: places of the result and of the window, a number for each spatial axis
+x: inputs with the zeros that padding adds"""
     argument_order = (
         "filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "depth_multiplier",
         "activation", "use_bias", "depthwise_initializer", "pointwise_initializer", "bias_initializer",

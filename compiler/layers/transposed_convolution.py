@@ -38,6 +38,9 @@ class _ConvTranspose(_Convolution):
     kernel_regularizer = arg(Ignored(), default=None, doc="Used in training only.")
     kernel_constraint = arg(Ignored(), default=None, doc="Used in training only.")
     onnx = ("ConvTranspose",)
+    formula = """y[q, f] = activation(z[q + cut, f] + bias[f])
+z[q, f] = sum over p, k, c with p * strides + k * dilation_rate = q of inputs[p, c] * kernel[k, f, c]
+q, p, k: places of the result, the input and the window, a number for each spatial axis; cut: what padding takes away"""
     argument_order = _ORDER
 
     def validate(self) -> None:
