@@ -77,9 +77,12 @@ def require_rank(layer: Layer, x: TensorType, axes: Sequence[str], input: int = 
     """E0302 unless the input has exactly these axes."""
     if x.rank == len(axes):
         return
-    help = None
-    if x.rank == len(axes) - 1 and axes[0] == "batch":
+    if x.rank > len(axes):
+        help = "bring it to that many axes first: Reshape, Flatten, a pool, or TimeDistributed around the layer"
+    elif x.rank == len(axes) - 1 and axes[0] == "batch" and isinstance(x.shape[0], int):
         help = f"the first axis is the batch: {TensorType(x.dtype, ('N', *x.shape))}"  # type: ignore[arg-type]
+    else:
+        help = "give it the axes that it lacks: Reshape, or expand_dims"
     raise LayerError(
         "E0302", f"{layer.type_name} needs {len(axes)} axes ({', '.join(axes)}), got {x}", input=input, help=help
     )

@@ -20,7 +20,7 @@ _DATA_FORMAT = 'Place of the channels: "channels_last" (None) or "channels_first
 _SIDES = "Places before and after: one number, one an axis, or (before, after) for each."
 
 
-class _Border(KerasLayer):
+class Border(KerasLayer):
     """Places added to, or taken from, both ends of each spatial axis."""
 
     abstract = True
@@ -61,7 +61,7 @@ class _Border(KerasLayer):
         return with_sizes(x, self.channels_first, self.sizes(c.facts, x), channels)
 
 
-class _ZeroPadding(_Border):
+class _ZeroPadding(Border):
     """Zeros around the spatial axes."""
 
     abstract = True
@@ -111,7 +111,7 @@ class ZeroPadding3D(_ZeroPadding):
     example = "input volume: float32[N, 8, 8, 8, 2]\nZeroPadding3D(1)"
 
 
-class _Cropping(_Border):
+class _Cropping(Border):
     """The borders of the spatial axes cut off."""
 
     abstract = True

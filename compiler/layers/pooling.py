@@ -31,7 +31,7 @@ _PADDING = 'What is added: nothing ("valid"), or what keeps the size ("same"), w
 _DATA_FORMAT = 'Place of the channels: "channels_last" (None) or "channels_first".'
 
 
-class _Pool(KerasLayer):
+class Pool(KerasLayer):
     """A window that moves. `rank` is the number of spatial axes."""
 
     abstract = True
@@ -43,7 +43,7 @@ class _Pool(KerasLayer):
     strides: Any
     padding = arg(Choice("valid", "same"), default="valid", doc=_PADDING)
     data_format = arg(DataFormat(), default=None, doc=_DATA_FORMAT)
-    argument_order = ("pool_size", "strides", "padding", "data_format")
+    argument_order: ClassVar[tuple[str, ...]] = ("pool_size", "strides", "padding", "data_format")
 
     @property
     def channels_first(self) -> bool:
@@ -103,7 +103,7 @@ def maximum_type(layer: KerasLayer, x: TensorType) -> TensorType:
     return x
 
 
-class _MaxPool(_Pool):
+class _MaxPool(Pool):
     """The largest value of each window."""
 
     abstract = True
@@ -121,7 +121,7 @@ p, k: places of the result and of the window, a number for each spatial axis; wh
         return self.slide(b, filled, spatial, padding)
 
 
-class _AveragePool(_Pool):
+class _AveragePool(Pool):
     """The mean of each window; what "same" adds is not counted, as in Keras."""
 
     abstract = True

@@ -8,8 +8,9 @@ import archonnx
 from archonnx.compiler.layers.base import Layer
 from archonnx.compiler.layers.registry import find_layer, layer_names
 
-MODULES = """adaptive_pooling convolution dense masks merging padding pooling preprocessing recurrent regularization
-reshaping resizing separable_convolution time_distributed transposed_convolution""".split()
+MODULES = """adaptive_pooling border_padding convolution dense grid_sample lp_pooling masks merging padding pooling
+preprocessing recurrent regularization reshaping resizing separable_convolution shuffling time_distributed
+transposed_convolution""".split()
 LAYERS = [layer for layer in map(find_layer, layer_names()) if layer and layer.__module__.rpartition(".")[2] in MODULES]
 # Read by nothing: Keras keeps it from adapting.
 UNREAD = {("Normalization", "count")}
