@@ -220,7 +220,7 @@ def add(
         raise frame.error("E0804", what, place) from None
     node = frame.state.add_node(path, layer, inputs, made, frame, place)
     _pass_masks(node, frame, place)
-    shown = node.outputs[:-1] if layer.makes_mask else node.outputs
+    shown = node.outputs[:-1] if layer.makes_mask and len(node.outputs) > 1 else node.outputs
     if announced is not None and len(shown) == 1:
         _bind_fresh(announced, shown[0], context.fresh, frame)
     return shown[0] if len(shown) == 1 else Results(shown)
@@ -255,7 +255,8 @@ def _pass_masks(node: Node, frame: Frame, place: Place) -> None:
     if not node.outputs:
         return
     if layer.makes_mask:
-        node.outputs[0].mask = node.outputs[-1]
+        if len(node.outputs) > 1:  # one application may make none
+            node.outputs[0].mask = node.outputs[-1]
         return
     masks = [v.mask if v is not None else None for v in node.inputs]
     if layer.masking == "drop" or not any(m is not None for m in masks):
