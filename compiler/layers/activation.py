@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from archonnx.compiler.graph import TensorType
 from archonnx.compiler.layers import activations, domains
 from archonnx.compiler.layers.base import LayerError, arg
-from archonnx.compiler.layers.common import KerasLayer, require_least_rank, resolve_axis
+from archonnx.compiler.layers.common import KerasLayer, require_least_rank, resolve_axes, resolve_axis
 from archonnx.compiler.layers.domains import Axes, Ignored, InitializerDomain, Optional, Real
 
 if TYPE_CHECKING:
@@ -142,21 +142,16 @@ class Softmax(KerasLayer):
     inputs = ("inputs", "mask?")
     call_arguments = ("mask",)
     acts_elementwise = True
-    axis = arg(domains.Either(domains.Axis(), Axes()), default=-1, doc="Axis, or axes, that sum to 1.")
+    axis = arg(Axes(), default=-1, doc="Axis, or axes, that sum to 1.")
     keras = "Softmax"
     torch = "Softmax"
     onnx = ("Softmax", "Where")
     example = "input x: float32[N, 16]\nSoftmax()"
 
-    def _axes(self, x: TensorType) -> list[int]:
-        axes = self.axis if isinstance(self.axis, tuple) else (self.axis,)
-        return sorted({resolve_axis(self, x, axis, "axis") for axis in axes})
-
     def infer(self, c: Context, inputs: TensorType, mask: TensorType | None = None) -> TensorType:
         x = self.floating(inputs)
         require_least_rank(self, x, 1)
-        if not self._axes(x):
-            raise LayerError("E0311", "Softmax needs an axis, got none", argument="axis")
+        resolve_axes(self, x, self.axis, "axis")
         if mask is not None:
             self._check_mask(c, x, mask)
         return x
@@ -178,7 +173,7 @@ class Softmax(KerasLayer):
             keep = mask if mask.dtype == "bool" else b.op("Greater", b.cast(mask, x.dtype), b.like(x, 0.5))
             lowest = -3e4 if x.dtype == "float16" else -1e9  # keras/src/layers/activations/softmax.py
             x = b.op("Where", keep, x, b.like(x, lowest), result=x.type)
-        axes = self._axes(x.type)
+        axes = resolve_axes(self, x.type, self.axis, "axis")
         if len(axes) == 1:
             y = b.op("Softmax", x, result=x.type, axis=axes[0] if axes[0] != x.rank - 1 else -1)
         else:

@@ -106,6 +106,30 @@ def resolve_axis(layer: Layer, x: TensorType, axis: int, argument: str) -> int:
     return axis % x.rank
 
 
+def resolve_axes(layer: Layer, x: TensorType, axes: Sequence[int], argument: str) -> list[int]:
+    """The axes counted from the first, in ascending order; E0311 where there is none, one twice, or no such axis."""
+    if not axes:
+        raise LayerError("E0311", f"{layer.type_name} needs an axis, got none", argument=argument)
+    found: list[int] = []
+    for axis in axes:
+        place = resolve_axis(layer, x, axis, argument)
+        if place in found:
+            raise LayerError(
+                "E0311",
+                f"{layer.type_name} is given axis {place} of its input {x} twice: {tuple(axes)}",
+                argument=argument,
+            )
+        found.append(place)
+    return sorted(found)
+
+
+def require_floats(layer: Layer, x: TensorType, input: int = 0) -> None:
+    """E0303 for what is not of a floating type, where Keras would cut the result to whole numbers or fail."""
+    if DTYPES[x.dtype].kind != "float":
+        help = None if DTYPES[x.dtype].kind in ("string", "complex") else 'convert first: cast(x, "float32")'
+        raise LayerError("E0303", f"{layer.type_name} needs floats, got {x}", input=input, help=help)
+
+
 def equal(facts: Facts, a: Dim, b: Dim) -> Verdict:
     """Whether two sizes agree; numbers are compared without asking the facts."""
     if isinstance(a, int) and isinstance(b, int):

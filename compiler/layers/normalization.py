@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from archonnx.compiler.graph import TensorType
-from archonnx.compiler.layers.base import LayerError, arg
-from archonnx.compiler.layers.common import KerasLayer, require_least_rank, resolve_axis
+from archonnx.compiler.layers.base import arg
+from archonnx.compiler.layers.common import KerasLayer, require_floats, require_least_rank, resolve_axes, resolve_axis
 from archonnx.compiler.layers.domains import (
     Absent,
     Axes,
     Axis,
-    Either,
     Flag,
     Ignored,
     InitializerDomain,
@@ -51,6 +50,7 @@ class BatchNormalization(KerasLayer):
     keras = "BatchNormalization"
     torch = "BatchNorm2d"
     onnx = ("BatchNormalization",)
+    formula = "y = gamma * (inputs - moving_mean) / sqrt(moving_variance + epsilon) + beta, place by place along axis"
     example = "input image: float32[N, 8, 8, 3]\nBatchNormalization()"
 
     def declare(self, c: Context, inputs: TensorType) -> None:
@@ -95,7 +95,7 @@ class LayerNormalization(KerasLayer):
     """`gamma * (x - mean) / sqrt(variance + epsilon) + beta`, mean and variance taken over axes of each example."""
 
     inputs = ("inputs",)
-    axis = arg(Either(Axis(), Axes()), default=-1, doc="Axis, or axes, that the mean is taken over.")
+    axis = arg(Axes(), default=-1, doc="Axis, or axes, that the mean is taken over.")
     epsilon = arg(Real(minimum=0), default=0.001, doc="Added to the variance.")
     center = arg(Flag(), default=True, doc="Whether beta is added.")
     scale = arg(Flag(), default=True, doc="Whether gamma is multiplied.")
@@ -105,51 +105,60 @@ class LayerNormalization(KerasLayer):
     gamma_regularizer = arg(Ignored(), default=None, doc="Used in training only.")
     beta_constraint = arg(Ignored(), default=None, doc="Used in training only.")
     gamma_constraint = arg(Ignored(), default=None, doc="Used in training only.")
+    rms_scaling = arg(
+        Flag(),
+        default=False,
+        doc="Keras' former form: `gamma * x / sqrt(variance + epsilon)`. RMSNormalization is the usual one.",
+        keras=False,
+    )
     keras = "LayerNormalization"
     torch = "LayerNorm"
     onnx = ("LayerNormalization",)
+    formula = """y = gamma * (inputs - mean) / sqrt(variance + epsilon) + beta
+mean, variance = those of inputs along axis"""
     example = "input x: float32[N, 10, 64]\nLayerNormalization()"
 
-    def _axes(self, x: TensorType) -> list[int]:
-        """The axes in ascending order, which is that of the weights' axes."""
-        given = self.axis if isinstance(self.axis, tuple) else (self.axis,)
-        axes = sorted({resolve_axis(self, x, axis, "axis") for axis in given})
-        if not axes:
-            raise LayerError("E0311", "LayerNormalization needs an axis, got none", argument="axis")
-        return axes
-
     def declare(self, c: Context, inputs: TensorType) -> None:
+        require_floats(self, inputs)
         require_least_rank(self, inputs, 1)
-        shape = tuple(c.known(inputs, axis) for axis in self._axes(inputs))
-        if self.scale:
+        resolve_axes(self, inputs, self.axis, "axis")
+        # Keras sorts the numbers as they are written, negative ones first.
+        shape = tuple(c.known(inputs, axis) for axis in sorted(self.axis))
+        if self.scale or self.rms_scaling:
             c.weight("gamma", shape, self.gamma_initializer, dtype=self.compute_dtype)
-        if self.center:
+        if self.center and not self.rms_scaling:
             c.weight("beta", shape, self.beta_initializer, dtype=self.compute_dtype)
 
     def infer(self, c: Context, inputs: TensorType) -> TensorType:
-        x = self.floating(inputs)
-        require_least_rank(self, x, 1)
-        for axis in self._axes(x):
-            c.known(x, axis)
-        return x
+        require_least_rank(self, inputs, 1)
+        for axis in resolve_axes(self, inputs, self.axis, "axis"):
+            c.known(inputs, axis)
+        return self.floating(inputs)
 
     def lower(self, b: Builder, inputs: Tensor) -> Tensor:
         x = self.cast_floating(b, inputs)
-        axes = self._axes(x.type)
+        axes = resolve_axes(self, x.type, self.axis, "axis")
         order = [*(a for a in range(x.rank) if a not in axes), *axes]
         turned = b.transpose(x, order)
-        # ONNX wants the scale even where there is none.
-        scale = b.weight("gamma") if self.scale else _ones(b, [b.known(x.shape[a]) for a in axes], x.dtype)
-        y = b.op(
-            "LayerNormalization",
-            turned,
-            scale,
-            b.weight("beta") if self.center else None,
-            result=turned.type,
-            axis=-len(axes),
-            epsilon=self.epsilon,
-        )
+        y = self._scaled_by_deviation(b, turned, len(axes)) if self.rms_scaling else self._normalized(b, turned, axes)
         return b.transpose(y, [order.index(a) for a in range(x.rank)])
+
+    def _normalized(self, b: Builder, x: Tensor, axes: list[int]) -> Tensor:
+        sizes = x.shape[-len(axes) :]
+        # ONNX wants the scale even where there is none.
+        gamma = b.reshape(b.weight("gamma"), sizes) if self.scale else _ones(b, [b.known(d) for d in sizes], x.dtype)
+        beta = b.reshape(b.weight("beta"), sizes) if self.center else None
+        return b.op("LayerNormalization", x, gamma, beta, result=x.type, axis=-len(axes), epsilon=self.epsilon)
+
+    def _scaled_by_deviation(self, b: Builder, x: Tensor, count: int) -> Tensor:
+        """`gamma * x / sqrt(variance + epsilon)`: what Keras' rms_scaling computes, in at least float32."""
+        wide = b.cast(x, "float64" if x.dtype == "float64" else "float32")
+        axes = range(-count, 0)
+        centred = b.op("Sub", wide, b.reduce("Mean", wide, axes, keepdims=True))
+        variance = b.reduce("Mean", b.op("Mul", centred, centred), axes, keepdims=True)
+        y = b.op("Div", wide, b.op("Sqrt", b.op("Add", variance, b.like(wide, self.epsilon))))
+        gamma = b.cast(b.reshape(b.weight("gamma"), x.shape[-count:]), wide.dtype)
+        return b.cast(b.op("Mul", y, gamma), x.dtype)
 
 
 def _ones(b: Builder, shape: list[Dim], dtype: str) -> Tensor:

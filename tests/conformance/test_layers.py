@@ -26,6 +26,7 @@ LAYERS = [layer for layer in LIBRARY if layer.keras is not None]
 NOT_COUNTED = (domains.Ignored, domains.Absent, domains.InitializerDomain)
 
 
+@pytest.mark.filterwarnings("ignore:You passed .rms_scaling=True:UserWarning")  # asked for, to see what it computes
 @pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
 def test_computes_what_keras_computes(case: Case) -> None:
     assert compare(case) <= case.tolerance
