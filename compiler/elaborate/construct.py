@@ -177,7 +177,7 @@ def construct(layer: type[Layer], bound: dict[str, binding.Given], node: tree.Ca
         made.validate()
     except LayerError as error:
         raise rules.layer_error(error, frame, node.place, places) from None
-    made.place = node.place
+    made.place, made.given_name = node.place, given_name
     appliable = AppliableLayer(frame.scope, node.place, given_name, None, trainable, layer=made, argument_places=places)
     for extra in binding.LAYER_EXTRAS[2:]:
         if extra in bound and extra not in layer.declared:

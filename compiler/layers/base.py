@@ -160,6 +160,7 @@ class Layer:
         self.arguments: Mapping[str, Any] = arguments
         self.weights: dict[str, Weight] = {}
         self.path: str | None = None  # set at the first application
+        self.given_name: str | None = None  # `name=` of its constructor, for the layer around it
         self.place: Place | None = None
 
     @property

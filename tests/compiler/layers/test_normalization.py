@@ -43,6 +43,13 @@ ARGUMENTS = [
     ("RMSNormalization(axis=2.0)", "axis of RMSNormalization is the number of an axis, or a tuple of them"),
     ("UnitNormalization(axis=None)", "axis of UnitNormalization is the number of an axis"),
     ("UnitNormalization(axis=(1, 1))", "axis of UnitNormalization is the number of an axis"),
+    ("SpectralNormalization(3)", "layer of SpectralNormalization is a layer, got 3"),
+    ("SpectralNormalization(Dense(3), 0)", "power_iterations of SpectralNormalization is a whole number, at least 1"),
+    ("LocalResponseNormalization(0)", "size of LocalResponseNormalization is a whole number, at least 1, got 0"),
+    ("LocalResponseNormalization(2.5)", "size of LocalResponseNormalization is a whole number, at least 1, got 2.5"),
+    ("LocalResponseNormalization(5, -1)", "alpha of LocalResponseNormalization is a number, at least 0, got -1"),
+    ("LocalResponseNormalization(5, k=-1)", "k of LocalResponseNormalization is a number, at least 0, got -1"),
+    ('LocalResponseNormalization(5, beta="a")', "beta of LocalResponseNormalization is a number, got"),
     ("LayerNormalization(epsilon=-1)", "epsilon of LayerNormalization is a number, at least 0"),
     ("BatchNormalization(epsilon=-1)", "epsilon of BatchNormalization is a number, at least 0"),
     ("BatchNormalization(axis=(1, 2))", "axis of BatchNormalization is the number of an axis"),
@@ -90,6 +97,32 @@ CASES = [
     ("RMSNormalization(0)", "float32[4, 8]", "E0330", "RMSNormalization takes the last axes of float32[4, 8]"),
     ("RMSNormalization()", "float32[]", "E0302", "RMSNormalization needs at least 1 axis, got float32[]"),
     ("RMSNormalization()", "int64[N, 4]", "E0303", "RMSNormalization needs floats, got int64[N, 4]"),
+    ("SpectralNormalization(ReLU())", IMAGE, "E0331", "needs a layer with a kernel or embeddings, got ReLU"),
+    (
+        "SpectralNormalization(SeparableConv2D(4, 3))",
+        IMAGE,
+        "E0331",
+        "with a kernel or embeddings, got SeparableConv2D",
+    ),
+    ("SpectralNormalization(TimeDistributed(Dense(4)))", IMAGE, "E0331", "or embeddings, got TimeDistributed"),
+    ("SpectralNormalization(Add())", IMAGE, "E0331", "SpectralNormalization needs a layer with a kernel or embeddings"),
+    ("SpectralNormalization(Dense(4))", "int32[N, 8]", "E0303", "SpectralNormalization needs floats, got int32[N, 8]"),
+    ("SpectralNormalization(Dense(4))", "float32[N, C]", "E0301", "SpectralNormalization needs a known last axis"),
+    ("SpectralNormalization(Conv2D(4, 9))", IMAGE, "E0304", "Conv2D looks at 9 places along the height"),
+    (
+        "LocalResponseNormalization(5)",
+        "float32[N, 8]",
+        "E0302",
+        "LocalResponseNormalization needs at least 3 axes, got",
+    ),
+    ("LocalResponseNormalization(5)", "int32[N, 8, 8]", "E0303", "LocalResponseNormalization needs floats, got int32"),
+    ("LocalResponseNormalization(5, axis=4)", IMAGE, "E0311", "LocalResponseNormalization is given axis 4, its input"),
+    (
+        "LocalResponseNormalization(5, axis=-4)",
+        IMAGE,
+        "E0311",
+        f"neighbouring channels; axis 0 of {IMAGE} is the batch",
+    ),
     ("UnitNormalization()", "string[N]", "E0303", "UnitNormalization needs floats, got string[N]"),
     ("UnitNormalization()", "float32[]", "E0302", "UnitNormalization needs at least 1 axis, got float32[]"),
     ("UnitNormalization(2)", "float32[N, 4]", "E0311", "UnitNormalization is given axis 2"),
@@ -180,6 +213,21 @@ def test_a_unit_has_length_1_and_zeros_stay(dtype: str, tmp_path: Path) -> None:
     assert np.allclose(lengths, [1, 0, 1, 1], atol=2e-3 if dtype == "float16" else 1e-6)
 
 
+def test_what_is_inside_counts_as_it_does_alone() -> None:
+    """Parameters but for the vector, MACs, and the name of the layer inside."""
+
+    def layer(line: str) -> Any:
+        model = archonnx.compile(text=f"model A():\n    input x: {IMAGE}\n    {line}\n")
+        return model.graph.macs(), {w.path: w.shape for w in model.graph.weights()}
+
+    alone, around = (
+        layer("Conv2D(4, 3, name='conv')"),
+        layer("SpectralNormalization(Conv2D(4, 3, name='conv'), name='s')"),
+    )
+    assert around[0] == alone[0]
+    assert around[1] == {f"s/{path}": shape for path, shape in alone[1].items()} | {"s/vector_u": (1, 4)}
+
+
 def operators(line: str, opset: int) -> list[str]:
     model = archonnx.compile(text=f"model A():\n    input x: {IMAGE}\n    {line}\n", opset=opset)
     return [o.type for o in model.lower().operators]
@@ -190,6 +238,8 @@ def test_the_operators() -> None:
     assert operators("RMSNormalization()", 20) == ["Pow", "ReduceMean", "Add", "Sqrt", "Div", "Mul"]
     assert operators("GroupNormalization(-1, axis=1)", 20) == ["InstanceNormalization"]
     assert operators("GroupNormalization(-1)", 21) == ["Transpose", "InstanceNormalization", "Transpose"]
+    assert operators("LocalResponseNormalization(5, axis=1)", 17) == ["LRN"]
+    assert operators("LocalResponseNormalization(4)", 20) == ["Mul", "AveragePool", "Mul", "Add", "Pow", "Div"]
     assert operators("GroupNormalization(2, axis=1, scale=False, center=False)", 17) == [
         "Reshape",
         "InstanceNormalization",

@@ -69,6 +69,23 @@ CASES = [
         for dtype, tolerance in (("float64", 1e-5), ("float16", 3e-3))
     ),
     Case('RMSNormalization(dtype="float16")', ("float32[N, 5, 4]",), opset=23, tolerance=3e-3),
+    *each(
+        """
+        SpectralNormalization(Dense(3))
+        SpectralNormalization(layer=Dense(3, activation="tanh", use_bias=False, name="critic"), power_iterations=3)
+        SpectralNormalization(Conv2D(4, 3, padding="same"))
+        SpectralNormalization(Conv2DTranspose(4, 3, 2))
+        SpectralNormalization(DepthwiseConv2D(3))
+        SpectralNormalization(SpectralNormalization(Conv2D(4, 1)))
+        SpectralNormalization(Conv2D(4, 3), 2, dtype="float64")
+        """,
+        IMAGE,
+    ),
+    Case("SpectralNormalization(Dense(3))", ("float64[N, T, 6]",)),
+    Case("SpectralNormalization(Conv1D(4, 3))", ("float32[N, T, 6]",)),
+    Case("SpectralNormalization(Conv2D(4, 3))", OPEN, opset=17),
+    Case("SpectralNormalization(Embedding(9, 4))", ("float32[N, 6]",), low=0, high=8),
+    Case("SpectralNormalization(Embedding(9, 4, mask_zero=True))", ("float32[N, 6]",), low=0, high=8),
     Case("UnitNormalization()", ("float32[N, 3, 4]",), low=0.0, high=0.0),
     Case("RMSNormalization()", ("float32[N, 3, 4]",), low=-1e-3, high=1e-3),
     Case("GroupNormalization(2)", ("float32[N, 3, 4]",), low=100.0, high=101.0, tolerance=1e-4),
@@ -168,6 +185,60 @@ TORCH_CASES = [
         STREAM,
         module="nn.InstanceNorm1d(6, affine=True)",
         state={"weight": "w['gamma'].astype('float32')", "bias": "w['beta'].astype('float32')"},
+        run=LAST,
+        tolerance=2e-3,
+    ),
+    *(
+        TorchCase(
+            f"LocalResponseNormalization({ours})",
+            kinds,
+            module=f"nn.LocalResponseNorm({theirs})",
+            run=run,
+            low=-5.0,
+            high=5.0,
+        )
+        for ours, theirs in (
+            ("5", "5"),
+            ("size=3, alpha=0.1, beta=0.5, k=2", "3, 0.1, 0.5, 2.0"),
+            ("2, 0.1", "2, 0.1"),
+            ("4, 0.5, k=0.5", "4, 0.5, k=0.5"),
+            ("1, 1.0", "1, 1.0"),
+            ("15, 1.0", "15, 1.0"),
+        )
+        for kinds, run in ((STREAM, LAST), (OPEN, LAST), (VOLUME, LAST))
+    ),
+    TorchCase("LocalResponseNormalization(3, 0.1, axis=1)", OPEN_FIRST, module="nn.LocalResponseNorm(3, 0.1)"),
+    TorchCase("LocalResponseNormalization(4, 0.1, axis=-3)", FIRST, module="nn.LocalResponseNorm(4, 0.1)", opset=17),
+    TorchCase(
+        "LocalResponseNormalization(3, 0.1)", ("float32[N, H, W, D]",), module="nn.LocalResponseNorm(3, 0.1)", run=LAST
+    ),
+    TorchCase(
+        "LocalResponseNormalization(2, 0.1)",
+        ("float32[N, T, D]",),
+        module="nn.LocalResponseNorm(2, 0.1)",
+        run=LAST,
+        opset=24,
+    ),
+    *(
+        TorchCase(
+            f'LocalResponseNormalization({size}, 0.1, dtype="float64")',
+            ("float64[N, T, 6]",),
+            module=f"nn.LocalResponseNorm({size}, 0.1)",
+            run=LAST,
+        )
+        for size in (1, 2, 3, 8)
+    ),
+    TorchCase(
+        'LocalResponseNormalization(3, 0.1, dtype="float16")',
+        IMAGE,
+        module="nn.LocalResponseNorm(3, 0.1)",
+        run=LAST,
+        tolerance=2e-3,
+    ),
+    TorchCase(
+        'LocalResponseNormalization(2, 0.1, dtype="float16")',
+        IMAGE,
+        module="nn.LocalResponseNorm(2, 0.1)",
         run=LAST,
         tolerance=2e-3,
     ),
