@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Any
 from archonnx.compiler.elaborate import blocks, rules, tensors, types
 from archonnx.compiler.elaborate.state import Frame
 from archonnx.compiler.elaborate.values import (
+    Abort,
     Appliable,
     AppliableBlock,
     AppliableLayer,
     Results,
+    Stop,
     holds_tensor,
     kind_of,
     show,
 )
 from archonnx.compiler.graph import Node, TensorType, Value
 from archonnx.compiler.layers.base import Layer, LayerError
+from archonnx.compiler.layers.plugins import Guard, broken, check_types, is_size
 from archonnx.compiler.syntax import tree
 from archonnx.contract import dims
 from archonnx.contract.diagnostics import Place, did_you_mean
@@ -208,8 +211,11 @@ def add(
     try:
         if appliable is not None and appliable.announced_shape is not None:
             _check_announced(appliable.announced_shape, kinds[0], frame)
-        layer.declare(context, *kinds)
-        inferred = layer.infer(context, *kinds)
+        with Guard(layer, "the rule declare"):
+            layer.declare(context, *kinds)
+        with Guard(layer, "the rule infer"):
+            inferred = layer.infer(context, *kinds)
+        check_types(layer, inferred)
         made = tuple(
             [_checked(t, layer, frame, place) for t in (inferred if isinstance(inferred, tuple) else (inferred,))]
         )
@@ -219,11 +225,25 @@ def add(
         what = f"a size that {layer.type_name} would give is too large to keep exact: {error}"
         raise frame.error("E0804", what, place) from None
     node = frame.state.add_node(path, layer, inputs, made, frame, place)
+    if layer.package is not None:
+        _check_macs(node, frame, place)
     _pass_masks(node, frame, place)
     shown = node.outputs[:-1] if layer.makes_mask and len(node.outputs) > 1 else node.outputs
     if announced is not None and len(shown) == 1:
         _bind_fresh(announced, shown[0], context.fresh, frame)
     return shown[0] if len(shown) == 1 else Results(shown)
+
+
+def _check_macs(node: Node, frame: Frame, place: Place) -> None:
+    """The count of work of a package's layer, asked for here, where an error has its place."""
+    layer = node.layer
+    try:
+        with Guard(layer, "the rule macs"):
+            count = layer.macs(tuple(v and v.type for v in node.inputs), tuple(v.type for v in node.outputs))
+        if not is_size(count):
+            raise broken(layer, f"its rule macs gives {count!r}, which is no whole number")
+    except LayerError as error:
+        raise rules.layer_error(error, frame, place, {}) from None
 
 
 def _checked(type: TensorType, layer: Layer, frame: Frame, place: Place) -> TensorType:
@@ -269,8 +289,11 @@ def _pass_masks(node: Node, frame: Frame, place: Place) -> None:
         assert isinstance(made, Value)
         return made
 
-    mask = layer.merge_masks(masks, silently)
-    node.outputs[0].mask = mask
+    try:
+        with Guard(layer, "the rule merge_masks", Abort, Stop):
+            node.outputs[0].mask = layer.merge_masks(masks, silently)
+    except LayerError as error:
+        raise rules.layer_error(error, frame, place, {}, node.inputs) from None
 
 
 def _announced_type(node: tree.TypeExpr, frame: Frame) -> TensorType | None:

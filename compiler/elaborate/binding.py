@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from archonnx.compiler.elaborate import evaluate
+from archonnx.compiler.elaborate import evaluate, library
 from archonnx.compiler.elaborate.loader import Module
 from archonnx.compiler.elaborate.state import Binding, Frame
 from archonnx.compiler.elaborate.values import (
@@ -14,7 +14,6 @@ from archonnx.compiler.elaborate.values import (
     kind_of,
     show,
 )
-from archonnx.compiler.layers import registry
 from archonnx.compiler.syntax import tree
 from archonnx.contract.diagnostics import Place, did_you_mean
 
@@ -144,10 +143,10 @@ def constructor_of(node: tree.Call, frame: Frame) -> object:
     callee = node.function
     if isinstance(callee, tree.Name):
         found = find(callee.id, frame)
-        return found[1] if found is not None else registry.find_layer(callee.id)
+        return found[1] if found is not None else library.find_layer(callee.id, frame, callee.place)
     parts = dotted_path(callee)
     if parts is not None and ".".join(parts[:-1]) in PREFIXES:
-        return registry.find_layer(parts[-1])
+        return library.find_layer(parts[-1], frame, callee.place)
     return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from archonnx.compiler.elaborate import binding, construct, evaluate, pasted, tensors
+from archonnx.compiler.elaborate import binding, construct, evaluate, library, pasted, tensors
 from archonnx.compiler.elaborate.arithmetic import Problem
 from archonnx.compiler.elaborate.builtins import BUILTINS
 from archonnx.compiler.elaborate.state import Frame
@@ -92,7 +92,7 @@ def describe_callable(name: str, frame: Frame) -> tuple[str, str] | None:
         return "a function of tensors", f"{name}(x)"
     if name in BUILTINS:
         return "a function", f"{name}(...)"
-    if name[:1].isupper() and registry.find_layer(name) is not None:
+    if name[:1].isupper() and library.is_layer(name):
         return "a layer", f"x -> {name}(...)"
     return None
 
@@ -110,7 +110,7 @@ def _named(callee: tree.Name, node: tree.Call, frame: Frame) -> Any:
             evaluate.expression(argument.value, frame)
         return POISON
     if name[:1].isupper():
-        layer = registry.find_layer(name)
+        layer = library.find_layer(name, frame, callee.place)
         if layer is not None:
             return construct.construct_layer(layer, node, frame)
         if name in _initializers():
@@ -156,7 +156,7 @@ def unknown(callee: tree.Expr, frame: Frame) -> Abort:
     known = [
         *own,
         *frame.module.imported,
-        *registry.layer_names(),
+        *library.constructors(),
         *registry.function_names(),
         *BUILTINS,
         *_initializers(),
@@ -230,7 +230,7 @@ def _dotted(callee: tree.Attribute, node: tree.Call, frame: Frame) -> Any:
         if prefix == "onnx":
             return construct.construct_raw(callee, node, frame)
         if prefix in binding.PREFIXES:
-            layer = registry.find_layer(name)
+            layer = library.find_layer(name, frame, callee.name_place)
             if layer is None:
                 return _unknown(tree.Name(callee.name_place, name), node, frame)
             return construct.construct_layer(layer, node, frame)

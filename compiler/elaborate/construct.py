@@ -19,6 +19,7 @@ from archonnx.compiler.elaborate.values import (
     show,
 )
 from archonnx.compiler.layers.base import Argument, Layer, LayerError
+from archonnx.compiler.layers.plugins import Guard
 from archonnx.compiler.syntax import tree
 from archonnx.contract.diagnostics import Place, did_you_mean
 
@@ -159,7 +160,8 @@ def construct(layer: type[Layer], bound: dict[str, binding.Given], node: tree.Ca
             continue
         one = bound[argument.name]
         try:
-            values[argument.name] = argument.domain.parse(plain(one.value, one.value_place, frame, argument.domain))
+            with Guard(layer, f"the domain of {argument.name}", Abort):
+                values[argument.name] = argument.domain.parse(plain(one.value, one.value_place, frame, argument.domain))
         except DomainError as error:
             frame.report(
                 error.code or "E0403",
@@ -167,14 +169,17 @@ def construct(layer: type[Layer], bound: dict[str, binding.Given], node: tree.Ca
                 one.value_place,
                 getattr(error, "help", None),
             )
+        except LayerError as error:
+            raise rules.layer_error(error, frame, one.value_place, {}) from None
     if frame.reports > before:
         raise Abort(None)
     for argument in layer.declared.values():
         values[argument.name] = _parse_default(argument, values[argument.name], argument.name in bound)
-    made = layer(values)
     places = {n: g.value_place for n, g in bound.items()}
     try:
-        made.validate()
+        with Guard(layer, "the rule validate"):
+            made = layer(values)
+            made.validate()
     except LayerError as error:
         raise rules.layer_error(error, frame, node.place, places) from None
     made.place, made.given_name = node.place, given_name

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from archonnx.compiler.elaborate import binding, calls, constants, construct, types
+from archonnx.compiler.elaborate import binding, calls, constants, construct, library, types
 from archonnx.compiler.elaborate.loader import Loader, Module
 from archonnx.compiler.elaborate.naming import Scope, walk
 from archonnx.compiler.elaborate.state import Binding, Frame, State
 from archonnx.compiler.elaborate.values import POISON, Abort, show
 from archonnx.compiler.graph import LayerGraph
-from archonnx.compiler.layers import registry
 from archonnx.compiler.syntax import tree
 from archonnx.contract.diagnostics import Diagnostics, did_you_mean
 from archonnx.contract.dims import Facts
@@ -159,12 +158,12 @@ def _check_call(node: tree.Call, frame: Frame) -> None:
     if len(parts) > 1:
         if ".".join(parts[:-1]) not in binding.PREFIXES:
             return
-        layer = registry.find_layer(name)
+        layer = library.find_layer(name, frame, callee.place)
     else:
         found = binding.find(name, frame)
         if found is not None:
             return
-        layer = registry.find_layer(name) if name[:1].isupper() else None
+        layer = library.find_layer(name, frame, callee.place) if name[:1].isupper() else None
         if layer is None:
             if name in frame.names or name in frame.module.failed_imports or calls.is_known(name):
                 return

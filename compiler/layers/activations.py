@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from archonnx.compiler.graph import TensorType
 from archonnx.compiler.layers.base import LayerError
+from archonnx.compiler.layers.plugins import Guard
 
 if TYPE_CHECKING:
     from archonnx.compiler.ir import Tensor
@@ -144,7 +145,8 @@ def activated(c: Context, activation: Any, x: TensorType) -> TensorType:
     if activation is None:
         return x
     if not isinstance(activation, str):
-        found: TensorType = activation.infer(c, x)
+        with Guard(activation, "the rule infer"):
+            found: TensorType = activation.infer(c, x)
         return found
     if activation in ("softmax", "log_softmax", "sparsemax", "glu") and x.rank == 0:
         raise LayerError("E0302", f'"{activation}" works along the last axis, and {x} has none', argument="activation")
@@ -165,5 +167,6 @@ def apply(b: Builder, activation: Any, x: Tensor) -> Tensor:
         return x
     if isinstance(activation, str):
         return ACTIVATIONS[activation](b, x)
-    found: Tensor = activation.lower(b, x)
+    with Guard(activation, "the rule lower"):
+        found: Tensor = activation.lower(b, x)
     return found

@@ -139,6 +139,7 @@ class Layer:
     takes_constants: ClassVar[bool] = False  # whether numbers may be inputs, and None one that is left out
     runs_cell: ClassVar[bool] = False  # whether its argument `cell` is a block that it runs (elaborate/cells.py)
     runs_layer: ClassVar[bool] = False  # whether its argument `layer` is run on each step (elaborate/distributed.py)
+    package: ClassVar[str | None] = None  # the package and version that it comes from, where it is not the library's
     pointwise: ClassVar[bool] = False  # the same at each place of all axes but the last, of any number of axes
     hidden: ClassVar[bool] = False  # not shown in summaries and plots: constants and the like
     call_arguments: ClassVar[tuple[str, ...]] = ()  # input names that Keras takes in the call, such as attention_mask

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from archonnx.compiler.graph import TensorType
 from archonnx.compiler.layers.base import Layer
+from archonnx.compiler.layers.plugins import Guard
 
 if TYPE_CHECKING:
     from archonnx.compiler.ir import Tensor
@@ -37,18 +38,21 @@ class InnerContext:
 
 def declare_inner(c: Context, outer: Layer, layer: Layer, name: str, *inputs: Any) -> None:
     """Declare the weights of the layer inside for inputs of these types, as `name/weight` of the outer layer."""
-    layer.declare(InnerContext(c, outer, layer, name), *inputs)
+    with Guard(layer, "the rule declare"):
+        layer.declare(InnerContext(c, outer, layer, name), *inputs)
 
 
 def infer_inner(c: Context, outer: Layer, layer: Layer, name: str, *inputs: Any) -> TensorType | tuple[TensorType, ...]:
     """The types of the results of the layer inside."""
-    return layer.infer(InnerContext(c, outer, layer, name), *inputs)
+    with Guard(layer, "the rule infer"):
+        return layer.infer(InnerContext(c, outer, layer, name), *inputs)
 
 
 def lower_inner(b: Builder, layer: Layer, *inputs: Any) -> Tensor | tuple[Tensor, ...]:
     """The operators of the layer inside, part of the current node."""
     before, b.inner = b.inner, layer
     try:
-        return layer.lower(b, *inputs)
+        with Guard(layer, "the rule lower"):
+            return layer.lower(b, *inputs)
     finally:
         b.inner = before

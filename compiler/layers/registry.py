@@ -2,7 +2,8 @@
 
 A class whose name begins with a capital is a layer, any other a tensor function. Modules are imported when a name of
 theirs is asked for; which names they define is read from their sources, so that a small model loads little. Packages
-add layers of their own through the entry point `archonnx.layers`, looked at only for a name that is not found here.
+add layers of their own through the entry point group `archonnx.layers` (plugins.py), looked at only for a name that is
+not found here.
 """
 
 from __future__ import annotations
@@ -64,25 +65,19 @@ def _find(name: str) -> type[Layer] | None:
     return None
 
 
-@cache
-def _from_entry_points(name: str) -> type[Layer] | None:
-    from importlib.metadata import entry_points
-
-    for point in entry_points(group="archonnx.layers", name=name):
-        found = point.load()
-        if isinstance(found, type) and issubclass(found, Layer):
-            return found
-    return None
-
-
 def find_layer(name: str) -> type[Layer] | None:
-    """The layer of that name or alias, `Conv2D`, or None."""
+    """The layer of that name or alias, `Conv2D`, or None. Raises LayerError for one of a package that is unusable."""
     name = ALIASES.get(name, name)
-    return (_find(name) if name[:1].isupper() else None) or _from_entry_points(name)
+    found = _find(name) if name[:1].isupper() else None
+    if found is not None or not name[:1].isupper():
+        return found
+    from archonnx.compiler.layers.plugins import find_plugin
+
+    return find_plugin(name)
 
 
 def layer_names() -> list[str]:
-    """The names of the library's layers, sorted."""
+    """The names of the library's layers, sorted; plugins.plugin_names() gives those of other packages."""
     return sorted(name for name in _modules() if name[:1].isupper() and _find(name) is not None)
 
 

@@ -10,6 +10,7 @@ from archonnx._version import __version__
 from archonnx.compiler.graph import LayerGraph, Node, Value
 from archonnx.compiler.ir import OperatorGraph, Tensor
 from archonnx.compiler.layers.base import LayerError
+from archonnx.compiler.layers.plugins import Guard, broken, kind
 from archonnx.compiler.lowering.builder import Builder
 from archonnx.compiler.lowering.emitter import Origin
 from archonnx.compiler.lowering.naming import assign_names
@@ -69,22 +70,46 @@ def lower_node(node: Node, builder: Builder) -> None:
     builder.node, builder.origin = node, Origin.of_node(node)
     inputs = [None if value is None else builder.tensor_of(value) for value in node.inputs]
     try:
-        lowered = node.layer.lower(builder, *inputs)
+        with Guard(node.layer, "the rule lower"):
+            lowered = node.layer.lower(builder, *inputs)
+        _check_tensors(node, lowered)
     except LayerError as error:
-        found = Diagnostic(error.code, error.message, node.place, error.label, trail=node.trail, help=error.help)
-        raise CompileError([found], builder.sources) from error
+        raise _at(node, error, builder) from error
     tensors = (lowered,) if isinstance(lowered, Tensor) else tuple(lowered)
     if len(tensors) != len(node.outputs):
-        raise LoweringError(node, f"its lowering gives {len(tensors)} results, its shape rule {len(node.outputs)}")
+        what = f"its lowering gives {len(tensors)} results, its shape rule {len(node.outputs)}"
+        raise _broken(node, what, builder)
     for value, tensor in zip(node.outputs, tensors, strict=True):
         _hold(node, value, tensor, builder)
     builder.node, builder.origin = None, Origin()
 
 
+def _at(node: Node, error: LayerError, builder: Builder) -> CompileError:
+    """The error of a layer's rule, at the line of its application."""
+    found = Diagnostic(error.code, error.message, node.place, error.label, trail=node.trail, help=error.help)
+    return CompileError([found], builder.sources)
+
+
+def _broken(node: Node, what: str, builder: Builder) -> ArchonnxError:
+    """A lowering that does not fit its shape rule: a mistake in the library, or in the package that it is of."""
+    if node.layer.package is None:
+        return LoweringError(node, what)
+    return _at(node, broken(node.layer, what), builder)
+
+
+def _check_tensors(node: Node, lowered: object) -> None:
+    """E0924 unless the lowering of a package's layer gave tensors."""
+    if node.layer.package is None:
+        return
+    for one in lowered if isinstance(lowered, tuple | list) else (lowered,):
+        if not isinstance(one, Tensor):
+            raise broken(node.layer, f"its rule lower gives {kind(one)}, not a tensor")
+
+
 def _hold(node: Node, value: Value, tensor: Tensor, builder: Builder) -> None:
     """Note that the tensor holds the value, once it is sure that it can."""
     if tensor.dtype != value.type.dtype or not builder.same_shape(tensor.shape, value.type.shape):
-        raise LoweringError(node, f"its lowering gives {tensor.type}, its shape rule {value.type}")
+        raise _broken(node, f"its lowering gives {tensor.type}, its shape rule {value.type}", builder)
     builder.tensors[id(value)] = tensor
     if tensor.stands_for is None and tensor.producer is not None:
         tensor.stands_for, tensor.type = value.name, value.type

@@ -24,12 +24,13 @@ def models(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
 
 
 def layers(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Layers by name, with what they do."""
+    """Layers by name, with what they do; packages are named, not imported."""
     from archonnx.cli.layers import documented
+    from archonnx.compiler.layers.plugins import claims
 
-    return [
-        CompletionItem(name, help=text) for name, text in documented() if name.lower().startswith(incomplete.lower())
-    ]
+    known = dict(documented())
+    known |= {name: f"from {several[0].package}" for name, several in claims().items() if name not in known}
+    return [CompletionItem(n, help=text) for n, text in known.items() if n.lower().startswith(incomplete.lower())]
 
 
 def codes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -1,17 +1,15 @@
-"""The registry finds every layer by its name, and those of other packages by their entry point."""
+"""The registry finds every layer by its name; those of other packages are in test_plugins.py."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 
 import pytest
 
 from archonnx.compiler.layers import registry
-from archonnx.compiler.layers.base import Layer
 
 
 def test_finds_the_layers_of_the_issue() -> None:
@@ -59,22 +57,6 @@ assert "archonnx.compiler.layers.resizing" not in loaded, loaded
 assert not {"numpy", "onnx", "rich", "PIL"} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", program], check=True, env=os.environ | {"PYTHONPATH": str(project / "src")})
-
-
-def test_a_layer_of_another_package_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Foreign(Layer):
-        """A layer of another package."""
-
-    monkeypatch.setattr(EntryPoint, "load", lambda self: Foreign)
-    points = EntryPoints([EntryPoint("Foreign", "somewhere:Foreign", "archonnx.layers")])
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda **asked: points.select(**asked))
-    registry._from_entry_points.cache_clear()
-    try:
-        assert registry.find_layer("Foreign") is Foreign
-        assert registry.find_layer("Elsewhere") is None
-        assert "Foreign" not in registry.layer_names()
-    finally:
-        registry._from_entry_points.cache_clear()
 
 
 def test_aliases_are_those_of_keras() -> None:

@@ -1,0 +1,104 @@
+"""What `archonnx layers NAME` prints of a layer."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+from archonnx.cli.console import styled
+from archonnx.compiler.analysis.layer_facts import measured, signature
+
+WIDTH = 100  # columns that a signature may take
+MASKS = {
+    "pass": "a mask of the input is passed on",
+    "drop": "a mask of the input ends here",
+    "use": "a mask of the input is used",
+}
+
+
+def page(facts: dict[str, Any]) -> str:
+    """The facts of analysis.layer_facts as text."""
+    call = textwrap.wrap(signature(facts), WIDTH, subsequent_indent="    ", break_long_words=False)
+    lines = [styled("\n".join(call), "bold"), "", facts["documentation"]]
+    is_layer = facts["name"][0].isupper()
+    if facts["formula"]:
+        lines += ["", styled("Computes", "cyan"), *_indented(facts["formula"])]
+    if facts["arguments"] or is_layer:
+        lines += ["", styled("Arguments", "cyan"), *_arguments(facts, is_layer)]
+    lines += ["", f"{styled('Inputs', 'cyan')}: {', '.join(input_text(i) for i in facts['inputs'])}"]
+    if is_layer:
+        lines.append(f"{styled('Masks', 'cyan')}: {MASKS[facts['masking']]}")
+    for title, text in (
+        ("ONNX", ", ".join(facts["onnx"])),
+        ("Keras", facts["keras"]),
+        ("PyTorch", facts["torch"]),
+        ("Compared with", compared(facts["errors"])),
+        ("From the package", facts["package"]),
+    ):
+        if text:
+            lines.append(f"{styled(title, 'cyan')}: {text}")
+    if facts["example"]:
+        lines += ["", styled("Example", "cyan"), *_indented(facts["example"])]
+    if facts["applied"]:
+        lines += ["", styled("Shapes in the example", "cyan"), *_indented(flow(facts["applied"]))]
+        lines += _weights(facts["applied"])
+    return "\n".join(lines)
+
+
+def flow(applied: dict[str, Any]) -> str:
+    """`float32[N, 16] -> float32[N, 10]`."""
+    sides = (applied["inputs"], applied["outputs"])
+    return " -> ".join(kinds[0] if len(kinds) == 1 else f"({', '.join(kinds)})" for kinds in sides)
+
+
+def compared(errors: dict[str, Any] | None) -> str:
+    """`Keras 3.15.0 (23 cases, largest error 2e-07)`, and so for each peer."""
+    if not errors:
+        return ""
+    versions = measured()["peers"]
+    return "; ".join(
+        f"{TITLES[peer]} {versions.get(peer, '')} ({found['cases']} case{'s' if found['cases'] != 1 else ''}, "
+        f"largest error {found['error']:.0e})"
+        for peer, found in errors.items()
+        if peer in TITLES
+    )
+
+
+TITLES = {"keras": "Keras", "torch": "PyTorch"}
+
+
+def input_text(name: str) -> str:
+    """An input as Layer.inputs spells it, in words."""
+    plain = name.strip("*?")
+    if name.startswith("*"):
+        return f"{plain} ({'any number' if name.endswith('?') else 'one or more'})"
+    return f"{plain} (may be left out)" if name.endswith("?") else plain
+
+
+def _arguments(facts: dict[str, Any], is_layer: bool) -> list[str]:
+    lines = []
+    for a in facts["arguments"]:
+        need = "required" if a["required"] else f"default {a['default']}"
+        lines.append(f"  {styled(a['name'], 'bold')}: {a['type']}; {need}")
+        lines.append(f"      {a['documentation']}")
+    if facts["ignored"]:
+        lines.append(f"  Taken from Keras' calls, for training alone: {', '.join(facts['ignored'])}.")
+    for refused in facts["refused"]:
+        lines.append(f"  {refused['name']} is {refused['only']} always: {refused['reason']}.")
+    if is_layer:
+        lines.append("  Every layer also takes name= and trainable=.")
+    return lines
+
+
+def _weights(applied: dict[str, Any]) -> list[str]:
+    if not applied["weights"]:
+        return []
+    width = max(len(w["name"]) for w in applied["weights"])
+    return [
+        f"  {styled(w['name'].ljust(width), 'bold')}  {w['type']}{'' if w['trainable'] else ', not trained'}"
+        for w in applied["weights"]
+    ]
+
+
+def _indented(text: str) -> list[str]:
+    return [f"  {line}".rstrip() for line in text.splitlines()]
