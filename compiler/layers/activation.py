@@ -9,6 +9,7 @@ from archonnx.compiler.layers import activations, domains
 from archonnx.compiler.layers.base import LayerError, arg
 from archonnx.compiler.layers.common import KerasLayer, require_least_rank, resolve_axes, resolve_axis
 from archonnx.compiler.layers.domains import Axes, Ignored, InitializerDomain, Optional, Real
+from archonnx.compiler.layers.double import pointwise
 
 if TYPE_CHECKING:
     from archonnx.compiler.ir import Tensor
@@ -63,7 +64,7 @@ class ReLU(_ActivationLayer):
         if threshold == 0 and most is None:
             if slope == 0:
                 return b.op("Relu", x, result=x.type)
-            return b.op("LeakyRelu", x, result=x.type, alpha=slope)
+            return pointwise(b, "LeakyRelu", x, alpha=slope)
         if threshold == 0:
             y = activations.clip(b, x, 0.0, most)
         else:
@@ -88,7 +89,7 @@ class LeakyReLU(_ActivationLayer):
 
     def lower(self, b: Builder, inputs: Tensor) -> Tensor:
         x = self.cast_floating(b, inputs)
-        return b.op("LeakyRelu", x, result=x.type, alpha=self.negative_slope)
+        return pointwise(b, "LeakyRelu", x, alpha=self.negative_slope)
 
 
 class ELU(_ActivationLayer):
@@ -102,7 +103,7 @@ class ELU(_ActivationLayer):
 
     def lower(self, b: Builder, inputs: Tensor) -> Tensor:
         x = self.cast_floating(b, inputs)
-        return b.op("Elu", x, result=x.type, alpha=self.alpha)
+        return pointwise(b, "Elu", x, alpha=self.alpha)
 
 
 class PReLU(KerasLayer):
@@ -133,7 +134,7 @@ class PReLU(KerasLayer):
 
     def lower(self, b: Builder, inputs: Tensor) -> Tensor:
         x = self.cast_floating(b, inputs)
-        return b.op("PRelu", x, b.weight("alpha"), result=x.type)
+        return pointwise(b, "PRelu", x, b.weight("alpha"))
 
 
 class Softmax(KerasLayer):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from archonnx.compiler.graph import TensorType
 from archonnx.compiler.layers.base import LayerError
+from archonnx.compiler.layers.double import pointwise
 from archonnx.compiler.layers.plugins import Guard
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ ALIASES = {"hard_swish": "hard_silu", "swish": "silu"}
 
 def _operator(name: str, **attributes: Any) -> Function:
     """An activation that is one operator of every operator set."""
-    return lambda b, x: b.op(name, x, result=x.type, **attributes)
+    return lambda b, x: pointwise(b, name, x, **attributes)
 
 
 def clip(b: Builder, x: Tensor, low: float, high: float) -> Tensor:
@@ -39,14 +40,14 @@ def clip(b: Builder, x: Tensor, low: float, high: float) -> Tensor:
 def _gelu(b: Builder, x: Tensor) -> Tensor:
     """x * Phi(x), Phi the normal distribution: 0.5 x (1 + erf(x / sqrt 2))."""
     if b.opset >= 20:
-        return b.op("Gelu", x, result=x.type)
-    phi = b.op("Add", b.op("Erf", b.op("Mul", x, b.like(x, 0.5**0.5))), b.like(x, 1.0))
+        return pointwise(b, "Gelu", x)
+    phi = b.op("Add", pointwise(b, "Erf", b.op("Mul", x, b.like(x, 0.5**0.5))), b.like(x, 1.0))
     return b.op("Mul", b.op("Mul", x, phi), b.like(x, 0.5))
 
 
 def _celu(b: Builder, x: Tensor) -> Tensor:
     """max(0, x) + expm1(min(0, x)), which with alpha 1 is elu; ONNX's Celu takes float32 alone."""
-    return b.op("Elu", x, result=x.type)
+    return pointwise(b, "Elu", x)
 
 
 def _glu(b: Builder, x: Tensor) -> Tensor:
@@ -62,12 +63,12 @@ def _silu(b: Builder, x: Tensor) -> Tensor:
 
 def _mish(b: Builder, x: Tensor) -> Tensor:
     if b.opset >= 18:
-        return b.op("Mish", x, result=x.type)
-    return b.op("Mul", x, b.op("Tanh", b.op("Softplus", x)))
+        return pointwise(b, "Mish", x)
+    return b.op("Mul", x, b.op("Tanh", pointwise(b, "Softplus", x)))
 
 
 def _log_sigmoid(b: Builder, x: Tensor) -> Tensor:
-    return b.op("Neg", b.op("Softplus", b.op("Neg", x)))
+    return b.op("Neg", pointwise(b, "Softplus", b.op("Neg", x)))
 
 
 def _tanh_shrink(b: Builder, x: Tensor) -> Tensor:

@@ -17,6 +17,9 @@ CASES = [
         Case(f'Activation("{name}")', ("float32[N, 4, 6]",), opset=17)
         for name in ("gelu", "mish", "sparsemax", "relu6")
     ),
+    *(Case(f'Activation("{name}", dtype="float64")', ("float64[N, 40, 6]",), low=-6.0, high=6.0) for name in NAMES),
+    Case('Activation("mish", dtype="float64")', ("float32[N, 4, 6]",), opset=17),
+    Case('Activation("softplus", dtype="float64")', ("float64[N, 40, 6]",), low=-900.0, high=900.0),
     Case('Activation("sparsemax")', ("float32[N, H]",)),
     Case("Activation(None)", ("int32[N, 3]",), high=9),
     *each(
@@ -31,8 +34,12 @@ CASES = [
         ReLU(negative_slope=0.3, threshold=0.5)
         LeakyReLU()
         LeakyReLU(0.1)
+        LeakyReLU(0.1, dtype="float64")
+        ReLU(negative_slope=0.2, dtype="float64")
         ELU()
         ELU(0.7)
+        ELU(0.7, dtype="float64")
+        PReLU(dtype="float64")
         PReLU()
         PReLU(shared_axes=[1])
         Softmax()
