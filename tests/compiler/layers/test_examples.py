@@ -7,14 +7,8 @@ from pathlib import Path
 import pytest
 
 import archonnx
+from archonnx.compiler.analysis.layer_facts import example_source
 from archonnx.compiler.layers.registry import find_layer, layer_names
-
-
-def source(example: str) -> str:
-    """An example as a file: lines of a body get a model around them."""
-    if example.startswith(("block ", "model ")):
-        return example + "\n"
-    return "model Example():\n" + "".join(f"    {line}\n" for line in example.splitlines())
 
 
 @pytest.mark.parametrize("name", layer_names())
@@ -22,7 +16,7 @@ def source(example: str) -> str:
 def test_the_example_compiles(name: str, opset: int | None, tmp_path: Path) -> None:
     layer = find_layer(name)
     assert layer is not None
-    model = archonnx.compile(text=source(layer.example), **({} if opset is None else {"opset": opset}))
+    model = archonnx.compile(text=example_source(layer.example), **({} if opset is None else {"opset": opset}))
     assert name in [node.type_name for node in model.graph.nodes]
     model.save(tmp_path / "example.onnx")
 
@@ -32,7 +26,7 @@ def test_the_operators_named_are_those_used(name: str) -> None:
     """What `onnx` says is true of the example, but for operators of other arguments."""
     layer = find_layer(name)
     assert layer is not None
-    model = archonnx.compile(text=source(layer.example))
+    model = archonnx.compile(text=example_source(layer.example))
     inside = {f"{node.path}/" for node in model.graph.nodes if node.layer.runs_layer}  # the layers inside are others'
     used = {o.type for o in model.lower().operators if not any(o.layer.startswith(path) for path in inside)}
     moving = {"Transpose", "Cast", "Unsqueeze", "Squeeze", "Reshape", "Shape", "Concat", "Identity"}
