@@ -38,9 +38,12 @@ def weight_of(tensor: Tensor) -> tuple[str, str] | None:
             return recipe.name, change
         change = change or CHANGES.get(type(recipe).__name__, "changed")
         inputs = recipe.inputs()
-        recipe = inputs[0] if len(inputs) == 1 else None
+        if len(inputs) > 1:  # pieces of one weight in another order, or beside a constant
+            paths = {weight.path for weight in recipe.weights()}
+            return (paths.pop(), change) if len(paths) == 1 else None
+        recipe = inputs[0] if inputs else None
     return None
 
 
 # What a second form of a weight is called, by its last transform.
-CHANGES = {"Transpose": "transposed", "Reshape": "reshaped", "Cast": "cast", "Slice": "slice"}
+CHANGES = {"Transpose": "transposed", "Reshape": "reshaped", "Cast": "cast", "Slice": "slice", "Concat": "reordered"}

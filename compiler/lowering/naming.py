@@ -11,13 +11,17 @@ from __future__ import annotations
 from archonnx.compiler.ir import Operator, OperatorGraph, Tensor
 from archonnx.compiler.lowering.constants import weight_of
 
+RECURRENT = ("", "kernel", "recurrent_kernel", "bias", "lengths", "initial_h", "initial_c")
 # What the constant inputs of operators are called, by position.
 ROLES: dict[str, tuple[str, ...]] = {
     "Clip": ("", "minimum", "maximum"),
     "Expand": ("", "shape"),
+    "GRU": RECURRENT,
     "Gather": ("data", "indices"),
+    "LSTM": RECURRENT,
     "Pad": ("", "pads", "value", "axes"),
     "Pow": ("", "exponent"),
+    "RNN": RECURRENT,
     "Reshape": ("", "shape"),
     "Resize": ("", "region", "scales", "sizes"),
     "Slice": ("", "starts", "ends", "axes", "steps"),

@@ -18,6 +18,7 @@ from archonnx.compiler.weights.elements import (
     Fill,
     Normal,
     OrthogonalMatrix,
+    Overlaid,
     Shape,
     Uniform,
     Values,
@@ -33,7 +34,7 @@ AT_ONCE = 1 << 20  # elements drawn at once: bounds the memory of the double-pre
 
 def is_random_access(elements: Elements) -> bool:
     """Whether a run costs what it is long; otherwise `whole` has to make all of them."""
-    return not isinstance(elements, OrthogonalMatrix | Values)
+    return not isinstance(elements.elements if isinstance(elements, Overlaid) else elements, OrthogonalMatrix | Values)
 
 
 def gather(
@@ -46,6 +47,11 @@ def gather(
         index = (starts[:, None] + np.arange(length)).reshape(-1)
         line, off = np.divmod(index, shape[1] + 1)
         return np.where((off == 0) & (line < min(shape)), elements.gain, 0).astype(dtype)
+    if isinstance(elements, Overlaid):
+        below = gather(elements.elements, shape, dtype, stream, starts, length)
+        index = (starts[:, None] + np.arange(length)).reshape(-1)
+        below[(index >= elements.start) & (index < elements.stop)] = elements.value
+        return below
     transform = _transform(elements)
     out = np.empty((len(starts), length), dtype=dtype)
     if length >= AT_ONCE:
@@ -67,6 +73,10 @@ def whole(elements: Elements, shape: Shape, dtype: np.dtype[Any], stream: BitStr
         return np.array(elements.flat, dtype=object).astype(dtype).reshape(-1)
     if isinstance(elements, OrthogonalMatrix):
         return _orthogonal(elements.gain, shape, stream).astype(dtype)
+    if isinstance(elements, Overlaid):
+        below = whole(elements.elements, shape, dtype, stream)
+        below[elements.start : elements.stop] = elements.value
+        return below
     return gather(elements, shape, dtype, stream, np.zeros(1, dtype=np.int64), int(np.prod(shape, dtype=np.int64)))
 
 

@@ -53,4 +53,14 @@ class Values:
     flat: tuple[float | int | bool, ...]
 
 
-Elements: TypeAlias = Fill | Uniform | Normal | Diagonal | OrthogonalMatrix | Values
+@dataclass(frozen=True, slots=True)
+class Overlaid:
+    """`elements`, and `value` for those from `start` to `stop` in C order."""
+
+    elements: Elements
+    start: int
+    stop: int
+    value: float | int | bool
+
+
+Elements: TypeAlias = "Fill | Uniform | Normal | Diagonal | OrthogonalMatrix | Values | Overlaid"

@@ -62,7 +62,6 @@ def test_parameters_may_be_numpy_numbers() -> None:
 @pytest.mark.parametrize(
     ("line", "help"),
     [
-        ("LSTM(8)", "Keras' LSTM is not among the layers yet"),
         ("RandomFlip()", "Keras' RandomFlip is not among the layers yet"),
         ("keras.Input(shape=(3,))", "declare an input on a line of its own"),
     ],

@@ -1,0 +1,36 @@
+"""The bias of an LSTM: an initializer's numbers, but for the forget gate's, which start from 1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archonnx.compiler.weights.elements import Elements, Fill, Overlaid, Shape, Values
+from archonnx.compiler.weights.kinds import Initializer
+
+
+@dataclass(frozen=True)
+class ForgetOnes(Initializer):
+    """`initializer`, and 1 for the second quarter: the forget gate of (input, forget, cell, output).
+
+    Jozefowicz et al., 2015, https://proceedings.mlr.press/v37/jozefowicz15.pdf
+    """
+
+    initializer: Initializer
+
+    @property
+    def random(self) -> bool:  # type: ignore[override]
+        return self.initializer.random
+
+    @property
+    def own_seed(self) -> int | None:
+        return self.initializer.own_seed
+
+    def check(self, shape: Shape, dtype: str) -> None:
+        self.initializer.check(shape, dtype)
+
+    def elements(self, shape: Shape) -> Elements:
+        quarter = shape[0] // 4
+        made = self.initializer.elements(shape)
+        if isinstance(made, Fill):
+            return Values(tuple(1 if i // quarter == 1 else made.value for i in range(shape[0])))
+        return Overlaid(made, quarter, 2 * quarter, 1)
