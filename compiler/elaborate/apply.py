@@ -278,8 +278,7 @@ def _pass_masks(node: Node, frame: Frame, place: Place) -> None:
         if len(node.outputs) > 1:  # one application may make none
             node.outputs[0].mask = node.outputs[-1]
         return
-    masks = [v.mask if v is not None else None for v in node.inputs]
-    if layer.masking == "drop" or not any(m is not None for m in masks):
+    if layer.masking == "drop":
         return
 
     def silently(name: str, *values: Value, **arguments: Any) -> Value:
@@ -291,7 +290,7 @@ def _pass_masks(node: Node, frame: Frame, place: Place) -> None:
 
     try:
         with Guard(layer, "the rule merge_masks", Abort, Stop):
-            node.outputs[0].mask = layer.merge_masks(masks, silently)
+            node.outputs[0].mask = layer.result_mask(node.inputs, silently)
     except LayerError as error:
         raise rules.layer_error(error, frame, place, {}, node.inputs) from None
 

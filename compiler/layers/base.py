@@ -25,7 +25,7 @@ Arguments are read as attributes (`self.units`). Instances also carry `weights`,
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -196,6 +196,11 @@ class Layer:
         `apply("logical_and", a, b)` adds a tensor function to the graph.
         """
         return masks[0] if masks else None
+
+    def result_mask(self, inputs: Sequence[Value | None], apply: Callable[..., Value]) -> Value | None:
+        """The same of the inputs themselves, for layers that are given masks as inputs too."""
+        masks = [v.mask if v is not None else None for v in inputs]
+        return self.merge_masks(masks, apply) if any(m is not None for m in masks) else None
 
 
 def snake_case(name: str) -> str:

@@ -41,7 +41,7 @@ class Case:
 
     flow      what stands left of the arrow, where it is not x0 or (x0, x1, ...): `(x0, attention_mask=x1)`
     theirs    Keras' constructor, where `call` has arguments that Keras takes elsewhere
-    apply     Keras' application over `layer`, `x0`, ..., where it is not layer(x0) or layer([x0, x1, ...])
+    apply     Keras' application over `layer`, `x0`, ... and `keras`, where it is not layer(x0) or layer([x0, x1, ...])
     before    a layer applied to x0 first on both sides, to set a mask
     results   how many results are compared
     sizes     values of symbols, where those of SIZES do not fit; `again` those of a second run, None for none
@@ -201,13 +201,17 @@ class Theirs:
         if not self.built:
             self._build(xs)
             self.built = True
+            if self.first is not None:
+                xs[0] = self.first(raw)  # MultiHeadAttention takes the mask off its inputs
         value = self._applied(xs)
         values = list(value) if isinstance(value, (list, tuple)) else [value]
         found = [np.asarray(keras.ops.convert_to_numpy(v)) for v in values[: self.case.results]]
         return [np.moveaxis(v, -1, 1) if self.turned and v.ndim > 2 else v for v in found]
 
     def _applied(self, xs: Sequence[Any]) -> Any:
-        names = {f"x{i}": x for i, x in enumerate(xs)} | {"layer": self.layer}
+        import keras
+
+        names = {f"x{i}": x for i, x in enumerate(xs)} | {"layer": self.layer, "keras": keras}
         if self.case.apply:
             return eval(self.case.apply, names)
         return self.layer(list(xs) if len(xs) > 1 else xs[0])

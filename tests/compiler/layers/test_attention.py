@@ -1,0 +1,523 @@
+"""Attention: what it says of misuse, the key and value cache, what the operators are, masks of rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+import archonnx
+from archonnx.contract.diagnostics import CompileError, Diagnostic
+
+Array = np.ndarray[Any, Any]
+
+
+def diagnose(line: str, *inputs: str) -> Diagnostic:
+    """The one error of a model with these inputs and this line."""
+    text = "\n    ".join(["model A():", *inputs, line]) + "\n"
+    with pytest.raises(CompileError) as caught:
+        archonnx.compile(text=text)
+    (found,) = caught.value.diagnostics
+    return found
+
+
+X = "input x: float32[N, T, 8]"
+Y = "input y: float32[N, S, 8]"
+M = "MultiHeadAttention(2, 3)"
+G = "GroupQueryAttention(3, 4, 2)"
+CACHE = "MultiHeadAttention(2, 3, use_cache=True)"
+
+
+def pasts(first: str, second: str | None = None) -> tuple[str, ...]:
+    return X, f"input pk: {first}", f"input pv: {second or first}"
+
+
+CASES = [
+    # Arguments.
+    (
+        "(x, x) -> MultiHeadAttention(0, 3)",
+        (X,),
+        "E0403",
+        "num_heads of MultiHeadAttention is a whole number, at least 1, got 0",
+    ),
+    (
+        "(x, x) -> MultiHeadAttention(2, -1)",
+        (X,),
+        "E0403",
+        "key_dim of MultiHeadAttention is a whole number, at least 1, got -1",
+    ),
+    (
+        "(x, x) -> MultiHeadAttention(2, 3.5)",
+        (X,),
+        "E0403",
+        "key_dim of MultiHeadAttention is a whole number, at least 1, got 3.5",
+    ),
+    (
+        "(x, x) -> MultiHeadAttention(2, True)",
+        (X,),
+        "E0403",
+        "key_dim of MultiHeadAttention is a whole number, at least 1, got True",
+    ),
+    (
+        "(x, x) -> MultiHeadAttention(2, 3, value_dim=0)",
+        (X,),
+        "E0403",
+        "value_dim of MultiHeadAttention is a whole number, at least 1",
+    ),
+    (
+        "(x, x) -> MultiHeadAttention(2, 3, dropout=1.5)",
+        (X,),
+        "E0403",
+        "dropout of MultiHeadAttention is a number from 0 to 1, got 1.5",
+    ),
+    (
+        "(x, x) -> MultiHeadAttention(2, 3, use_bias=1)",
+        (X,),
+        "E0403",
+        "use_bias of MultiHeadAttention is True or False, got 1",
+    ),
+    (
+        "(x, x) -> MultiHeadAttention(2, 3, output_shape=0)",
+        (X,),
+        "E0403",
+        "output_shape of MultiHeadAttention is a whole number, at",
+    ),
+    (
+        "(x, x) -> MultiHeadAttention(2, 3, output_shape=T)",
+        (X,),
+        "E0403",
+        "output_shape of MultiHeadAttention is a whole number, at",
+    ),
+    (
+        "(x, x) -> MultiHeadAttention(2, 3, sliding_window=0)",
+        (X,),
+        "E0403",
+        "sliding_window of MultiHeadAttention is a",
+    ),
+    (
+        "(x, x) -> MultiHeadAttention(2, 3, attention_axes=0)",
+        (X,),
+        "E0311",
+        "MultiHeadAttention attends over axes 1 to 1 of float32[N, T, 8]; axis 0 is the batch",
+    ),
+    ("(x, x) -> MultiHeadAttention(2, 3, attention_axes=-1)", (X,), "E0311", "axis -1 is the features"),
+    ("(x, x) -> MultiHeadAttention(2, 3, attention_axes=(1, 3))", (X,), "E0311", "axis 3 is not one of its axes"),
+    ("(x, x) -> MultiHeadAttention(2, 3, attention_axes=(1, -2))", (X,), "E0311", "each once, got (1, -2)"),
+    ("(x, x) -> MultiHeadAttention(2, 3, attention_axes=())", (X,), "E0311", "needs one or more axes"),
+    (
+        "(x, x) -> GroupQueryAttention(3, 4, 3)",
+        (X,),
+        "E0320",
+        "GroupQueryAttention cannot share 3 heads of key and value evenly among 4 heads of the query",
+    ),
+    ("(x, x) -> GroupQueryAttention(3, 2, 4)", (X,), "E0320", "cannot share 4 heads of key and value evenly among 2"),
+    (
+        '(x, x) -> Attention(score_mode="dott")',
+        (X,),
+        "E0403",
+        'score_mode of Attention is "dot" or "concat", got "dott"',
+    ),
+    ('(x, x) -> Attention(use_scale="yes")', (X,), "E0403", "use_scale of Attention is True or False"),
+    (
+        "(x, x) -> AdditiveAttention(dropout=-1)",
+        (X,),
+        "E0403",
+        "dropout of AdditiveAttention is a number from 0 to 1, got -1",
+    ),
+    # Inputs.
+    (f"x -> {M}", (X,), "E0604", "MultiHeadAttention needs its input value"),
+    ("x -> Attention()", (X,), "E0604", "Attention needs its input value"),
+    ("(x, x, x, x, x, x) -> AdditiveAttention()", (X,), "E0604", "AdditiveAttention takes 5 inputs, got 6"),
+    (f"(x, x, mask=x) -> {M}", (X,), "E0604", "MultiHeadAttention has no input mask"),
+    (
+        f"(y, y) -> {M}",
+        ("input y: float32[N, 8]",),
+        "E0302",
+        "needs at least 3 axes (batch, steps, features), got a query",
+    ),
+    (f"(x, y) -> {M}", (X, "input y: float32[N, 3, 4, 8]"), "E0302", "needs inputs of as many axes as one another"),
+    (f"(x, x) -> {G}", ("input x: float32[N, 3, 4, 8]",), "E0302", "GroupQueryAttention needs 3 axes (batch, steps,"),
+    ("(x, x) -> Attention()", ("input x: float32[N, 8]",), "E0302", "Attention needs at least 3 axes"),
+    (f"(x, x) -> {M}", ("input x: string[N, T, 8]",), "E0303", "MultiHeadAttention needs numbers, got string[N, T, 8]"),
+    (f"(x, x) -> {M}", ("input x: float32[N, T, D]",), "E0301", "MultiHeadAttention needs a known last axis"),
+    ("(x, x) -> AdditiveAttention()", ("input x: float32[N, T, D]",), "E0301", "needs a known last axis"),
+    (f"(x, y) -> {M}", (X, "input y: float32[B, S, 8]"), "E0309", "cannot tell whether N and B are equal"),
+    (f"(x, y) -> {M}", ("input x: float32[2, 3, 8]", "input y: float32[3, 3, 8]"), "E0308", "(2 and 3)"),
+    (
+        f"(x, x, y) -> {M}",
+        ("input x: float32[N, 3, 8]", "input y: float32[N, 4, 8]"),
+        "E0308",
+        "needs a value for every key: the key float32[N, 4, 8] has 4 steps, the value float32[N, 3, 8] 3",
+    ),
+    (
+        f"(x, x, y) -> {G}",
+        (X, Y),
+        "E0309",
+        "cannot tell whether the key float32[N, S, 8] has as many steps as the value",
+    ),
+    ("(x, x, y) -> Attention()", (X, Y), "E0309", "Attention cannot tell whether the key float32[N, S, 8] has as many"),
+    ("(x, y) -> Attention()", (X, "input y: float32[N, S, 7]"), "E0308", "Attention got shapes that do not fit"),
+    # Masks.
+    (
+        f"(x, x, attention_mask=m) -> {M}",
+        (X, "input m: bool[N, T, 7]"),
+        "E0309",
+        "cannot tell whether 7 and T are equal: an attention_mask bool[N, T, 7] stretches to [N, 2, T, T]",
+    ),
+    (
+        f"(x, x, attention_mask=m) -> {M}",
+        (X, "input m: bool[T]"),
+        "E0321",
+        "(batch, heads, query steps, value steps), got",
+    ),
+    (f"(x, x, attention_mask=m) -> {M}", (X, "input m: bool[1, N, 2, T, T]"), "E0321", "stretches to [N, 2, T, T]"),
+    (f"(x, x, attention_mask=m) -> {M}", (X, "input m: bool[N, 3, T, T]"), "E0321", "3 is neither 1 nor 2"),
+    (
+        f"(x, x, attention_mask=m) -> {M}",
+        (X, "input m: string[N, T, T]"),
+        "E0303",
+        "needs an attention_mask of booleans",
+    ),
+    (f"(x, x, query_mask=m) -> {M}", (X, "input m: bool[N, T]"), "E0324", "reads no query_mask"),
+    (f"(x, x, value_mask=m) -> {M}", (X, "input m: bool[N, T + 1]"), "E0321", "a value_mask that stretches to [N, T]"),
+    (
+        f"(x, x, query_mask=m) -> {G}",
+        (X, "input m: bool[T]"),
+        "E0321",
+        "a query_mask that stretches to [N, T] (batch, st",
+    ),
+    ("(x, x, query_mask=m) -> Attention()", (X, "input m: bool[N, T, 1]"), "E0321", "a query_mask that stretches to"),
+    (
+        "(x, x) -> MultiHeadAttention(2, 3, use_causal_mask=True)",
+        ("input x: float32[N, 3, 4, 8]",),
+        "E0322",
+        "attends over 2 axes (1, 2) of float32[N, 3, 4, 8] at once, and use_causal_mask needs one",
+    ),
+    (
+        "(x, x) -> MultiHeadAttention(2, 3, sliding_window=2)",
+        ("input x: float32[N, 3, 4, 8]",),
+        "E0322",
+        "and sliding_window needs one",
+    ),
+    # The cache.
+    (f"(x, x, past_key=pk, past_value=pv) -> {M}", pasts("float32[N, 2, P, 3]"), "E0323", "gives no cache back"),
+    (f"(x, x, past_key=pk) -> {CACHE}", pasts("float32[N, 2, P, 3]")[:2], "E0323", "past_key without past_value"),
+    (f"(x, x, past_value=pk) -> {CACHE}", pasts("float32[N, 2, P, 3]")[:2], "E0323", "past_value without past_key"),
+    (
+        f"(x, x, past_key=pk, past_value=pv) -> {CACHE}",
+        pasts("float32[N, P, 2, 3]"),
+        "E0323",
+        "needs past_key of float32[N, 2, past, 3] (batch, heads, past steps, width), got float32[N, P, 2, 3]: P is not 2",
+    ),
+    (
+        f"(x, x, past_key=pk, past_value=pv) -> {CACHE}",
+        pasts("float16[N, 2, P, 3]"),
+        "E0323",
+        "needs past_key of float32[N, 2, past, 3]",
+    ),
+    (
+        f"(x, x, past_key=pk, past_value=pv) -> {CACHE}",
+        pasts("float32[N, 2, P, 3]", "float32[N, 2, Q, 3]"),
+        "E0309",
+        "cannot tell whether Q and P are equal: it needs past_value of float32[N, 2, past, 3]",
+    ),
+    (
+        f"(x, x, past_key=pk, past_value=pv) -> {CACHE}",
+        pasts("float32[N, 2, P, 3]", "float32[N, 2, P, 4]"),
+        "E0323",
+        "got float32[N, 2, P, 4]: 4 is not 3",
+    ),
+    (
+        f"(x, x, past_key=pk, past_value=pv) -> {CACHE}",
+        pasts("float32[2, P, 3]"),
+        "E0323",
+        "needs past_key of float32[N, 2, past, 3] (batch, heads, past steps, width), got float32[2, P, 3]",
+    ),
+    (f"(x, x) -> {CACHE}", ("input x: float32[N, 3, 4, 8]",), "E0302", "with a cache needs 3 axes"),
+    (
+        f"x -> Masking() -> both({CACHE})",
+        (X,),
+        "E0323",
+        "MultiHeadAttention keeps keys and values for later steps, and the mask that travels with its query is not kept",
+    ),
+]
+
+
+@pytest.mark.parametrize(("line", "inputs", "code", "message"), CASES, ids=[f"{c[0]}-{c[1][-1]}" for c in CASES])
+def test_misuse(line: str, inputs: tuple[str, ...], code: str, message: str) -> None:
+    if "both(" in line:
+        before, _, layer = line.partition(" -> both(")
+        inputs, line = (*inputs, f"z = {before}"), f"(z, z) -> {layer[:-1]}"
+    found = diagnose(line, *inputs)
+    assert (found.code, message) == (code, message if message in found.message else found.message)
+
+
+@pytest.mark.parametrize(
+    ("line", "inputs", "help"),
+    [
+        (f"(x, x, y) -> {G}", (X, Y), "state it: require S == T"),
+        (f"(x, x, attention_mask=m) -> {M}", (X, "input m: bool[N, T, S]"), "state it: require S == T"),
+        (
+            f"(a, b, c) = (x, x, past_key=pk, past_value=pv) -> {CACHE}\n    output a\n    output b\n    output c",
+            pasts("float32[N, 2, P, 3]", "float32[N, 2, Q, 3]"),
+            "state it: require Q == P",
+        ),
+    ],
+)
+def test_the_mend_that_is_offered_mends(line: str, inputs: tuple[str, ...], help: str) -> None:
+    assert diagnose(line, *inputs).help == help
+    archonnx.compile(text="\n    ".join(["model A():", *inputs, help.removeprefix("state it: "), line]) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "column"),
+    [
+        ("(x, x) -> MultiHeadAttention(2, 3, attention_axes=5)", 55),
+        ("(x, x) -> GroupQueryAttention(3, 4, 3)", 41),
+        ("(x, x) -> MultiHeadAttention(2, 0)", 37),
+    ],
+)
+def test_the_place_is_the_argument(line: str, column: int) -> None:
+    place = diagnose(line, X).place
+    assert place is not None
+    assert (place.line, place.column) == (3, column)
+
+
+# Operators.
+
+
+def operators(line: str, *inputs: str, opset: int | None = None) -> list[str]:
+    text = "\n    ".join(["model A():", *inputs, line]) + "\n"
+    return [o.type for o in archonnx.compile(text=text, **({"opset": opset} if opset else {})).lower().operators]
+
+
+@pytest.mark.parametrize("line", [M, G, "MultiHeadAttention(2, 3, value_dim=5, use_causal_mask=True)"])
+def test_one_operator_where_onnx_has_one(line: str) -> None:
+    found = operators(f"(x, x) -> {line}", X, opset=23)
+    assert found == ["MatMul", "Add"] * 3 + ["Attention"] + ["MatMul", "Add"]
+    assert "Attention" not in operators(f"(x, x) -> {line}", X)
+
+
+def test_attention_is_that_operator_alone() -> None:
+    assert operators("(x, y) -> Attention()", X, Y, opset=23) == ["Attention"]
+
+
+@pytest.mark.parametrize("opset", [20, 23])
+def test_heads_that_share_a_key_repeat_nothing(opset: int) -> None:
+    found = operators(f"(x, x) -> {G}", X, opset=opset)
+    assert not {"Expand", "Tile", "Gather", "Concat"} & set(found)
+
+
+def test_weights_are_those_of_keras_in_their_order() -> None:
+    text = f"model A():\n    {X}\n    (x, x) -> MultiHeadAttention(2, 3, value_dim=4, use_gate=True)\n"
+    found = {w.path: w.shape for w in archonnx.compile(text=text).graph.weights()}
+    assert list(found.items()) == [
+        ("multi_head_attention/query/kernel", (8, 2, 3)),
+        ("multi_head_attention/query/bias", (2, 3)),
+        ("multi_head_attention/key/kernel", (8, 2, 3)),
+        ("multi_head_attention/key/bias", (2, 3)),
+        ("multi_head_attention/gate/kernel", (8, 2, 4)),
+        ("multi_head_attention/gate/bias", (2, 4)),
+        ("multi_head_attention/value/kernel", (8, 2, 4)),
+        ("multi_head_attention/value/bias", (2, 4)),
+        ("multi_head_attention/attention_output/kernel", (2, 4, 8)),
+        ("multi_head_attention/attention_output/bias", (8,)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        # Projections of 8 to 2 x 3 for query, key and value and back; scores and mixture over 2 heads of 3.
+        ("MultiHeadAttention(2, 3)", 4 * 5 * 8 * 6 + 2 * 5 * 5 * 2 * 3),
+        ("MultiHeadAttention(2, 3, value_dim=4)", 2 * 5 * 8 * 6 + 2 * 5 * 8 * 8 + 5 * 5 * 2 * (3 + 4)),
+        ("MultiHeadAttention(2, 3, use_gate=True)", 5 * 5 * 8 * 6 + 2 * 5 * 5 * 2 * 3),
+        ("MultiHeadAttention(2, 3, output_shape=(4, 5))", 3 * 5 * 8 * 6 + 2 * 5 * 5 * 2 * 3 + 5 * 6 * 20),
+        ("GroupQueryAttention(3, 4, 2)", 2 * 5 * 8 * 12 + 2 * 5 * 8 * 6 + 2 * 5 * 5 * 4 * 3),
+        ("Attention()", 2 * 5 * 5 * 8),
+        ("AdditiveAttention()", 2 * 5 * 5 * 8),
+    ],
+)
+def test_multiply_accumulates(line: str, expected: int) -> None:
+    text = f"model A():\n    input x: float32[1, 5, 8]\n    (x, x) -> {line}\n"
+    assert archonnx.compile(text=text).graph.macs() == expected
+
+
+def test_multiply_accumulates_of_a_step_are_its_own_projections_and_all_scores() -> None:
+    inputs = ["input x: float32[1, 1, 8]", "input pk: float32[1, 2, 9, 3]", "input pv: float32[1, 2, 9, 3]"]
+    lines = [f"(y, k, v) = (x, x, past_key=pk, past_value=pv) -> {CACHE}", "output y", "output k", "output v"]
+    text = "\n    ".join(["model A():", *inputs, *lines]) + "\n"
+    assert archonnx.compile(text=text).graph.macs() == 4 * 8 * 6 + 2 * 10 * 2 * 3
+
+
+# The cache: a whole sequence at once is what its steps give, one after another.
+
+LAYERS = {
+    "heads": ("MultiHeadAttention(2, 3, value_dim=5, use_causal_mask=True{})", 2, 3, 5),
+    "window": ("MultiHeadAttention(2, 3, use_causal_mask=True, sliding_window=3{})", 2, 3, 3),
+    "gate": ("MultiHeadAttention(2, 3, use_causal_mask=True, use_gate=True, dropout=0.1{})", 2, 3, 3),
+    "groups": ("GroupQueryAttention(3, 4, 2, use_causal_mask=True{})", 2, 3, 3),
+    "groups with a window": ("GroupQueryAttention(3, 4, 2, use_causal_mask=True, sliding_window=2{})", 2, 3, 3),
+}
+
+
+def build(lines: list[str], folder: Path, name: str, opset: int | None) -> Any:
+    text = "\n    ".join(["model A():", *lines]) + "\n"
+    model = archonnx.compile(text=text, **({"opset": opset} if opset else {}))
+    model.save(folder / f"{name}.onnx", seed=5)
+    onnx.checker.check_model(str(folder / f"{name}.onnx"), full_check=True)
+    return archonnx.load(folder / f"{name}.onnx")
+
+
+def decoder(line: str, heads: int, key: int, value: int, mask: bool = False) -> list[str]:
+    masked = ["input m: bool[N, 1, T, P + T]"] if mask else []
+    given = "past_key=past_key, past_value=past_value" + (", attention_mask=m" if mask else "")
+    return [
+        "input x: float32[N, T, 8]",
+        f"input past_key: float32[N, {heads}, P, {key}]",
+        f"input past_value: float32[N, {heads}, P, {value}]",
+        *masked,
+        "require P >= 0",
+        f"(y, keys, values) = (x, x, {given}) -> {line.format(', use_cache=True')}",
+        "output y",
+        "output state past_key = keys",
+        "output state past_value = values",
+    ]
+
+
+@pytest.mark.parametrize("opset", [17, None, 23, 24])
+@pytest.mark.parametrize("name", LAYERS)
+def test_step_by_step_is_the_whole_sequence(name: str, opset: int | None, tmp_path: Path) -> None:
+    line, heads, key, value = LAYERS[name]
+    whole = build(["input x: float32[N, T, 8]", f"output y = (x, x) -> {line.format('')}"], tmp_path, "whole", opset)
+    step = build(decoder(line, heads, key, value), tmp_path, "step", opset)
+    x = np.random.default_rng(3).normal(size=(2, 7, 8)).astype(np.float32)
+    expected = whole(x=x)
+    keys, values = np.zeros((2, heads, 0, key), np.float32), np.zeros((2, heads, 0, value), np.float32)
+    found = []
+    for first, last in ((0, 3), (3, 4), (4, 6), (6, 7)):  # a prompt, and steps of one and two
+        made = step(x=x[:, first:last], past_key=keys, past_value=values)
+        keys, values = made["past_key_next"], made["past_value_next"]
+        assert keys.shape == (2, heads, last, key)
+        assert values.shape == (2, heads, last, value)
+        found.append(made["y"])
+    np.testing.assert_allclose(np.concatenate(found, 1), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("opset", [None, 23])
+@pytest.mark.parametrize("line", ["MultiHeadAttention(2, 3{})", "GroupQueryAttention(3, 4, 2{})"])
+def test_a_mask_over_all_steps_holds_beside_the_cache(line: str, opset: int | None, tmp_path: Path) -> None:
+    whole = build(
+        [
+            "input x: float32[N, T, 8]",
+            "input m: bool[N, 1, T, T]",
+            "output y = (x, x, attention_mask=m) -> " + line.format(""),
+        ],
+        tmp_path,
+        "whole",
+        opset,
+    )
+    step = build(decoder(line, 2, 3, 3, mask=True), tmp_path, "step", opset)
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(2, 6, 8)).astype(np.float32)
+    m = np.tril(rng.random((2, 1, 6, 6)) < 0.7) | np.eye(6, dtype=bool)
+    expected = whole(x=x, m=m)
+    keys = values = np.zeros((2, 2, 0, 3), np.float32)
+    for first, last in ((0, 2), (2, 3), (3, 6)):
+        made = step(x=x[:, first:last], m=m[:, :, first:last, :last], past_key=keys, past_value=values)
+        keys, values = made["past_key_next"], made["past_value_next"]
+        np.testing.assert_allclose(made["y"], expected[:, first:last], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("opset", [None, 23])
+def test_a_cache_may_begin_without_a_past(opset: int | None, tmp_path: Path) -> None:
+    lines = [
+        "input x: float32[N, T, 8]",
+        f"(y, keys, values) = (x, x) -> {CACHE}",
+        "output y",
+        "output keys",
+        "output values",
+    ]
+    first = build(lines, tmp_path, "first", opset)
+    plain = build(["input x: float32[N, T, 8]", f"output y = (x, x) -> {M}"], tmp_path, "plain", opset)
+    x = np.random.default_rng(5).normal(size=(2, 4, 8)).astype(np.float32)
+    made = first(x=x)
+    assert made["keys"].shape == made["values"].shape == (2, 2, 4, 3)
+    np.testing.assert_allclose(made["y"], plain(x=x), rtol=1e-5, atol=1e-6)
+
+
+def test_scores_come_before_the_cache(tmp_path: Path) -> None:
+    lines = decoder("MultiHeadAttention(2, 3, return_attention_scores=True{})", 2, 3, 3)
+    lines[4] = lines[4].replace("(y, keys", "(y, scores, keys")
+    step = build([*lines, "output scores"], tmp_path, "scores", None)
+    x = np.random.default_rng(6).normal(size=(2, 4, 8)).astype(np.float32)
+    past = np.ones((2, 2, 5, 3), np.float32)
+    scores = step(x=x, past_key=past, past_value=past)["scores"]
+    assert scores.shape == (2, 2, 4, 9)
+    np.testing.assert_allclose(scores.sum(-1), 1, rtol=1e-5)
+
+
+# Several axes, which TensorFlow's softmax has not enough axes for: against NumPy.
+
+
+def test_one_of_three_axes(tmp_path: Path) -> None:
+    model = build(
+        ["input x: float32[N, 3, 2, 4, 6]", "output y = (x, x) -> MultiHeadAttention(2, 3, attention_axes=2)"],
+        tmp_path,
+        "axes",
+        None,
+    )
+    w = {
+        t.name.partition("/")[2]: onnx.numpy_helper.to_array(t)
+        for t in onnx.load(tmp_path / "axes.onnx").graph.initializer
+    }
+    x = np.random.default_rng(7).normal(size=(2, 3, 2, 4, 6)).astype(np.float32)
+    q, k, v = (
+        (x @ w[f"{n}/kernel"].reshape(6, 6) + w[f"{n}/bias"].reshape(6)).reshape(2, 3, 2, 4, 2, 3)
+        for n in ("query", "key", "value")
+    )
+    scores = np.einsum("nabuhk,nacuhk->nauhbc", q, k) / np.sqrt(3)
+    weights = np.exp(scores) / np.exp(scores).sum(-1, keepdims=True)
+    mixed = np.einsum("nauhbc,nacuhk->nabuhk", weights, v).reshape(2, 3, 2, 4, 6)
+    expected = mixed @ w["attention_output/kernel"].reshape(6, 6) + w["attention_output/bias"]
+    np.testing.assert_allclose(model(x=x), expected, rtol=1e-5, atol=1e-6)
+
+
+# Masks after attention.
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (f"(u, u) -> {M}", "u"),
+        (f"(w, u) -> {M}", None),
+        (f"(u, w) -> {G}", "u"),
+        ("(u, v) -> Attention()", "u"),
+        ("(w, v) -> Attention()", None),
+        ("(u, v) -> AdditiveAttention()", "u"),
+        ("(u, v, query_mask=m) -> Attention()", "m"),
+        ("(u, v, value_mask=m) -> Attention()", None),
+        ("(u, u) -> MultiHeadAttention(2, 3, return_attention_scores=True)", "u"),
+    ],
+)
+def test_the_mask_of_the_result_is_the_querys(line: str, expected: str | None) -> None:
+    result = "(y, s)" if "scores" in line else "y"
+    lines = [
+        "input a: int32[N, T]",
+        "input m: bool[N, T]",
+        "u = a -> Embedding(9, 6, mask_zero=True)",
+        "v = a -> Embedding(9, 6, mask_zero=True)",
+        "w = a -> Embedding(9, 6)",
+        f"{result} = {line}",
+        *(["output s"] if "scores" in line else []),
+        "output y",
+        "output z = sum(u) + sum(v) + sum(w) + sum(cast(m, float32))",
+    ]
+    graph = archonnx.compile(text="\n    ".join(["model A():", *lines]) + "\n").graph
+    (y,) = [output.value for output in graph.outputs if output.name == "y"]
+    embedded = next(node for node in graph.nodes if node.type_name == "Embedding")
+    wanted = {"u": embedded.outputs[1], "m": graph.inputs[1].value, None: None}[expected]
+    assert y.mask is wanted
