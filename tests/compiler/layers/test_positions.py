@@ -103,3 +103,198 @@ REVERSIBLE = [
 def test_reversible_embedding_says_what_is_wrong(given: str, line: str, code: str, message: str) -> None:
     found = diagnose(given, line)
     assert (found.code, message) == (code, message if message in found.message else found.message)
+
+
+def rotated(x: Array, positions: Array, *, base: float = 10000.0, interleaved: bool = False) -> Array:
+    """Pairs of the last axis as complex numbers, turned, in double precision. x: [batch, steps, heads, features]."""
+    half = x.shape[-1] // 2
+    angle = positions[..., :, None, None] * base ** (-np.arange(half) / half)
+    pairs = (x[..., ::2], x[..., 1::2]) if interleaved else (x[..., :half], x[..., half:])
+    turned = (pairs[0] + 1j * pairs[1].astype(np.float64)) * np.exp(1j * angle)
+    return np.stack([turned.real, turned.imag], -1 if interleaved else -2).reshape(x.shape)
+
+
+def uniform(*shape: int) -> Array:
+    return np.random.default_rng(sum(shape)).uniform(-1, 1, shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("opset", [None, 23])
+@pytest.mark.parametrize("interleaved", [False, True])
+def test_turns_rightly_a_million_steps_on(opset: int | None, interleaved: bool, tmp_path: Path) -> None:
+    """float32 angles would be wrong in the first digit here."""
+    line = f"x -> RotaryEmbedding(start_index=1000000, interleaved={interleaved})"
+    x = uniform(2, 5, 3, 8)
+    (y,) = run(compiled("input x: float32[N, T, 3, 8]", line, opset=opset), tmp_path, x=x)
+    assert np.max(np.abs(y - rotated(x, np.arange(1_000_000, 1_000_005), interleaved=interleaved))) < 1e-6
+
+
+@pytest.mark.parametrize("opset", [None, 23])
+@pytest.mark.parametrize("layer", ["RotaryEmbedding({})", "SinePositionEncoding({})", "PositionEmbedding(16, {})"])
+def test_step_by_step_gives_what_all_at_once_gives(layer: str, opset: int | None, tmp_path: Path) -> None:
+    """A step of a decoder: what went before tells where it stands, nothing at first."""
+    x = uniform(2, 7, 8)
+    table = ', initializer="ones"' if layer.startswith("Pos") else ""
+    bound = ["require P >= 0", "require P + 1 <= 16"]
+    whole = compiled("input x: float32[N, 7, 8]", layer.format("start_index=0" + table), opset=opset)
+    (expected,) = run(whole, tmp_path, x=x)
+    lines = ["input x: float32[N, 1, 8]", "input past: float32[N, P, 8]", *bound]
+    lines += [f"y = x -> {layer.format('start_index=P' + table)}", "present = concat([past, x], axis=1)"]
+    model = compiled(*lines, "output y", "output present", opset=opset)
+    past = np.zeros((2, 0, 8), np.float32)
+    for step in range(7):
+        y, past = run(model, tmp_path, x=x[:, step : step + 1], past=past)
+        assert np.allclose(y, expected[:, step : step + 1], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "line"),
+    [
+        ("float32[N, T, 3, 8]", "RotaryEmbedding()"),
+        ("float32[N, T, 3, 8]", "RotaryEmbedding(interleaved=True)"),
+        ("float32[N, T, 3, 8]", "RotaryEmbedding(rotary_dim=4)"),
+        ("float32[N, 3, T, 8]", "RotaryEmbedding(sequence_axis=2)"),
+        ("float32[N, 3, T, 8]", "RotaryEmbedding(sequence_axis=2, rotary_dim=6, interleaved=True)"),
+        ("float32[N, T, 8]", "RotaryEmbedding()"),
+    ],
+)
+@pytest.mark.parametrize("with_ids", [False, True])
+def test_the_operator_is_what_the_standard_says(kind: str, line: str, with_ids: bool, tmp_path: Path) -> None:
+    """onnx's reference evaluator, onnxruntime and the form that is spelled out agree."""
+    import onnx
+    from onnx.reference import ReferenceEvaluator
+
+    shape = [{"N": 2, "T": 5}.get(d, d) for d in kind[8:-1].split(", ")]
+    x = uniform(*map(int, shape))
+    ids = {"ids": np.random.default_rng(5).integers(0, 50, (2, 5))} if with_ids else {}
+    lines = [f"input x: {kind}", *(["input ids: int64[N, T]"] if with_ids else [])]
+    lines.append(f"{'(x, position_ids=ids)' if with_ids else 'x'} -> {line}")
+    (spelled,) = run(compiled(*lines), tmp_path, x=x, **ids)
+    one = compiled(*lines, opset=23)
+    assert [o.type for o in one.lower().operators].count("RotaryEmbedding") == 1
+    (y,) = run(one, tmp_path, x=x, **ids)
+    (standard,) = ReferenceEvaluator(onnx.load(tmp_path / "a.onnx")).run(None, {"x": x, **ids})
+    assert np.max(np.abs(spelled - y)) < 1e-6
+    assert np.max(np.abs(standard - y)) < 1e-6
+
+
+def test_frequencies_are_the_nearest_doubles() -> None:
+    """Whole powers are exact to the last bit, and products of frequencies come out within one."""
+    from archonnx.compiler.layers.positions import frequencies
+
+    assert frequencies(10000, [(0, 8), (2, 8), (4, 8), (6, 8)]) == [1.0, 0.1, 0.01, 0.001]
+    assert frequencies(2.0, [(1, 2), (1, 1), (3, 1)]) == [0.5**0.5, 0.5, 0.125]
+    assert frequencies(500000.0, [(1, 1)]) == [1 / 500000.0]
+
+
+def test_the_longest_sequence_is_required_of_every_call(tmp_path: Path) -> None:
+    from archonnx.runtime.errors import InputError
+
+    compiled("input x: float32[N, T, 6]", "require T <= 9", "PositionEmbedding(9)").save(tmp_path / "a.onnx")
+    model = archonnx.load(tmp_path / "a.onnx")
+    model(np.zeros((1, 9, 6), np.float32))
+    with pytest.raises(InputError, match="T <= 9"):
+        model(np.zeros((1, 10, 6), np.float32))
+
+
+X = "input x: float32[N, 12, 6]"
+OPEN = "input x: float32[N, T, 6]"
+HEADS = "input x: float32[N, 12, 4, 8]"
+ROPE_IDS = "(x, position_ids=p) -> RotaryEmbedding()"
+POSITIONS: list[tuple[list[str], str, str, str, str]] = [
+    ([X], "PositionEmbedding(11)", "E0327", "has 11 positions, and float32[N, 12, 6] has 12 steps", "=12, or hierarch"),
+    ([X], "PositionEmbedding(14, start_index=3)", "E0327", "12 steps from position 3 on", "sequence_length=15"),
+    ([X], "PositionEmbedding(3, hierarchical_alpha=0.4)", "E0327", "has 9 positions", "write sequence_length=4"),
+    ([OPEN], "PositionEmbedding(11)", "E0309", "whether T positions are at most 11", "state it: require T <= 11"),
+    ([OPEN], "PositionEmbedding(11, start_index=2)", "E0309", "whether T + 2 positions are", "require T + 2 <= 11"),
+    ([X], "PositionEmbedding(0)", "E0403", "sequence_length of PositionEmbedding is a whole number, at least 1", ""),
+    ([X], "PositionEmbedding(12.5)", "E0403", "sequence_length of PositionEmbedding is a whole number", ""),
+    ([X], "PositionEmbedding()", "E0401", "PositionEmbedding needs the argument sequence_length", ""),
+    ([X], "PositionEmbedding(12, start_index=-1)", "E0403", "start_index of PositionEmbedding is", ""),
+    ([X], "PositionEmbedding(12, hierarchical_alpha=1)", "E0403", "hierarchical_alpha of PositionEmbedding is", ""),
+    ([X], 'PositionEmbedding(12, "glorot_unifrom")', "E0701", "glorot_unifrom", "did you mean"),
+    (["input x: float32[N]"], "PositionEmbedding(12)", "E0302", "needs at least 2 axes, got float32[N]", ""),
+    (["input x: float32[N, 12, D]"], "PositionEmbedding(12)", "E0301", "needs a known last axis", "give the axis"),
+    (["input x: string[N, 12, 4]"], "PositionEmbedding(12)", "E0303", "PositionEmbedding needs numbers", ""),
+    (
+        [X, "input p: float32[N, 12]"],
+        "(x, p) -> PositionEmbedding(12)",
+        "E0303",
+        "are whole numbers, got float32[N",
+        "",
+    ),
+    ([X, "input p: int32[N, 11]"], "(x, p) -> PositionEmbedding(12)", "E0308", "do not fit", ""),
+    ([X, "input p: int32[S]"], "(x, p) -> PositionEmbedding(12)", "E0309", "whether 12 and S are", "require 12 == S"),
+    ([X, "input p: int32[M, 12]"], "(x, p) -> PositionEmbedding(12)", "E0309", "whether N and M are equal", "require"),
+    ([X, "input p: int32[N, 12, 1]"], "(x, p) -> PositionEmbedding(12)", "E0302", "are [steps] or [batch, steps]", ""),
+    (
+        ["input x: float32[12, 6]", "input p: int32[12, 12]"],
+        "(x, p) -> PositionEmbedding(12)",
+        "E0302",
+        "are [steps], got",
+        "",
+    ),
+    (
+        [X, "input p: int32[12]"],
+        "(x, p) -> PositionEmbedding(12, start_index=1)",
+        "E0329",
+        "stand twice",
+        "leave start",
+    ),
+    ([X], "(x, x, x) -> PositionEmbedding(12)", "E0604", "PositionEmbedding takes 2 inputs, got 3", ""),
+    ([X], "(x, positions=x) -> PositionEmbedding(12)", "E0604", "has no input positions", "did you mean position_ids?"),
+    ([X], "SinePositionEncoding(0)", "E0403", "max_wavelength of SinePositionEncoding is a number, above 0", ""),
+    ([X], "SinePositionEncoding(start_index=1.5)", "E0403", "start_index of SinePositionEncoding is", ""),
+    (["input x: float32[N, 12, D]"], "SinePositionEncoding()", "E0301", "needs a known last axis", ""),
+    (["input x: float32[6]"], "SinePositionEncoding()", "E0302", "needs at least 2 axes", ""),
+    ([X, "input p: bool[N, 12]"], "(x, p) -> SinePositionEncoding()", "E0303", "are numbers, got bool[N, 12]", ""),
+    (["input x: float32[N, 12, 7]"], "RotaryEmbedding()", "E0328", "pairs of features, and", "rotary_dim=6"),
+    (
+        ["input x: float32[N, 12, 1]"],
+        "RotaryEmbedding()",
+        "E0328",
+        "pairs of features, and float32[N, 12, 1] has 1",
+        "",
+    ),
+    ([HEADS], "RotaryEmbedding(rotary_dim=5)", "E0328", "even and at most the 8 features of", ""),
+    ([HEADS], "RotaryEmbedding(rotary_dim=10)", "E0328", "even and at most the 8 features of", ""),
+    ([HEADS], "RotaryEmbedding(rotary_dim=0)", "E0403", "rotary_dim of RotaryEmbedding is", ""),
+    ([HEADS], "RotaryEmbedding(interleaved=1)", "E0403", "interleaved of RotaryEmbedding is True or False", ""),
+    ([HEADS], "RotaryEmbedding(-2)", "E0403", "max_wavelength of RotaryEmbedding is a number, above 0", ""),
+    ([HEADS], "RotaryEmbedding(scaling_factor=0)", "E0403", "scaling_factor of RotaryEmbedding is", ""),
+    ([HEADS], "RotaryEmbedding(sequence_axis=4)", "E0311", "is given axis 4, its input", ""),
+    ([HEADS], "RotaryEmbedding(feature_axis=-5)", "E0311", "is given axis -5, its input", ""),
+    ([HEADS], "RotaryEmbedding(sequence_axis=0)", "E0311", "turns no axis 0, the batch", ""),
+    ([HEADS], "RotaryEmbedding(feature_axis=-4)", "E0311", "turns no axis 0, the batch", ""),
+    ([HEADS], "RotaryEmbedding(sequence_axis=-1)", "E0311", "an axis of steps and another of features, got 3", ""),
+    (["input x: float32[N, 12]"], "RotaryEmbedding()", "E0302", "needs at least 3 axes, got float32[N, 12]", ""),
+    (["input x: float32[N, T, D]"], "RotaryEmbedding()", "E0301", "needs a known last axis", ""),
+    (["input x: string[N, 12, 4]"], "RotaryEmbedding()", "E0303", "RotaryEmbedding needs numbers", ""),
+    ([HEADS], "RotaryEmbedding(low_freq_factor=1)", "E0329", "and high_freq_factor is left out", ""),
+    ([HEADS], "RotaryEmbedding(high_freq_factor=4, old_context_len=9)", "E0329", "and low_freq_factor is left out", ""),
+    (
+        [HEADS],
+        "RotaryEmbedding(low_freq_factor=4, high_freq_factor=4, old_context_len=9)",
+        "E0329",
+        "high_freq_factor of RotaryEmbedding is above low_freq_factor, 4, got 4",
+        "",
+    ),
+    ([HEADS, "input p: int32[N, 4]"], ROPE_IDS, "E0308", "RotaryEmbedding got shapes that do not fit", ""),
+    ([HEADS, "input p: string[N, 12]"], ROPE_IDS, "E0303", "position_ids of RotaryEmbedding are numbers", ""),
+    ([HEADS, "input p: int32[N, 12, 4]"], ROPE_IDS, "E0302", "are [steps] or [batch, steps], got int32[N, 12, 4]", ""),
+]
+
+
+@pytest.mark.parametrize(
+    ("given", "line", "code", "message", "help"), POSITIONS, ids=[f"{p[1]}-{'-'.join(p[0])}" for p in POSITIONS]
+)
+def test_position_layers_say_what_is_wrong(given: list[str], line: str, code: str, message: str, help: str) -> None:
+    found = diagnose(*given, line)
+    assert (found.code, message) == (code, message if message in found.message else found.message)
+    assert help in (found.help or "")
+
+
+@pytest.mark.parametrize("line", ["PositionEmbedding(11)", "PositionEmbedding(11, start_index=2)"])
+def test_the_mend_that_is_offered_mends(line: str) -> None:
+    help = diagnose(OPEN, line).help
+    assert help is not None
+    compiled(OPEN, help.removeprefix("state it: "), line)
