@@ -28,7 +28,7 @@ class _Places(NamedTuple):
 
 
 class RotaryEmbedding(Positioned):
-    """Turns pairs of features by angles that grow with the position: [batch, steps, heads, features], say, as it comes.
+    """Turns pairs of features by angles that grow with the position: [batch, steps, ..., features] to the same shape.
 
     Feature i is paired with i + features / 2 (Llama, GPT-NeoX), or, `interleaved`, 2i with 2i + 1 (GPT-J). The three
     factors are Llama 3.1's: long waves are stretched by `scaling_factor`, short ones kept, those between in between.

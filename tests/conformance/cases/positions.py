@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from keras_harness import Case, each
 from torch_harness import TorchCase
 
@@ -303,4 +305,55 @@ ROTARY += [
     rotary("RotaryEmbedding(interleaved=True, rotary_dim=4)", HEADS, PARTIAL, opset=28),
 ]
 
-TORCH_CASES = [*LEARNED, *SINES, *ROTARY]
+SCORES = ("float32[N, 8, T, T]",)
+STEP_SCORES = ("float32[N, 6, 1, T]",)
+PAST_SCORES = ("float32[N, 12, T, T + S]",)
+
+
+def alibi(call: str, inputs: tuple[str, ...], slopes: str, **options: object) -> TorchCase:
+    """Slopes as BLOOM and MPT have them, a tensor over the heads."""
+    run = f"x0 + (torch.tensor({slopes})[:, None, None] * torch.arange(1 - x0.shape[3], 1)).to(x0.dtype)"
+    return TorchCase(call, inputs, module="None", run=run, **options)  # type: ignore[arg-type]
+
+
+ALIBI = [
+    alibi("AlibiBias()", SCORES, "[2.0**-i for i in range(1, 9)]"),
+    alibi("AlibiBias()", STEP_SCORES, "[0.25, 0.0625, 0.015625, 0.00390625, 0.5, 0.125]"),
+    alibi(
+        "AlibiBias(16)", PAST_SCORES, "[2.0 ** (-2 * i) for i in range(1, 9)] + [2.0**-1, 2.0**-3, 2.0**-5, 2.0**-7]"
+    ),
+    alibi("AlibiBias(alibi_bias_max=3)", ("float32[N, 1, 5, 7]",), "[0.125]"),
+    alibi('AlibiBias(dtype="float64")', ("float64[N, 3, T, S]",), "[2.0**-4, 2.0**-8, 2.0**-2]"),
+    alibi('AlibiBias(dtype="float16")', ("float16[N, 3, T, S]",), "[2.0**-4, 2.0**-8, 2.0**-2]", tolerance=1e-3),
+    alibi("AlibiBias()", SCORES, "[2.0**-i for i in range(1, 9)]", opset=17),
+]
+
+
+def relative(call: str, inputs: tuple[str, ...], heads: int, n: int, m: int, **options: object) -> TorchCase:
+    """Buckets as transformers' T5 has them, by logarithms."""
+    both = "False" not in call
+    ways = n // 2 if both else n
+    single = ways // 2
+    away = "torch.arange(x0.shape[3]) - torch.arange(x0.shape[3] - x0.shape[2], x0.shape[3])[:, None]"
+    far = f"(torch.log(d / {single}) / {math.log(m / single)} * {ways - single}).clip(0, {n}).long() + {single}"
+    bucket = f"(lambda d: torch.where(d < {single}, d, ({far}).clip(max={ways - 1})))"
+    distance = f"{bucket}(({away}).abs()) + {ways} * (({away}) > 0)" if both else f"{bucket}((-({away})).clip(min=0))"
+    run = f"x0 + layer({distance}).permute(2, 0, 1)"
+    state = {"weight": "w['embeddings']"}
+    return TorchCase(call, inputs, module=f"nn.Embedding({n}, {heads})", state=state, run=run, **options)  # type: ignore[arg-type]
+
+
+RELATIVE = [
+    relative("RelativePositionBias()", SCORES, 8, 32, 128),
+    relative("RelativePositionBias()", ("float32[N, 2, 300, 300]",), 2, 32, 128),
+    relative("RelativePositionBias(bidirectional=False)", ("float32[N, 2, 300, 300]",), 2, 32, 128),
+    relative("RelativePositionBias(bidirectional=False)", ("float32[N, 6, 1, T]",), 6, 32, 128),
+    relative("RelativePositionBias(8, 20)", ("float32[N, 12, T, T + S]",), 12, 8, 20),
+    relative("RelativePositionBias(4, 3)", ("float32[N, 1, 9, 9]",), 1, 4, 3),
+    relative("RelativePositionBias(num_buckets=2, max_distance=7, bidirectional=False)", SCORES, 8, 2, 7),
+    relative("RelativePositionBias(5, 40, False)", ("float32[N, 3, T, T]",), 3, 5, 40),
+    relative('RelativePositionBias(dtype="float64")', ("float64[N, 8, T, T]",), 8, 32, 128),
+    relative("RelativePositionBias(8, 20)", SCORES, 8, 8, 20, opset=17),
+]
+
+TORCH_CASES = [*LEARNED, *SINES, *ROTARY, *ALIBI, *RELATIVE]
