@@ -49,7 +49,7 @@ class EinsumDense(KerasLayer):
     gptq_unpacked_column_size = arg(QUANTIZED, default=None, doc="Not offered.")
     quantization_config = arg(QUANTIZED, default=None, doc="Not offered.")
     keras = "EinsumDense"
-    onnx = ("Gemm", "MatMul", "Einsum", "Mul", "ReduceSum", "Add")
+    onnx = ("Gemm", "MatMul", "Mul", "ReduceSum", "Add")
     formula = "y = activation(einsum(equation, inputs, kernel) + bias)"
     example = 'input x: float32[N, 10, 64]\nEinsumDense("abc,cde->abde", output_shape=(None, 4, 16), bias_axes="de")'
 

@@ -75,6 +75,12 @@ CASES = [
     Case('EinsumDense("ab,c->acb", (3, 6))', ("float32[N, 6]",)),
     Case('EinsumDense("abc,bd->adbc", (2, 5, None))', KNOWN),
     Case('EinsumDense("ab...,c->acb...", (3, 5))', ("float32[N, 5, T, W]",)),
+    Case('EinsumDense("abc,bd->abcd", (5, None, 3), bias_axes="d")', KNOWN),
+    Case('EinsumDense("abc,de->abced", (None, None, 2, 3), bias_axes="ed")', STEPS),
+    Case('EinsumDense("abc,d->acdb", (None, 3, None))', STEPS),
+    # Inside another layer.
+    Case('TimeDistributed(EinsumDense("ab,bc->ac", 5, bias_axes="c"))', STEPS),
+    Case('TimeDistributed(EinsumDense("abc,cde->adbe", (2, None, 3)))', ("float32[N, 4, T, 6]",)),
     # Axes of the input alone are summed over first.
     Case('EinsumDense("abc,cd->ad", 4, bias_axes="d")', STEPS),
     Case('EinsumDense("abc,c->ab", (None,))', STEPS),
