@@ -146,6 +146,53 @@ def test_step_by_step_gives_what_all_at_once_gives(layer: str, opset: int | None
         assert np.allclose(y, expected[:, step : step + 1], atol=1e-6)
 
 
+DECODER = """model Whole():
+    input tokens: int32[N, T]
+    embed = ReversibleEmbedding(20, 12)
+    x = tokens -> embed
+    q = x -> EinsumDense("btc,chd->bthd", (None, 2, 6), name="query") -> RotaryEmbedding()
+    k = x -> EinsumDense("btc,chd->bthd", (None, 2, 6), name="key") -> RotaryEmbedding()
+    v = x -> EinsumDense("btc,chd->bthd", (None, 2, 6), name="value")
+    scores = einsum("bqhd,bkhd->bhqk", q, k)
+    later = arange(T)[:, None] < arange(T)
+    y = einsum("bhqk,bkhd->bqhd", softmax(where(later, -1e9, scores)), v)
+    y = x + (y -> EinsumDense("bthd,hdc->btc", (None, 12), name="back"))
+    output logits = (y, reverse=True) -> embed
+
+model Step():
+    input tokens: int32[N, 1]
+    input keys: float32[N, P, 2, 6]
+    input values: float32[N, P, 2, 6]
+    require P >= 0
+    embed = ReversibleEmbedding(20, 12)
+    x = tokens -> embed
+    q = x -> EinsumDense("btc,chd->bthd", (None, 2, 6), name="query") -> RotaryEmbedding(start_index=P)
+    k = x -> EinsumDense("btc,chd->bthd", (None, 2, 6), name="key") -> RotaryEmbedding(start_index=P)
+    v = x -> EinsumDense("btc,chd->bthd", (None, 2, 6), name="value")
+    k = concat([keys, k], axis=1)
+    v = concat([values, v], axis=1)
+    y = einsum("bhqk,bkhd->bqhd", softmax(einsum("bqhd,bkhd->bhqk", q, k)), v)
+    y = x + (y -> EinsumDense("bthd,hdc->btc", (None, 12), name="back"))
+    output logits = (y, reverse=True) -> embed
+    output state keys = k
+    output state values = v
+"""
+
+
+@pytest.mark.parametrize("opset", [None, 23])
+def test_a_decoder_that_turns_its_keys_and_keeps_them(opset: int | None, tmp_path: Path) -> None:
+    tokens = np.random.default_rng(3).integers(0, 20, (2, 9)).astype(np.int32)
+    (expected,) = run(archonnx.compile(text=DECODER, model="Whole", opset=opset), tmp_path, tokens=tokens)
+    step = archonnx.compile(text=DECODER, model="Step", opset=opset)
+    step.save(tmp_path / "step.onnx")
+    session = InferenceSession(tmp_path / "step.onnx", providers=["CPUExecutionProvider"])
+    keys = values = np.zeros((2, 0, 2, 6), np.float32)
+    for place in range(9):
+        given = {"tokens": tokens[:, place : place + 1], "keys": keys, "values": values}
+        logits, keys, values = session.run(None, given)
+        assert np.max(np.abs(logits - expected[:, place : place + 1])) <= 1e-5 * np.max(np.abs(expected))
+
+
 @pytest.mark.parametrize(
     ("kind", "line"),
     [

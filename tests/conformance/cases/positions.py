@@ -69,6 +69,32 @@ def table(call: str, inputs: tuple[str, ...], rows: int, run: str, **options: ob
     return TorchCase(call, inputs, module=f"nn.Embedding({rows}, 6)", state=state, run=run, **options)  # type: ignore[arg-type]
 
 
+REVERSIBLE = [
+    TorchCase(
+        "ReversibleEmbedding(10, 4)",
+        ("int64[N, T]",),
+        low=0,
+        high=9,
+        module="nn.Embedding(10, 4)",
+        state={"weight": "w['embeddings']"},
+    ),
+    TorchCase(
+        "ReversibleEmbedding(10, 4)",
+        ("float32[N, T, 4]",),
+        flow="(x0, reverse=True)",
+        module="nn.Linear(4, 10, bias=False)",
+        state={"weight": "w['embeddings']"},
+    ),
+    TorchCase(
+        "ReversibleEmbedding(10, 4, tie_weights=False, logit_soft_cap=30.0)",
+        ("float32[N, T, 4]",),
+        flow="(x0, reverse=True)",
+        module="nn.Linear(4, 10, bias=False)",
+        state={"weight": "w['reverse_embeddings'].T"},
+        run="30 * torch.tanh(layer(x0) / 30)",
+    ),
+]
+
 LEARNED = [
     table("PositionEmbedding(5)", ("float32[N, 5, 6]",), 5, "layer(torch.arange(5)).expand(x0.shape)"),
     table("PositionEmbedding(9)", ("float32[N, 5, 6]",), 9, "layer(torch.arange(5)).expand(x0.shape)"),
@@ -356,4 +382,4 @@ RELATIVE = [
     relative("RelativePositionBias(8, 20)", SCORES, 8, 8, 20, opset=17),
 ]
 
-TORCH_CASES = [*LEARNED, *SINES, *ROTARY, *ALIBI, *RELATIVE]
+TORCH_CASES = [*REVERSIBLE, *LEARNED, *SINES, *ROTARY, *ALIBI, *RELATIVE]
