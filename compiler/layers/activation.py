@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from archonnx.compiler.graph import TensorType
 from archonnx.compiler.layers import activations, domains
+from archonnx.compiler.layers.activations import clip
 from archonnx.compiler.layers.base import LayerError, arg
 from archonnx.compiler.layers.common import KerasLayer, require_least_rank, resolve_axes, resolve_axis
 from archonnx.compiler.layers.domains import Axes, Ignored, InitializerDomain, Optional, Real
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from archonnx.compiler.lowering.builder import Builder
 
 
-class _ActivationLayer(KerasLayer):
+class ActivationLayer(KerasLayer):
     """A layer without weights that can also be given as another's `activation=`."""
 
     abstract = True
@@ -28,12 +29,13 @@ class _ActivationLayer(KerasLayer):
         return self.floating(inputs)
 
 
-class Activation(_ActivationLayer):
+class Activation(ActivationLayer):
     """Applies an activation by its Keras name."""
 
     activation = arg(domains.Activation(), doc="Name of the activation, or None for none.")
     keras = "Activation"
     onnx = ("Relu", "Sigmoid", "Tanh", "Softmax", "Elu", "Selu", "Gelu", "Softplus", "Softsign", "HardSwish")
+    formula = "y = activation(inputs)"
     example = 'input x: float32[N, 16]\nActivation("relu")'
 
     def infer(self, c: Context, inputs: TensorType) -> TensorType:
@@ -47,7 +49,7 @@ class Activation(_ActivationLayer):
         return activations.apply(b, self.activation, self.cast_floating(b, inputs))
 
 
-class ReLU(_ActivationLayer):
+class ReLU(ActivationLayer):
     """`max(x, 0)`; with arguments: x from `threshold` to `max_value`, `negative_slope * (x - threshold)` below."""
 
     max_value = arg(Optional(Real(minimum=0)), default=None, doc="Largest value of the result.")
@@ -56,6 +58,8 @@ class ReLU(_ActivationLayer):
     keras = "ReLU"
     torch = "ReLU"
     onnx = ("Relu", "Clip", "LeakyRelu")
+    formula = """y = min(inputs, max_value) where inputs > threshold
+y = negative_slope * (inputs - threshold) elsewhere"""
     example = "input x: float32[N, 16]\nReLU(6.0)"
 
     def lower(self, b: Builder, inputs: Tensor) -> Tensor:
@@ -66,25 +70,26 @@ class ReLU(_ActivationLayer):
                 return b.op("Relu", x, result=x.type)
             return pointwise(b, "LeakyRelu", x, alpha=slope)
         if threshold == 0:
-            y = activations.clip(b, x, 0.0, most)
+            y = clip(b, x, 0.0, most)
         else:
             above = b.op("Greater", x, b.like(x, threshold))
             y = b.op("Where", above, x, b.like(x, 0.0), result=x.type)
             if most is not None:
-                y = activations.clip(b, y, 0.0, most)
+                y = clip(b, y, 0.0, most)
         if slope == 0:
             return y
         below = b.op("Relu", b.op("Sub", b.like(x, threshold), x, result=x.type))
         return b.op("Sub", y, b.op("Mul", below, b.like(x, slope)))
 
 
-class LeakyReLU(_ActivationLayer):
+class LeakyReLU(ActivationLayer):
     """x above zero, `negative_slope * x` below."""
 
     negative_slope = arg(Real(minimum=0), default=0.3, doc="Slope below zero.")
     keras = "LeakyReLU"
     torch = "LeakyReLU"
     onnx = ("LeakyRelu",)
+    formula = "y = inputs where inputs > 0, negative_slope * inputs elsewhere"
     example = "input x: float32[N, 16]\nLeakyReLU(0.1)"
 
     def lower(self, b: Builder, inputs: Tensor) -> Tensor:
@@ -92,13 +97,14 @@ class LeakyReLU(_ActivationLayer):
         return pointwise(b, "LeakyRelu", x, alpha=self.negative_slope)
 
 
-class ELU(_ActivationLayer):
+class ELU(ActivationLayer):
     """x above zero, `alpha * (exp(x) - 1)` below."""
 
     alpha = arg(Real(), default=1.0, doc="What the result tends to, negated, far below zero.")
     keras = "ELU"
     torch = "ELU"
     onnx = ("Elu",)
+    formula = "y = inputs where inputs > 0, alpha * (exp(inputs) - 1) elsewhere"
     example = "input x: float32[N, 16]\nELU()"
 
     def lower(self, b: Builder, inputs: Tensor) -> Tensor:
@@ -117,6 +123,7 @@ class PReLU(KerasLayer):
     keras = "PReLU"
     torch = "PReLU"
     onnx = ("PRelu",)
+    formula = "y = inputs where inputs > 0, alpha * inputs elsewhere"
     example = "input x: float32[N, 16]\nPReLU()"
 
     def declare(self, c: Context, inputs: TensorType) -> None:
@@ -147,6 +154,7 @@ class Softmax(KerasLayer):
     keras = "Softmax"
     torch = "Softmax"
     onnx = ("Softmax", "Where")
+    formula = "y = exp(inputs) / sum(exp(inputs)), the sum along axis; 0 where mask is False"
     example = "input x: float32[N, 16]\nSoftmax()"
 
     def infer(self, c: Context, inputs: TensorType, mask: TensorType | None = None) -> TensorType:

@@ -72,7 +72,7 @@ class Argument:
         self.domain, self.default, self.doc, self.keras = domain, default, doc, keras
 
     def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name.removesuffix("_") if name in ("name_", "input_") else name
+        self.name = name.removesuffix("_") if name in ("name_", "input_", "lower_") else name
 
     def __get__(self, instance: Layer | None, owner: type) -> Any:
         return self if instance is None else instance.arguments[self.name]

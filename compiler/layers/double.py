@@ -59,6 +59,10 @@ def _softsign(b: Builder, x: Tensor) -> Tensor:
     return b.op("Div", x, b.op("Add", b.op("Abs", x), b.like(x, 1.0)))
 
 
+def _thresholded_relu(b: Builder, x: Tensor, alpha: float) -> Tensor:
+    return b.op("Where", b.op("Greater", x, b.like(x, alpha)), x, b.like(x, 0.0), result=x.type)
+
+
 def _mish(b: Builder, x: Tensor) -> Tensor:
     return b.op("Mul", x, b.op("Tanh", _softplus(b, x)))
 
@@ -90,4 +94,5 @@ FORMULAS: dict[str, Callable[..., Tensor]] = {
     "Selu": _selu,
     "Softplus": _softplus,
     "Softsign": _softsign,
+    "ThresholdedRelu": _thresholded_relu,
 }

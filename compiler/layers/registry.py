@@ -18,7 +18,7 @@ from typing import Any
 from archonnx.compiler.layers.base import Layer
 
 _PACKAGES = ("archonnx.compiler.layers", "archonnx.compiler.functions")
-# Keras' second names for layers.
+# Second names for layers: Keras', and of activations those that other libraries have.
 ALIASES = {
     **{
         f"{new}{n}D": f"{old}{n}D"
@@ -32,6 +32,8 @@ ALIASES = {
     },
     **{f"Convolution{n}D{end}": f"Conv{n}D{end}" for n in (1, 2, 3) for end in ("", "Transpose")},
     **{f"SeparableConvolution{n}D": f"SeparableConv{n}D" for n in (1, 2)},
+    "HardSwish": "HardSiLU",
+    "Swish": "SiLU",
 }
 _CLASS = re.compile(r"^class (\w+)", re.MULTILINE)
 
