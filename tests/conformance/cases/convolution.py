@@ -215,6 +215,74 @@ CASES = [
         """,
         VOLUME_FIRST,
     ),
+    # Open sizes with channels first, dilated, in groups, and with other operator sets, over every number of axes.
+    *each(
+        """
+        Conv1D(4, 3, dilation_rate=3, padding="same")
+        Conv1D(6, 5, strides=2, padding="valid", groups=3, activation="relu")
+        Conv1D(4, 1, strides=4, padding="same")
+        DepthwiseConv1D(3, dilation_rate=2, depth_multiplier=2)
+        DepthwiseConv1D(3, padding="same", dilation_rate=4)
+        SeparableConv1D(5, 3, dilation_rate=2, depth_multiplier=2)
+        SeparableConv1D(5, 1, strides=3, padding="same", use_bias=False)
+        """,
+        OPEN_STEPS,
+    ),
+    *each(
+        """
+        Conv1D(5, 3, dilation_rate=2, padding="same", data_format="channels_first")
+        Conv1D(10, 4, 3, "same", "channels_first", groups=2)
+        DepthwiseConv1D(4, 3, "same", 2, "channels_first")
+        DepthwiseConv1D(3, dilation_rate=2, data_format="channels_first")
+        SeparableConv1D(5, 4, 3, "same", "channels_first")
+        SeparableConv1D(5, 3, dilation_rate=2, data_format="channels_first")
+        """,
+        ("float32[N, 6, T]",),
+    ),
+    *each(
+        """
+        Conv2D(10, 3, dilation_rate=(1, 2), padding="same", data_format="channels_first", groups=2)
+        DepthwiseConv2D(3, dilation_rate=2, data_format="channels_first", depth_multiplier=2)
+        SeparableConv2D(5, (2, 3), padding="same", dilation_rate=2, data_format="channels_first")
+        """,
+        OPEN_FIRST,
+    ),
+    *each(
+        """
+        Conv3D(3, 3, dilation_rate=(1, 2, 1), padding="same")
+        Conv3D(4, (1, 2, 2), strides=(1, 3, 2), padding="valid", groups=2, use_bias=False)
+        Conv3D(3, 2, strides=3, padding="same", activation="elu")
+        """,
+        OPEN_VOLUME,
+    ),
+    *each(
+        """
+        Conv3D(5, 2, data_format="channels_first")
+        Conv3D(5, 3, 2, "same", "channels_first")
+        Conv3D(10, 3, 1, "same", "channels_first", (1, 2, 3), 2)
+        """,
+        ("float32[N, 4, D, H, W]",),
+    ),
+    *each(
+        """
+        Conv2D(4, 3, strides=2, padding="same")
+        DepthwiseConv2D(4, strides=3, padding="same")
+        SeparableConv2D(4, 3, strides=2)
+        """,
+        ("float32[N, 2 * H, W + 1, 4]",),
+    ),
+    *(
+        Case(call, inputs, opset=opset)
+        for opset in (17, 24)
+        for call, inputs in (
+            ('Conv1D(4, 3, padding="causal", strides=2)', OPEN_STEPS),
+            ('Conv3D(3, 3, 2, "same")', OPEN_VOLUME),
+            ('DepthwiseConv1D(3, 2, "same")', OPEN_STEPS),
+            ('DepthwiseConv2D(3, 2, "same", 2)', OPEN),
+            ('SeparableConv1D(5, 3, 2, "same")', OPEN_STEPS),
+            ('SeparableConv2D(5, 3, dilation_rate=2, padding="same")', OPEN),
+        )
+    ),
 ]
 
 # PyTorch's kernels are (filters, channels / groups, ...).

@@ -187,6 +187,69 @@ CASES = [
         """,
         VOLUME_FIRST,
     ),
+    # Open sizes with channels first, and with other operator sets, over every number of axes.
+    *each(
+        """
+        MaxPooling1D(3, 2, "same", "channels_first")
+        MaxPooling1D(2, 5, data_format="channels_first")
+        AveragePooling1D(4, 3, "same", "channels_first")
+        AveragePooling1D(2, 1, "valid", "channels_first")
+        GlobalAveragePooling1D("channels_first")
+        GlobalMaxPooling1D("channels_first", True)
+        """,
+        ("float32[N, 6, T]",),
+    ),
+    *each(
+        """
+        MaxPooling2D((3, 2), (2, 4), "same", "channels_first")
+        AveragePooling2D((2, 4), 3, "same", "channels_first")
+        AveragePooling2D(3, data_format="channels_first")
+        GlobalAveragePooling2D("channels_first", True)
+        GlobalMaxPooling2D("channels_first")
+        """,
+        ("float32[N, 6, H, W]",),
+    ),
+    *each(
+        """
+        MaxPooling3D((1, 3, 2), 2, "same", "channels_first")
+        MaxPooling3D(2, data_format="channels_first")
+        AveragePooling3D((3, 2, 2), (1, 2, 3), "same", "channels_first")
+        AveragePooling3D(2, 1, data_format="channels_first")
+        GlobalAveragePooling3D("channels_first")
+        GlobalMaxPooling3D("channels_first", keepdims=True)
+        """,
+        ("float32[N, 4, D, H, W]",),
+    ),
+    *each(
+        """
+        MaxPooling3D((2, 1, 3))
+        MaxPooling3D(2, 3, "same")
+        AveragePooling3D(2)
+        AveragePooling3D(3, (2, 1, 4), "same")
+        GlobalAveragePooling3D()
+        """,
+        OPEN_VOLUME,
+    ),
+    *each(
+        """
+        MaxPooling2D(3, 2, "same")
+        AveragePooling2D((2, 3), 2, "same")
+        """,
+        ("float32[N, 2 * H, W + 1, 3]",),
+    ),
+    *(
+        Case(call, inputs, opset=opset)
+        for opset in (17, 24)
+        for call, inputs in (
+            ('MaxPooling1D(3, 2, "same")', OPEN_STEPS),
+            ('AveragePooling1D(3, 2, "same")', OPEN_STEPS),
+            ('AveragePooling1D(3, 5, "same")', OPEN_STEPS),
+            ('MaxPooling3D(3, 2, "same")', OPEN_VOLUME),
+            ('AveragePooling3D(3, 2, "same")', OPEN_VOLUME),
+            ("GlobalAveragePooling1D()", OPEN_STEPS),
+            ("GlobalMaxPooling3D()", OPEN_VOLUME),
+        )
+    ),
 ]
 
 _SHAPES = {1: "float32[N, 6, T]", 2: "float32[N, 6, H, W]", 3: "float32[N, 6, D, H, W]"}

@@ -121,6 +121,20 @@ CASES = [
     Case('ZeroPadding3D(((0, 1), (2, 0), (1, 3)), "channels_first")', VOLUME_FIRST),
     Case('Cropping3D((1, 2, 3), "channels_first")', VOLUME_FIRST),
     Case('Cropping3D(((0, 1), (2, 0), (1, 3)), data_format="channels_first")', VOLUME_FIRST),
+    # Open sizes with channels first, and expressions over symbols.
+    Case('ZeroPadding2D(((1, 0), (2, 3)), "channels_first")', ("float32[N, 6, H, W]",)),
+    Case('ZeroPadding3D((1, 0, 2), "channels_first")', ("float32[N, 4, D, H, W]",)),
+    Case('Cropping2D(((1, 0), (2, 3)), "channels_first")', ("float32[N, 6, H, W]",)),
+    Case('Cropping3D((1, 0, 2), "channels_first")', ("float32[N, 4, D, H, W]",)),
+    Case("Cropping2D(((1, 2), (0, 3)))", ("float32[N, 2 * H, W + 1, 3]",)),
+    Case("ZeroPadding1D((2, 1))", ("float32[N, 2 * T, 6]",), opset=17),
+    Case("Cropping1D((2, 1))", ("float32[N, T + 1, 6]",), opset=24),
+    Case("Flatten()", ("float32[N, 2 * H, W + 1, 3]",)),
+    Case('Flatten("channels_first")', ("float32[N, 3, 2 * H, W + 1]",)),
+    Case("Permute((2, 3, 1))", ("float32[N, 2 * H, W + 1, 3]",)),
+    Case("RepeatVector(3)", ("float32[N, T]",), opset=17),
+    Case("Reshape((-1, 3))", ("float32[N, T, 6]",), opset=17),
+    Case("Reshape((-1, 3))", ("float32[N, T, 6]",), opset=24),
 ]
 
 TORCH_CASES = [
@@ -133,5 +147,12 @@ TORCH_CASES = [
         ("float32[N, 6, H, W]",),
         module="nn.ZeroPad2d((0, 2, 1, 3))",
     ),
+    TorchCase(
+        "Cropping2D(((1, 2), (0, 3)), 'channels_first')",
+        ("float32[N, 3, H, W]",),
+        module="nn.ZeroPad2d((0, -3, -1, -2))",
+    ),
+    TorchCase("RepeatVector(4)", VECTOR, module="None", run="x0[:, None].expand(-1, 4, -1)"),
+    TorchCase("Flatten()", ("float32[N, H, W, 3]",), module="nn.Flatten()"),
     TorchCase('ZeroPadding3D(2, "channels_first")', ("float32[N, 6, D, H, W]",), module="nn.ZeroPad3d(2)"),
 ]

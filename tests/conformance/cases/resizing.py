@@ -106,6 +106,21 @@ CASES = [
     Case('UpSampling2D((2, 3), interpolation="bilinear")', OPEN, opset=25),
     Case("UpSampling2D((2, 3))", OPEN, opset=25),
     Case("UpSampling2D(2, dtype='float16')", OPEN),
+    *each(
+        """
+        UpSampling2D((3, 1))
+        UpSampling2D(2, interpolation="bilinear")
+        """,
+        ("float32[N, 2 * H, W + 1, 3]",),
+    ),
+    Case("UpSampling2D(2, data_format='channels_first')", OPEN_FIRST),
+    Case("UpSampling3D((2, 1, 3), 'channels_first')", ("float32[N, 2, D, H, W]",)),
+    Case("UpSampling3D(2)", ("float32[N, D, H, W, 2]",), opset=17),
+    Case("UpSampling3D(2)", ("float32[N, D, H, W, 2]",), opset=24),
+    Case("UpSampling1D(3)", ("float32[N, T, 3]",), opset=17),
+    Case("UpSampling1D(3)", ("float32[N, T, 3]",), opset=24),
+    Case("Resizing(6, 5)", ("float32[N, 2 * H, W + 1, 3]",)),
+    Case('Resizing(6, 5, "nearest")', ("float32[N, 2 * H, W + 1, 3]",)),
     Case("UpSampling1D()", STEPS),
     Case("UpSampling1D(3)", STEPS),
     Case("UpSampling1D(size=2)", ("float32[N, T, 3]",)),
