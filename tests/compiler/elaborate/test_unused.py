@@ -62,7 +62,7 @@ def test_parameters_may_be_numpy_numbers() -> None:
 @pytest.mark.parametrize(
     ("line", "help"),
     [
-        ("RandomFlip()", "Keras' RandomFlip is not among the layers yet"),
+        ("Hashing(8)", "Keras' Hashing hashes by FarmHash or SipHash, which ONNX has no operator for"),
         ("keras.Input(shape=(3,))", "declare an input on a line of its own"),
     ],
 )
