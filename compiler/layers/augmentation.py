@@ -119,6 +119,7 @@ class RandomCrop(Augmentation):
     width = arg(Whole(1), doc="Width of the crop in training.")
     seed = arg(Ignored(), default=None, doc=TRAINING)
     data_format = arg(DataFormat(), default=None, doc=TRAINING)
+    dtype = arg(Ignored(), default=None, doc="Images keep their type.")
     keras = "RandomCrop"
     example = "input image: uint8[N, 32, 32, 3]\nRandomCrop(24, 24)"
 
