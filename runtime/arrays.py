@@ -31,6 +31,9 @@ _ML_DTYPES = {
     "float4e2m1": "float4_e2m1fn",
     "int4": "int4",
     "uint4": "uint4",
+    "float8e8m0": "float8_e8m0fnu",
+    "int2": "int2",
+    "uint2": "uint2",
 }
 
 

@@ -28,6 +28,9 @@ ML_DTYPES = {
     "uint4": "uint4",
     "int4": "int4",
     "float4e2m1": "float4_e2m1fn",
+    "float8e8m0": "float8_e8m0fnu",
+    "uint2": "uint2",
+    "int2": "int2",
 }
 
 
@@ -77,7 +80,7 @@ class Recipe:
 
     @property
     def nbytes(self) -> int:
-        """The length of the data in a file, elements of four bits packed by two."""
+        """The length of the data in a file, elements of less than a byte packed."""
         return (self.size * DTYPES[self.dtype].bits + 7) // 8
 
     @property
@@ -130,7 +133,7 @@ class Recipe:
         if self.nbytes <= evaluation.slice_bytes:
             yield _bytes_of(self.whole(evaluation), bits)
             return
-        step = max(evaluation.slice_bytes * 8 // bits, 2) // 2 * 2  # even, so that packed pairs stay together
+        step = max(evaluation.slice_bytes * 8 // bits, 4) // 4 * 4  # so that what is packed stays together
         for start in range(0, self.size, step):
             yield _bytes_of(self.read(evaluation, start, min(start + step, self.size)), bits)
 
@@ -159,13 +162,16 @@ class Recipe:
 
 
 def _bytes_of(array: Array, bits: int) -> memoryview:
-    """The bytes of an array: little-endian, elements of four bits packed, the first in the lower half."""
+    """The bytes of an array: little-endian, elements of four or two bits packed, the first in the lowest bits."""
     flat = np.ascontiguousarray(array).reshape(-1)
-    if bits == 4:
-        nibbles = flat.view(np.uint8) & 0x0F
-        if len(nibbles) % 2:
-            nibbles = np.append(nibbles, np.uint8(0))
-        return (nibbles[0::2] | nibbles[1::2] << 4).data
+    if bits < 8:
+        each = 8 // bits
+        parts = flat.view(np.uint8) & ((1 << bits) - 1)
+        parts = np.append(parts, np.zeros(-len(parts) % each, np.uint8))
+        packed = parts[0::each].copy()
+        for i in range(1, each):
+            packed |= parts[i::each] << (bits * i)
+        return packed.data
     if sys.byteorder == "big" and flat.dtype.itemsize > 1:
         flat = flat.byteswap()
     return flat.view(np.uint8).data

@@ -166,6 +166,14 @@ def test_four_bits_are_packed_by_two_the_first_below() -> None:
     assert streamed(Constant([1, 15, 2], "uint4")) == bytes([0xF1, 0x02])
 
 
+def test_two_bits_are_packed_by_four_the_first_below() -> None:
+    values = np.array([1, -2, 0, -1, 1], dtype=ml_dtypes.int2)
+    assert streamed(Constant(values)) == bytes([0b11_00_10_01, 0b01])
+    assert Constant(values).nbytes == 2
+    assert streamed(Constant(values), slice_bytes=1) == bytes([0b11_00_10_01, 0b01])
+    assert streamed(Constant([3, 2], "uint2")) == bytes([0b10_11])
+
+
 @pytest.mark.parametrize(
     ("value", "dtype", "data"),
     [

@@ -208,6 +208,18 @@ def test_every_dtype_is_written_as_onnx_reads_it(tmp_path: Path, dtype: str) -> 
     assert array.astype(np.float32).tolist() == [1, 0, 1]
 
 
+@pytest.mark.parametrize("dtype", ["float8e8m0", "int2", "uint2", "float4e2m1"])
+def test_so_are_those_that_came_later(tmp_path: Path, dtype: str) -> None:
+    values = [0.5, 1, 4] if dtype == "float8e8m0" else [1, 0, 1, 1, 1]
+    graph = OperatorGraph("Late", 25)
+    held = graphs.tensor("held", len(values), dtype=dtype)
+    graph.operators = [graphs.operator("Identity", [graphs.constant("said", values, dtype)], held)]
+    graph.outputs = [("held", held)]
+    save(graph, tmp_path / "m.onnx", seed=0)
+    array = onnx.numpy_helper.to_array(onnx.load(tmp_path / "m.onnx").graph.initializer[0])
+    assert array.astype(np.float32).tolist() == values
+
+
 def test_strings_are_constants_too(tmp_path: Path) -> None:
     graph = OperatorGraph("Words", 21)
     words = graphs.tensor("words", 2, dtype="string")

@@ -41,6 +41,9 @@ DTYPES: dict[str, DType] = {
         DType("uint4", 21, 4, "uint"),
         DType("int4", 22, 4, "int"),
         DType("float4e2m1", 23, 4, "float"),
+        DType("float8e8m0", 24, 8, "float"),
+        DType("uint2", 25, 2, "uint"),
+        DType("int2", 26, 2, "int"),
     )
 }
 
