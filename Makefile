@@ -8,13 +8,14 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --retrie
 TORCH := 2.13.0# the one that the tests were written against, named first so that pip looks no further
 BITS := [[0,0],[0,1],[1,0],[1,1]]
 
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint docs bench clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo   compile models/dnn.arch, look at it, run it on a photograph, print truth tables"
 	@echo "make test   run the tests"
 	@echo "make lint   ruff and mypy"
+	@echo "make docs   compare every layer with Keras and PyTorch, write docs/layers.md"
 	@echo "make bench  measure the speed of the command line and of builds"
 	@echo "make clean  remove .venv and what the commands above wrote"
 
@@ -38,6 +39,9 @@ lint: .venv/ready-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: .venv/ready-test
+	$(BIN)/python -m tools.docs.layers --measure
 
 bench: .venv/ready-run
 	$(BIN)/python -m tools.bench.startup

@@ -58,10 +58,20 @@ def compared(errors: dict[str, Any] | None) -> str:
     versions = measured()["peers"]
     return "; ".join(
         f"{TITLES[peer]} {versions.get(peer, '')} ({found['cases']} case{'s' if found['cases'] != 1 else ''}, "
-        f"largest error {found['error']:.0e})"
+        f"{largest(found)})"
         for peer, found in errors.items()
         if peer in TITLES
     )
+
+
+def largest(row: dict[str, Any]) -> str:
+    """`largest error 2e-07`, `exact`, and what cases in smaller types give."""
+    parts = []
+    if "error" in row:
+        parts.append(f"largest error {row['error']:.0e}" if row["error"] else "exact")
+    if "half_cases" in row:
+        parts.append(f"{row['half_cases']} in float16: {row['half_error']:.0e}")
+    return ", ".join(parts)
 
 
 TITLES = {"keras": "Keras", "torch": "PyTorch"}
