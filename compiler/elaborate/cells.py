@@ -14,7 +14,7 @@ from archonnx.compiler.elaborate.naming import Scope, walk
 from archonnx.compiler.elaborate.state import Binding, Frame
 from archonnx.compiler.elaborate.values import POISON, Abort, AppliableBlock, AppliableLayer, Results
 from archonnx.compiler.graph import Input, LayerGraph, Output, TensorType, Value
-from archonnx.compiler.layers.recurrent import RNN, Step
+from archonnx.compiler.layers.recurrent import RNN, CellBlock, Elaborated
 from archonnx.compiler.syntax import tree
 from archonnx.contract.diagnostics import Label, Place
 from archonnx.contract.dims import Dim, Verdict
@@ -105,6 +105,7 @@ def apply_recurrent(
     """`(x, states...) -> RNN(cell)`: the result, or Results with the last states."""
     layer = appliable.layer
     assert isinstance(layer, RNN)
+    assert isinstance(layer.cell, CellBlock)
     block: AppliableBlock = layer.cell.block
     sequence = _sequence(layer, given, frame, place)
     if not blocks.declares_input(block.body.statements):
@@ -123,7 +124,7 @@ def apply_recurrent(
     captured = tuple(captured_by(graph))
     inputs = (sequence, *entered.initials, *captured)
     kinds = tuple(v.type if v is not None else None for v in inputs)
-    layer.applied = Step(graph, captured, kinds, _results(layer, kind, graph, block, frame, place))
+    layer.applied = Elaborated(graph, captured, kinds, _results(layer, kind, graph, block, frame, place))
     for weight in graph.weights():
         layer.weights[weight.path.removeprefix(f"{appliable.path}/")] = weight
     made = apply.add(layer, inputs, frame, place, appliable)

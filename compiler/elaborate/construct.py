@@ -179,10 +179,11 @@ def construct(layer: type[Layer], bound: dict[str, binding.Given], node: tree.Ca
     try:
         with Guard(layer, "the rule validate"):
             made = layer(values)
+            made.given_name = given_name
             made.validate()
     except LayerError as error:
         raise rules.layer_error(error, frame, node.place, places) from None
-    made.place, made.given_name = node.place, given_name
+    made.place = node.place
     appliable = AppliableLayer(frame.scope, node.place, given_name, None, trainable, layer=made, argument_places=places)
     for extra in binding.LAYER_EXTRAS[2:]:
         if extra in bound and extra not in layer.declared:
@@ -210,10 +211,12 @@ def plain(value: Any, place: Place, frame: Frame, domain: Domain | None = None) 
         value.uses += 1  # a wrapper applies it
         return value.layer
     if isinstance(value, AppliableBlock):
-        from archonnx.compiler.layers.recurrent import Cell
+        from archonnx.compiler.layers.recurrent import CellBlock
 
         value.uses += 1
-        return Cell(value)
+        return CellBlock(value)
+    if isinstance(value, (list, tuple)) and any(isinstance(v, Appliable) for v in value):
+        return [plain(v, place, frame, domain) for v in value]
     from archonnx.compiler.elaborate.values import DTypeValue
 
     if isinstance(value, DTypeValue):

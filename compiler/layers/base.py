@@ -160,6 +160,7 @@ class Layer:
         """`arguments` are complete and checked: a value for every declared argument."""
         self.arguments: Mapping[str, Any] = arguments
         self.weights: dict[str, Weight] = {}
+        self.given_name: str | None = None  # name=, which a layer around this one calls it by
         self.path: str | None = None  # set at the first application
         self.given_name: str | None = None  # `name=` of its constructor, for the layer around it
         self.place: Place | None = None

@@ -1,17 +1,19 @@
-"""Recurrent layers: a cell of one's own, run along the axis of time."""
+"""RNN: a cell run along the axis of time, one of one's own or one of Keras'."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from archonnx.compiler.graph import TensorType
-from archonnx.compiler.layers.base import Layer, arg
-from archonnx.compiler.layers.domains_single import Absent, Domain, DomainError, Flag, Ignored
+from archonnx.compiler.layers.base import arg
+from archonnx.compiler.layers.domains_single import Domain, DomainError, Flag, Ignored
+from archonnx.compiler.layers.inner import declare_inner
+from archonnx.compiler.layers.recurrent_base import Step
+from archonnx.compiler.layers.recurrent_layers import TIME, OverTime
+from archonnx.compiler.layers.recurrent_stack import StackedRNNCells
 
 if TYPE_CHECKING:
-    from archonnx.compiler.graph import LayerGraph, Value
+    from archonnx.compiler.graph import LayerGraph, TensorType, Value
     from archonnx.compiler.ir import Tensor
     from archonnx.compiler.layers.base import Context
     from archonnx.compiler.lowering.builder import Builder
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Cell:
+class CellBlock:
     """A block as an argument. `block` is the elaborator's, which alone knows how to run it."""
 
     block: Any
@@ -29,20 +31,22 @@ class Cell:
 
 
 class CellDomain(Domain):
-    """A block that is constructed and not applied."""
+    """A block that is constructed and not applied, a cell of Keras, or a list of such cells."""
 
-    def parse(self, value: Any) -> Cell:
-        if not isinstance(value, Cell):
-            help = "declare one, `block cell(units):`, its inputs the step and the states, and write RNN(cell(64))"
+    def parse(self, value: Any) -> CellBlock | Step:
+        if isinstance(value, (list, tuple)) and value and all(isinstance(v, Step) for v in value):
+            return StackedRNNCells({"cells": tuple(value), "dtype": None})
+        if not isinstance(value, (CellBlock, Step)):
+            help = "RNN(LSTMCell(64)), or declare one, `block cell(units):`, its inputs the step and the states"
             raise DomainError(self.describe(), help=help, code="E0620")
         return value
 
     def describe(self) -> str:
-        return "a block that is constructed and not applied"
+        return "a block or a cell, constructed and not applied, or a list of cells"
 
 
 @dataclass(slots=True, eq=False)
-class Step:
+class Elaborated:
     """A cell elaborated for one application.
 
     The graph's inputs are the step and the states, its outputs the result and the next states. `captured` are values
@@ -56,29 +60,20 @@ class Step:
     results: tuple[TensorType, ...]
 
 
-class RNN(Layer):
-    """A cell of one's own over time: a block from (step, states...) to (result, next states...), run along axis 1.
+class RNN(OverTime):
+    """A cell over time, run along axis 1: a block from (step, states...) to (result, next states...), or Keras' cell.
 
     Gives the last result, or all of them, [batch, steps, ...], with `return_sequences`; then, with `return_state`, the
     last states. States start from what stands left of the arrow behind the sequence, else from zeros.
     """
 
-    inputs = ("sequence", "initial_state?")
-    masking = "use"
-    runs_cell = True
-    cell = arg(CellDomain(), doc="The block, constructed: its first input is the step, the others are states.")
-    return_sequences = arg(Flag(), default=False, doc="Whether the results of all steps are given.")
-    return_state = arg(Flag(), default=False, doc="Whether the last states are given too.")
-    go_backwards = arg(Flag(), default=False, doc="Whether time runs from the last step to the first.")
-    stateful = arg(
-        Absent("states in and out are inputs and outputs: return_state=True", absent=False),
-        default=False,
-        doc="Not offered.",
-    )
+    cell = arg(CellDomain(), doc="The block, its inputs the step and the states; or a cell such as LSTMCell(64).")
     unroll = arg(Ignored(), default=False, doc="How Keras computes it.")
     zero_output_for_mask = arg(Flag(), default=False, doc="Whether masked steps give zeros, not the result before.")
-    onnx = ("Scan", "Expand")
-    formula = "(y[:, t], *h[t]) = cell(sequence[:, t], *h[t - 1]) for every step t; h[-1] = initial_state, or zeros"
+    argument_order = ("cell", *TIME, "zero_output_for_mask")
+    keras = "RNN"
+    onnx = ("Scan", "Expand", "LSTM", "GRU", "RNN")
+    formula = "(y[:, t], *h[t]) = cell(sequences[:, t], *h[t - 1]) for every step t; h[-1] = initial_state, or zeros"
     example = """block cell(units):
     input x: [N, D]
     input h: [N, units]
@@ -92,23 +87,36 @@ model Example():
 
     def __init__(self, arguments: Any) -> None:
         super().__init__(arguments)
-        self.steps: dict[str, Step] = {}  # by the name of the node, filled by the elaborator
-        self.applied: Step | None = None  # the one that is being applied
+        self.steps: dict[str, Elaborated] = {}  # by the name of the node, filled by the elaborator
+        self.applied: Elaborated | None = None  # the one that is being applied
 
-    def infer(self, c: Context, *inputs: TensorType | None) -> tuple[TensorType, ...]:
+    @property
+    def runs_cell(self) -> bool:  # type: ignore[override]
+        return isinstance(self.cell, CellBlock)
+
+    def declare(self, c: Context, *inputs: Any) -> None:
+        if not self.runs_cell:
+            name = self.cell.given_name or self.cell.default_name()
+            declare_inner(c, self, self.cell, name, self.step_of(c, inputs[0]))
+
+    def infer(self, c: Context, *inputs: Any) -> TensorType | tuple[TensorType, ...]:
+        if not self.runs_cell:
+            return super().infer(c, *inputs)
         assert self.applied is not None
         return self.applied.results
 
-    def merge_masks(self, masks: list[Value | None], apply: Callable[..., Value]) -> Value | None:
-        return masks[0] if self.return_sequences else None
-
     def macs(self, inputs: tuple[TensorType | None, ...], outputs: tuple[TensorType, ...]) -> Dim:
         """Those of one step, times the steps."""
+        if not self.runs_cell:
+            return super().macs(inputs, outputs)
         step = next(s for s in self.steps.values() if s.kinds == inputs)
         assert inputs[0] is not None
         return step.graph.macs() * inputs[0].shape[1]
 
-    def lower(self, b: Builder, *inputs: Tensor | None) -> tuple[Tensor, ...]:
+    def lower(self, b: Builder, *inputs: Any) -> Tensor | tuple[Tensor, ...]:
+        return self._lower_block(b, *inputs) if self.runs_cell else super().lower(b, *inputs)
+
+    def _lower_block(self, b: Builder, *inputs: Tensor | None) -> tuple[Tensor, ...]:
         from archonnx.compiler.lowering.scan import Loop
 
         assert b.node is not None

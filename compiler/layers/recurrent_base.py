@@ -10,17 +10,20 @@ States are tensors in Keras' order. The math is in recurrent_cells.py, the opera
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from archonnx.compiler.graph import TensorType
 from archonnx.compiler.layers import domains
 from archonnx.compiler.layers.base import Layer, LayerError, arg
-from archonnx.compiler.layers.common import KerasLayer, equal, product, require_text
+from archonnx.compiler.layers.common import KerasLayer, equal, product, require_rank, require_text
 from archonnx.compiler.layers.domains import Flag, Ignored, InitializerDomain, Real, Whole
 from archonnx.contract.dims import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from archonnx.compiler.ir import Tensor
     from archonnx.compiler.layers.base import Context
     from archonnx.compiler.lowering.builder import Builder
@@ -49,6 +52,16 @@ class Run:
 
     result: Tensor
     states: tuple[Tensor, ...]
+
+
+@contextmanager
+def inside(b: Builder, layer: Layer) -> Iterator[None]:
+    """The builder while a layer inside the node's lowers itself: weights are that layer's."""
+    before, b.inner = b.inner, layer
+    try:
+        yield
+    finally:
+        b.inner = before
 
 
 class Cell(KerasLayer):
@@ -194,13 +207,13 @@ class Step(Cell):
     masking = "drop"
 
     def declare(self, c: Context, inputs: TensorType, *states: TensorType | None) -> None:
-        require_step(self, inputs)
+        require_rank(self, inputs, ("batch", "features"))
         self.declare_step(c, inputs)
 
     def infer(self, c: Context, inputs: TensorType, *states: TensorType | None) -> tuple[TensorType, ...]:
         x = self.floating(inputs)
         kinds = self.state_types(c, x)
-        require_states(self, self, c, states, kinds)
+        require_states(self, self.named_states, c, states, kinds)
         return (self.result_type(c, x), *kinds)
 
     def macs(self, inputs: tuple[Any, ...], outputs: tuple[TensorType, ...]) -> Dim:
@@ -211,18 +224,10 @@ class Step(Cell):
         return (result, *after)
 
 
-def require_step(cell: Cell, x: TensorType) -> None:
-    """E0302 unless a cell applied by itself gets [batch, features]."""
-    from archonnx.compiler.layers.common import require_rank
-
-    require_rank(cell, x, ("batch", "features"))
-
-
 def require_states(
-    layer: Layer, cell: Cell, c: Context, states: Sequence[TensorType | None], kinds: Sequence[TensorType]
+    layer: Layer, names: Sequence[str], c: Context, states: Sequence[TensorType | None], kinds: Sequence[TensorType]
 ) -> None:
-    """E0640 unless there are as many states as the cell has, E0641 and E0309 unless they have its shapes."""
-    names = cell.named_states
+    """E0640 unless there is a state for each name, E0641 and E0309 unless they have these shapes."""
     if len(states) != len(kinds):
         told = f"{len(kinds)} state{'s' if len(kinds) != 1 else ''}, {', '.join(names)}"
         raise LayerError(

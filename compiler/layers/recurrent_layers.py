@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from archonnx.compiler.graph import TensorType
-from archonnx.compiler.layers.base import LayerError, arg
+from archonnx.compiler.layers.base import Layer, LayerError, arg
 from archonnx.compiler.layers.common import equal, product, require_rank
 from archonnx.compiler.layers.domains import Absent, Flag, Ignored
-from archonnx.compiler.layers.recurrent_base import Cell, How, require_states
+from archonnx.compiler.layers.recurrent_base import Cell, How, Run, inside, require_states
 from archonnx.compiler.layers.recurrent_cells import (
     CONSTRAINTS,
     GATED,
@@ -71,13 +71,14 @@ class OverTime(Cell):
         x = self.floating(sequences)
         step = self.step_of(c, x)
         require_mask(self, c, x)
-        kinds = self.cell.state_types(c, step)
+        states = self.cell.state_types(c, step)
         if initial_state:
-            require_states(self, self.cell, c, initial_state, kinds)
-        result = self.cell.result_type(c, step)
+            require_states(self, self.cell.named_states, c, initial_state, states)
+        shape = self.cell.result_type(c, step).shape
         if self.return_sequences:
-            result = TensorType(result.dtype, (result.shape[0], x.shape[1], *result.shape[1:]))
-        return (result, *kinds) if self.return_state else result
+            shape = (shape[0], x.shape[1], *shape[1:])
+        result = TensorType(self.compute_dtype, shape)
+        return (result, *(TensorType(self.compute_dtype, s.shape) for s in states)) if self.return_state else result
 
     def merge_masks(self, masks: list[Value | None], apply: Callable[..., Value]) -> Value | None:
         return masks[0] if self.return_sequences else None
@@ -86,21 +87,22 @@ class OverTime(Cell):
         batch, steps, *rest = inputs[0].shape
         return product((steps, self.cell.step_macs(TensorType(self.compute_dtype, (batch, *rest)))))
 
-    def how(self, *, in_order: bool = False) -> How:
-        return How(self.return_sequences, self.go_backwards, self.zero_output_for_mask, in_order)
-
     def lower(self, b: Builder, sequences: Tensor, *initial_state: Tensor) -> Tensor | tuple[Tensor, ...]:
-        run = self.cell.over_time(
-            b,
-            self.cast_floating(b, sequences),
-            [self.cast_floating(b, s) for s in initial_state],
-            b.mask(0),
-            self.how(),
-        )
+        how = How(self.return_sequences, self.go_backwards, self.zero_output_for_mask)
+        run = self.run(b, sequences, initial_state, b.mask(0), how)
         return (run.result, *run.states) if self.return_state else run.result
 
+    def run(self, b: Builder, sequences: Tensor, initial_state: Sequence[Tensor], mask: Tensor | None, how: How) -> Run:
+        """Every step; what comes out is of the layer's dtype, whatever the cell computes in."""
+        cell = self.cell
+        x = b.cast(self.cast_floating(b, sequences), cell.compute_dtype)
+        starts = [b.cast(state, cell.compute_dtype) for state in initial_state]
+        with inside(b, cell):
+            made = cell.over_time(b, x, starts, mask, how)
+        return Run(self.cast_floating(b, made.result), tuple(self.cast_floating(b, s) for s in made.states))
 
-def require_mask(layer: OverTime, c: Context, x: TensorType) -> None:
+
+def require_mask(layer: Layer, c: Context, x: TensorType) -> None:
     """E0624 unless the mask that comes with a sequence tells its steps."""
     mask = c.mask()
     if mask is None:

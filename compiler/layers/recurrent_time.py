@@ -8,20 +8,16 @@ recipes, so that nothing depends on their values.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from archonnx.compiler.graph import TensorType
-from archonnx.compiler.layers.recurrent_base import GatedCell, How, Run
+from archonnx.compiler.layers.recurrent_base import GatedCell, How, Run, inside
 from archonnx.compiler.layers.recurrent_masks import Packing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from archonnx.compiler.ir import Tensor
-    from archonnx.compiler.layers.base import Layer
     from archonnx.compiler.lowering.builder import Builder
 
 
@@ -54,16 +50,6 @@ def has_operator(cell: GatedCell) -> bool:
     """Whether ONNX' operator computes the cell, and onnxruntime runs it."""
     plain = all(a is None or isinstance(a, str) for a in cell.activations())
     return cell.compute_dtype != "float64" and plain and all(a in NAMED for a in cell.activations())
-
-
-@contextmanager
-def inside(b: Builder, layer: Layer) -> Iterator[None]:
-    """The builder while a layer inside the node's lowers itself: weights are that layer's."""
-    before, b.inner = b.inner, layer
-    try:
-        yield
-    finally:
-        b.inner = before
 
 
 def by_operator(

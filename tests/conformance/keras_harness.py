@@ -232,7 +232,9 @@ class Theirs:
 
 
 def _assign(layer: Any, weights: Mapping[str, Array]) -> None:
-    found = {local_name(v.path): v for v in layer.weights}
+    found = {v.path.partition("/")[2]: v for v in layer.weights}
+    if found.keys() != weights.keys():
+        found = {local_name(v.path): v for v in layer.weights}
     assert sorted(found) == sorted(weights), f"Keras has the weights {sorted(found)}, we {sorted(weights)}"
     for name, variable in found.items():
         assert tuple(variable.shape) == weights[name].shape, name

@@ -16,7 +16,6 @@ DETECTION = (
     "tests/compiler/layers/test_detection.py: NumPy by definition, Keras' box functions, TensorFlow's suppression"
 )
 ELSEWHERE: dict[str, str] = {
-    "RNN": "tests/compiler/layers/test_rnn.py: a block of the language has no form in Keras",
     "AnchorBoxes": DETECTION,
     "AnchorPoints": DETECTION,
     "BoxDecoding": DETECTION,

@@ -206,6 +206,17 @@ model A():
     np.testing.assert_allclose(archonnx.load(path)(x), np.stack(expected, 1), rtol=1e-5, atol=1e-6)
 
 
+def test_a_stack_of_cells_is_an_operator_a_cell() -> None:
+    text = "model A():\n    input x: float32[N, 5, 3]\n    RNN([LSTMCell(4), GRUCell(4), LSTMCell(2, name='top'), LSTMCell(3)])\n"
+    model = archonnx.compile(text=text)
+    found = kinds(model)
+    assert [kind for kind in found if kind in ("LSTM", "GRU", "RNN", "Scan", "Loop")] == ["LSTM", "GRU", "LSTM", "LSTM"]
+    paths = {weight.path for weight in model.graph.weights() if weight.path.endswith("/kernel")}
+    assert paths == {f"rnn/stacked_rnn_cells/{name}/kernel" for name in ("lstm_cell", "gru_cell", "top", "lstm_cell_1")}
+    expected = 4 * (3 + 4) * 4 + 3 * (4 + 4) * 4 + 4 * (4 + 2) * 2 + 4 * (2 + 3) * 3
+    assert model.summary().macs == 5 * expected
+
+
 BAD = [
     ("LSTM(0)", (X,), "E0403", "units of LSTM is a whole number, at least 1, got 0"),
     ("GRU(-3)", (X,), "E0403", "units of GRU is a whole number, at least 1, got -3"),
@@ -240,6 +251,23 @@ BAD = [
     ("LSTMCell(4)", ("input x: float32[N, 3]",), "E0604", "LSTMCell needs one or more inputs"),
     ("(x, h) -> LSTMCell(4)", ("input x: float32[N, 3]", H), "E0640", "LSTMCell starts from 2 states, h, c; got 1"),
     ("(x, h) -> GRUCell(4)", (X, H), "E0302", "GRUCell needs 2 axes (batch, features), got float32[N, T, 3]"),
+    (
+        "RNN([])",
+        (X,),
+        "E0620",
+        "cell of RNN is a block or a cell, constructed and not applied, or a list of cells, got",
+    ),
+    ("RNN(LSTM(4))", (X,), "E0620", "cell of RNN is a block or a cell"),
+    ("RNN([LSTMCell(4), Dense(4)])", (X,), "E0620", "cell of RNN is a block or a cell"),
+    ("RNN(StackedRNNCells([]))", (X,), "E0644", "cells of StackedRNNCells is a list of one or more cells, got []"),
+    ("(x, h) -> RNN([GRUCell(4), LSTMCell(4)])", (X, H), "E0640", "RNN starts from 3 states, h_0, h_1, c_1; got 1"),
+    (
+        "(x, h, h, c) -> RNN([GRUCell(4), LSTMCell(5)])",
+        (X, H, C),
+        "E0641",
+        "the state h_1 of RNN is float32[N, 5], got",
+    ),
+    ("RNN(LSTMCell(4))", ("input x: float32[N, 3]",), "E0302", "RNN needs 3 axes (batch, steps, features)"),
     (
         "x -> Reshape((6, 3)) -> Masking() -> TimeDistributed(LSTM(4))",
         ("input x: float32[N, 18]",),

@@ -139,6 +139,43 @@ CASES = [
         for activation in ("", ', "gelu"')
         for sequences in ("", ", return_sequences=True")
     ],
+    # Cells over time
+    *each(
+        """
+        RNN(SimpleRNNCell(5))
+        RNN(LSTMCell(5))
+        RNN(GRUCell(5))
+        RNN(cell=GRUCell(5, reset_after=False), return_sequences=True)
+        RNN(LSTMCell(5), return_sequences=True, go_backwards=True)
+        RNN(LSTMCell(5), go_backwards=True)
+        RNN(LSTMCell(5, "gelu"), return_sequences=True)
+        RNN(LSTMCell(5), unroll=True)
+        RNN([LSTMCell(5)])
+        RNN([LSTMCell(5), LSTMCell(4)])
+        RNN([LSTMCell(5), GRUCell(4), SimpleRNNCell(3), LSTMCell(2)], return_sequences=True)
+        RNN(StackedRNNCells([GRUCell(5), GRUCell(4, "gelu")]), return_sequences=True, go_backwards=True)
+        RNN(StackedRNNCells(cells=[SimpleRNNCell(5), GRUCell(4)]))
+        """,
+        OPEN,
+    ),
+    Case('RNN(GRUCell(5, dtype="float64"))', OPEN),
+    Case('RNN(GRUCell(5, dtype="float64"), dtype="float64")', ("float64[N, T, 6]",)),
+    Case('RNN(GRUCell(5), dtype="float64")', ("float64[N, T, 6]",)),
+    Case("RNN(GRUCell(5), return_state=True)", ONE, apply=FROM_ONE, results=2),
+    Case("RNN(LSTMCell(5), return_state=True)", TWO, apply=FROM_TWO, results=3),
+    Case("RNN(LSTMCell(5, 'gelu'), return_state=True)", TWO, apply=FROM_TWO, results=3),
+    Case(
+        "RNN([LSTMCell(5), GRUCell(4)], return_state=True)",
+        (*TWO, "float32[N, 4]"),
+        apply="(lambda y, a, b: (y, *a, *b))(*layer(x0, initial_state=[[x1, x2], [x3]]))",
+        results=4,
+    ),
+    *[
+        masked(f"RNN({cell}, return_sequences={sequences}{more})")
+        for cell in ("LSTMCell(5)", '[GRUCell(5), LSTMCell(4, "gelu")]', "[SimpleRNNCell(5), LSTMCell(4)]")
+        for sequences in (True, False)
+        for more in ("", ", zero_output_for_mask=True", ", go_backwards=True")
+    ],
     # One step
     Case("SimpleRNNCell(5)", CELL_ONE, apply=STEP_ONE, results=2),
     Case('SimpleRNNCell(5, "relu", False)', CELL_ONE, apply=STEP_ONE, results=2),
@@ -153,6 +190,12 @@ CASES = [
     Case("GRUCell(5, reset_after=False, use_bias=False)", CELL_ONE, apply=STEP_ONE, results=2),
     Case("GRUCell(5, dropout=0.2, recurrent_dropout=0.1)", CELL_ONE, apply=STEP_ONE, results=2),
     Case('GRUCell(5, dtype="float64")', CELL_ONE, apply=STEP_ONE, results=2),
+    Case(
+        "StackedRNNCells([LSTMCell(5), GRUCell(4)])",
+        (*CELL_TWO, "float32[N, 4]"),
+        apply="(lambda y, s: (y, *s[0], *s[1]))(*layer(x0, [[x1, x2], [x3]]))",
+        results=4,
+    ),
     Case("LSTMCell(5)", CELL_TWO, apply=STEP_TWO, results=3),
     Case("LSTMCell(5)", CELL_TWO, apply=STEP_TWO, results=3, flow="(x0, states=[x1, x2])"),
     Case('LSTMCell(5, "relu", "hard_sigmoid", False)', CELL_TWO, apply=STEP_TWO, results=3),
