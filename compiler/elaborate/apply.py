@@ -290,9 +290,11 @@ def _pass_masks(node: Node, frame: Frame, place: Place) -> None:
 
     try:
         with Guard(layer, "the rule merge_masks", Abort, Stop):
-            node.outputs[0].mask = layer.result_mask(node.inputs, silently)
+            mask = layer.result_mask(node.inputs, silently)
     except LayerError as error:
         raise rules.layer_error(error, frame, place, {}, node.inputs) from None
+    for value in node.outputs[: layer.masked_results]:
+        value.mask = mask
 
 
 def _announced_type(node: tree.TypeExpr, frame: Frame) -> TensorType | None:

@@ -127,6 +127,7 @@ class Layer:
         "x",
     )  # names in order, Keras' own; `name?` may be left out; `*name` takes one or more, `*name?` any number
     masking: ClassVar[Literal["pass", "drop", "use"]] = "pass"  # what becomes of Keras' mask: `supports_masking`
+    masked_results: ClassVar[int] = 1  # how many of the first results a mask that is passed goes on with
     makes_mask: ClassVar[bool] = False  # the last result of infer and lower is the mask of the first
     keras: ClassVar[str | None] = None  # the counterpart, as in keras.layers or keras.ops
     torch: ClassVar[str | None] = None
@@ -162,7 +163,6 @@ class Layer:
         self.weights: dict[str, Weight] = {}
         self.given_name: str | None = None  # name=, which a layer around this one calls it by
         self.path: str | None = None  # set at the first application
-        self.given_name: str | None = None  # `name=` of its constructor, for the layer around it
         self.place: Place | None = None
 
     @property

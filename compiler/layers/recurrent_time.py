@@ -57,19 +57,16 @@ def by_operator(
 ) -> Run:
     """One direction by one operator."""
     packing = Packing(b, mask) if mask is not None else None
-    y, states = operate(b, [cell], x, [initials], packing, backwards=how.backwards)
-    (ended,) = states
+    y, ended = operate(b, [cell], x, [initials], packing, backwards=how.backwards)
+    last = [b.squeeze(state, [0]) for state in ended]
+    states = _started(packing, last, initials)
     if not how.sequences:
-        last = ended[0]
-        if packing is not None and how.zeros:
-            last = packing.stopped(last, how.backwards)
-        return Run(last, _started(packing, ended, initials))
+        zeros = packing is not None and how.zeros
+        return Run(packing.stopped(last[0], how.backwards) if packing is not None and zeros else last[0], states)
     y = b.transpose(b.squeeze(y, [1]), (1, 0, 2))
     if packing is not None:
         y = packing.unpack(y, how.backwards, how.zeros)
-    if how.backwards and not how.in_order:
-        y = flip(b, y)
-    return Run(y, _started(packing, ended, initials))
+    return Run(flip(b, y) if how.backwards and not how.in_order else y, states)
 
 
 def both_ways(
@@ -79,20 +76,23 @@ def both_ways(
     initials: Sequence[Sequence[Tensor | None]],
     mask: Tensor | None,
     sequences: bool,
-) -> tuple[Run, Run, Tensor | None]:
-    """Both directions by one operator: the runs, and all results side by side, [batch, steps, 2, units].
+) -> tuple[Tensor, list[Tensor]]:
+    """Both directions by one operator: results side by side, and the last states of both, those forwards first.
 
-    Where these are given, `sequences`, the runs' results are the last ones, and masked steps are zeros.
+    The results are [batch, steps, 2, units], with zeros where a step is masked, or the last, [batch, 2, units].
     """
     packing = Packing(b, mask) if mask is not None else None
-    y, states = operate(b, cells, x, initials, packing, backwards=None)
-    runs = [Run(e[0], _started(packing, e, i)) for e, i in zip(states, initials, strict=True)]
+    y, ended = operate(b, cells, x, initials, packing, backwards=None)
+    halves = [b.split(state, (1, 1), 0) for state in ended]
+    states = [
+        state
+        for way in (0, 1)
+        for state in _started(packing, [b.squeeze(half[way], [0]) for half in halves], initials[way])
+    ]
     if not sequences:
-        return runs[0], runs[1], None
+        return b.transpose(ended[0], (1, 0, 2)), states
     y = b.transpose(y, (2, 0, 1, 3))
-    if packing is not None:
-        y = packing.unpack(y, False, True)
-    return runs[0], runs[1], y
+    return y if packing is None else packing.unpack(y, False, True), states
 
 
 def _started(
@@ -113,8 +113,8 @@ def operate(
     packing: Packing | None,
     *,
     backwards: bool | None,
-) -> tuple[Tensor, list[tuple[Tensor, ...]]]:
-    """The operator: results [steps, directions, batch, units], and for each direction the last states.
+) -> tuple[Tensor, list[Tensor]]:
+    """The operator: results [steps, directions, batch, units], and the last states [directions, batch, units].
 
     x [batch, steps, features]; initials by direction, by state. backwards None: two cells, forwards and backwards.
     """
@@ -142,11 +142,7 @@ def operate(
         **cell.attributes(),
         **_activations(cells),
     )
-    y, ended = b.cast(made[0], dtype), [b.cast(s, dtype) for s in made[1:]]
-    if ways == 1:
-        return y, [tuple(b.squeeze(s, [0]) for s in ended)]
-    parts = [b.split(s, (1,) * ways, 0) for s in ended]
-    return y, [tuple(b.squeeze(part[way], [0]) for part in parts) for way in range(ways)]
+    return b.cast(made[0], dtype), [b.cast(state, dtype) for state in made[1:]]
 
 
 def _initial(b: Builder, given: Sequence[Tensor | None], kind: TensorType) -> Tensor | None:

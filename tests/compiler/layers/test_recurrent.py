@@ -217,6 +217,35 @@ def test_a_stack_of_cells_is_an_operator_a_cell() -> None:
     assert model.summary().macs == 5 * expected
 
 
+@pytest.mark.parametrize("layer", ["LSTM(4)", "GRU(4, return_sequences=True)", "RNN(SimpleRNNCell(4))"])
+def test_both_ways_are_one_operator(layer: str) -> None:
+    model = archonnx.compile(text=f"model A():\n    {X}\n    Bidirectional({layer})\n")
+    found = [kind for kind in kinds(model) if kind in ("LSTM", "GRU", "RNN", "Scan", "Loop")]
+    assert len(found) == 1
+    assert found[0] in ("LSTM", "GRU", "RNN")
+    (operator,) = (o for o in model.lower().operators if o.type == found[0])
+    assert operator.attributes["direction"] == "bidirectional"
+
+
+def test_both_ways_have_weights_of_their_own(tmp_path: Path) -> None:
+    text = f"model A():\n    {X}\n    both = Bidirectional(GRU(4, name='g'))\n    output y = x -> both\n"
+    weights = {weight.path: weight.shape for weight in archonnx.compile(text=text).graph.weights()}
+    assert weights == {
+        f"both/{way}_g/{name}": shape
+        for way in ("forward", "backward")
+        for name, shape in (("kernel", (3, 12)), ("recurrent_kernel", (4, 12)), ("bias", (2, 12)))
+    }
+
+
+def test_both_ways_cost_twice() -> None:
+    one, both = (
+        archonnx.compile(text=f"model A():\n    input x: float32[N, 10, 3]\n    {layer}\n").summary()
+        for layer in ("LSTM(5)", "Bidirectional(LSTM(5))")
+    )
+    assert both.macs == 2 * one.macs
+    assert both.to_dict()["parameters"]["total"] == 2 * one.to_dict()["parameters"]["total"]
+
+
 BAD = [
     ("LSTM(0)", (X,), "E0403", "units of LSTM is a whole number, at least 1, got 0"),
     ("GRU(-3)", (X,), "E0403", "units of GRU is a whole number, at least 1, got -3"),
