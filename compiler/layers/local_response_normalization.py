@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from archonnx.compiler.graph import TensorType
 from archonnx.compiler.layers.base import LayerError, arg
-from archonnx.compiler.layers.common import KerasLayer, require_floats, require_least_rank, resolve_axis
+from archonnx.compiler.layers.common import KerasLayer, product, require_floats, require_least_rank, resolve_axis
 from archonnx.compiler.layers.domains import Axis, Real, Whole
 
 if TYPE_CHECKING:
@@ -72,6 +72,9 @@ s = sum of the squares of inputs[c - size // 2] to inputs[c + (size - 1) // 2], 
 
     def _mean(self, b: Builder, x: Tensor) -> Tensor:
         """A pool whose window is 1 along all axes but the last."""
+        if x.rank > 5:  # onnxruntime's pools go over three axes at most
+            flat = b.reshape(x, (x.shape[0], product(x.shape[1:-1]), x.shape[-1]))
+            return b.reshape(self._mean(b, flat), x.shape)
         rank = x.rank - 2
         before, after = [0] * rank, [0] * rank
         before[-1], after[-1] = self.size // 2, (self.size - 1) // 2
