@@ -64,6 +64,8 @@ class Mask:
 def combined(b: Builder, g: Geometry, given: Sequence[Tensor], *, causal: bool, window: int | None) -> Mask | None:
     """All masks as one. `given` have the rank of the scores, or that of their last axes alone."""
     masks = list(given)
+    if causal and g.steps == (1,) and g.source[0] - g.past == 1:
+        causal = False  # one step more than the past: nothing comes after it
     only_causal = causal and not masks and window is None
     empty = bool(masks)
     if causal or window is not None:

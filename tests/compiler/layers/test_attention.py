@@ -301,6 +301,14 @@ def test_one_operator_where_onnx_has_one(line: str) -> None:
     assert "Attention" not in operators(f"(x, x) -> {line}", X)
 
 
+def test_one_step_after_the_past_needs_no_causal_mask() -> None:
+    lines = decoder("MultiHeadAttention(2, 3, use_causal_mask=True{})", 2, 3, 3)
+    lines[0] = "input x: float32[N, 1, 8]"
+    text = "\n    ".join(["model A():", *lines]) + "\n"
+    found = [o.type for o in archonnx.compile(text=text).lower().operators]
+    assert not {"Range", "GreaterOrEqual", "Where"} & set(found)
+
+
 def test_attention_is_that_operator_alone() -> None:
     assert operators("(x, y) -> Attention()", X, Y, opset=23) == ["Attention"]
 
