@@ -124,9 +124,8 @@ def arrange(
         elif entry.endswith("?"):
             arranged.append(None)
         else:
-            raise frame.error(
-                "E0604", f"{name} needs its input {names[i]}", place, f"({', '.join(names)}) -> {name}(...)"
-            )
+            needed = ", ".join(n for n, s in zip(names, spec, strict=True) if not s.endswith("?"))
+            raise frame.error("E0604", f"{name} needs its input {names[i]}", place, f"({needed}) -> {name}(...)")
     while arranged and arranged[-1] is None and len(arranged) > 1:
         arranged.pop()
     return arranged

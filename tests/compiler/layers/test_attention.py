@@ -1,4 +1,4 @@
-"""Attention: what it says of misuse, the key and value cache, what the operators are, masks of rows."""
+"""Attention: what it says of misuse, what the operators are, weights and costs, the mask of the result."""
 
 from __future__ import annotations
 
@@ -301,14 +301,6 @@ def test_one_operator_where_onnx_has_one(line: str) -> None:
     assert "Attention" not in operators(f"(x, x) -> {line}", X)
 
 
-def test_one_step_after_the_past_needs_no_causal_mask() -> None:
-    lines = decoder("MultiHeadAttention(2, 3, use_causal_mask=True{})", 2, 3, 3)
-    lines[0] = "input x: float32[N, 1, 8]"
-    text = "\n    ".join(["model A():", *lines]) + "\n"
-    found = [o.type for o in archonnx.compile(text=text).lower().operators]
-    assert not {"Range", "GreaterOrEqual", "Where"} & set(found)
-
-
 def test_attention_is_that_operator_alone() -> None:
     assert operators("(x, y) -> Attention()", X, Y, opset=23) == ["Attention"]
 
@@ -361,111 +353,12 @@ def test_multiply_accumulates_of_a_step_are_its_own_projections_and_all_scores()
     assert archonnx.compile(text=text).graph.macs() == 4 * 8 * 6 + 2 * 10 * 2 * 3
 
 
-# The cache: a whole sequence at once is what its steps give, one after another.
-
-LAYERS = {
-    "heads": ("MultiHeadAttention(2, 3, value_dim=5, use_causal_mask=True{})", 2, 3, 5),
-    "window": ("MultiHeadAttention(2, 3, use_causal_mask=True, sliding_window=3{})", 2, 3, 3),
-    "gate": ("MultiHeadAttention(2, 3, use_causal_mask=True, use_gate=True, dropout=0.1{})", 2, 3, 3),
-    "groups": ("GroupQueryAttention(3, 4, 2, use_causal_mask=True{})", 2, 3, 3),
-    "groups with a window": ("GroupQueryAttention(3, 4, 2, use_causal_mask=True, sliding_window=2{})", 2, 3, 3),
-}
-
-
 def build(lines: list[str], folder: Path, name: str, opset: int | None) -> Any:
     text = "\n    ".join(["model A():", *lines]) + "\n"
     model = archonnx.compile(text=text, **({"opset": opset} if opset else {}))
     model.save(folder / f"{name}.onnx", seed=5)
     onnx.checker.check_model(str(folder / f"{name}.onnx"), full_check=True)
     return archonnx.load(folder / f"{name}.onnx")
-
-
-def decoder(line: str, heads: int, key: int, value: int, mask: bool = False) -> list[str]:
-    masked = ["input m: bool[N, 1, T, P + T]"] if mask else []
-    given = "past_key=past_key, past_value=past_value" + (", attention_mask=m" if mask else "")
-    return [
-        "input x: float32[N, T, 8]",
-        f"input past_key: float32[N, {heads}, P, {key}]",
-        f"input past_value: float32[N, {heads}, P, {value}]",
-        *masked,
-        "require P >= 0",
-        f"(y, keys, values) = (x, x, {given}) -> {line.format(', use_cache=True')}",
-        "output y",
-        "output state past_key = keys",
-        "output state past_value = values",
-    ]
-
-
-@pytest.mark.parametrize("opset", [17, None, 23, 24])
-@pytest.mark.parametrize("name", LAYERS)
-def test_step_by_step_is_the_whole_sequence(name: str, opset: int | None, tmp_path: Path) -> None:
-    line, heads, key, value = LAYERS[name]
-    whole = build(["input x: float32[N, T, 8]", f"output y = (x, x) -> {line.format('')}"], tmp_path, "whole", opset)
-    step = build(decoder(line, heads, key, value), tmp_path, "step", opset)
-    x = np.random.default_rng(3).normal(size=(2, 7, 8)).astype(np.float32)
-    expected = whole(x=x)
-    keys, values = np.zeros((2, heads, 0, key), np.float32), np.zeros((2, heads, 0, value), np.float32)
-    found = []
-    for first, last in ((0, 3), (3, 4), (4, 6), (6, 7)):  # a prompt, and steps of one and two
-        made = step(x=x[:, first:last], past_key=keys, past_value=values)
-        keys, values = made["past_key_next"], made["past_value_next"]
-        assert keys.shape == (2, heads, last, key)
-        assert values.shape == (2, heads, last, value)
-        found.append(made["y"])
-    np.testing.assert_allclose(np.concatenate(found, 1), expected, rtol=1e-5, atol=1e-6)
-
-
-@pytest.mark.parametrize("opset", [None, 23])
-@pytest.mark.parametrize("line", ["MultiHeadAttention(2, 3{})", "GroupQueryAttention(3, 4, 2{})"])
-def test_a_mask_over_all_steps_holds_beside_the_cache(line: str, opset: int | None, tmp_path: Path) -> None:
-    whole = build(
-        [
-            "input x: float32[N, T, 8]",
-            "input m: bool[N, 1, T, T]",
-            "output y = (x, x, attention_mask=m) -> " + line.format(""),
-        ],
-        tmp_path,
-        "whole",
-        opset,
-    )
-    step = build(decoder(line, 2, 3, 3, mask=True), tmp_path, "step", opset)
-    rng = np.random.default_rng(4)
-    x = rng.normal(size=(2, 6, 8)).astype(np.float32)
-    m = np.tril(rng.random((2, 1, 6, 6)) < 0.7) | np.eye(6, dtype=bool)
-    expected = whole(x=x, m=m)
-    keys = values = np.zeros((2, 2, 0, 3), np.float32)
-    for first, last in ((0, 2), (2, 3), (3, 6)):
-        made = step(x=x[:, first:last], m=m[:, :, first:last, :last], past_key=keys, past_value=values)
-        keys, values = made["past_key_next"], made["past_value_next"]
-        np.testing.assert_allclose(made["y"], expected[:, first:last], rtol=1e-5, atol=1e-6)
-
-
-@pytest.mark.parametrize("opset", [None, 23])
-def test_a_cache_may_begin_without_a_past(opset: int | None, tmp_path: Path) -> None:
-    lines = [
-        "input x: float32[N, T, 8]",
-        f"(y, keys, values) = (x, x) -> {CACHE}",
-        "output y",
-        "output keys",
-        "output values",
-    ]
-    first = build(lines, tmp_path, "first", opset)
-    plain = build(["input x: float32[N, T, 8]", f"output y = (x, x) -> {M}"], tmp_path, "plain", opset)
-    x = np.random.default_rng(5).normal(size=(2, 4, 8)).astype(np.float32)
-    made = first(x=x)
-    assert made["keys"].shape == made["values"].shape == (2, 2, 4, 3)
-    np.testing.assert_allclose(made["y"], plain(x=x), rtol=1e-5, atol=1e-6)
-
-
-def test_scores_come_before_the_cache(tmp_path: Path) -> None:
-    lines = decoder("MultiHeadAttention(2, 3, return_attention_scores=True{})", 2, 3, 3)
-    lines[4] = lines[4].replace("(y, keys", "(y, scores, keys")
-    step = build([*lines, "output scores"], tmp_path, "scores", None)
-    x = np.random.default_rng(6).normal(size=(2, 4, 8)).astype(np.float32)
-    past = np.ones((2, 2, 5, 3), np.float32)
-    scores = step(x=x, past_key=past, past_value=past)["scores"]
-    assert scores.shape == (2, 2, 4, 9)
-    np.testing.assert_allclose(scores.sum(-1), 1, rtol=1e-5)
 
 
 # Several axes, which TensorFlow's softmax has not enough axes for: against NumPy.

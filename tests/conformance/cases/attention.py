@@ -182,6 +182,19 @@ MULTI_HEAD = [
     case('MultiHeadAttention(2, 3, dtype="float64")'),
     case('MultiHeadAttention(2, 3, dtype="float16")', tolerance=5e-3),
     case('MultiHeadAttention(2, 3, dtype="float16", use_causal_mask=True)', tolerance=5e-3, opset=23),
+    case('MultiHeadAttention(2, 3, dtype="float64", use_causal_mask=True)', opset=23),
+    *(
+        case(
+            f'MultiHeadAttention(2, 3, dtype="{dtype}"{more})',
+            ("float32[N, T, 6]", "bool[N, T, T]"),
+            "(x0, x0, attention_mask=x1)",
+            opset=opset,
+            tolerance=tolerance,
+        )
+        for dtype, tolerance in (("float16", 5e-3), ("float64", 1e-5))
+        for more in ("", ", dropout=0.5")
+        for opset in (None, 23)
+    ),
     case("MultiHeadAttention(2, 3)", ("float64[N, T, 6]",)),
     case("MultiHeadAttention(2, 3)", ("float32[2, 7, 6]",)),
     case("MultiHeadAttention(2, 3, use_causal_mask=True)", ("float32[N, 7, 6]",)),
