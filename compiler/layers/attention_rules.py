@@ -27,8 +27,7 @@ def check_ranks(layer: Layer, *sides: TensorType | None) -> None:
         if x is None:
             continue
         if x.rank < 3:
-            batched = TensorType(x.dtype, ("N", *x.shape))  # type: ignore[arg-type]
-            help = f"the first axis is the batch: {batched}" if x.rank == 2 else None
+            help = f"write the axis of the steps too: {x.dtype}[N, T, {x.shape[-1]}]" if x.rank == 2 else None
             raise LayerError(
                 "E0302",
                 f"{layer.type_name} needs at least 3 axes (batch, steps, features), got a {NAMES[number]} {x}",
@@ -50,10 +49,11 @@ def attention_axes(layer: Layer, x: TensorType, given: tuple[int, ...] | None) -
     axes = tuple(axis + x.rank if axis < 0 else axis for axis in given)
     for axis, number in zip(axes, given, strict=True):
         if not 1 <= axis < x.rank - 1:
+            span = "axis 1" if x.rank == 3 else f"axes 1 to {x.rank - 2}"
             what = {0: "the batch", x.rank - 1: "the features"}.get(axis, "not one of its axes")
             raise LayerError(
                 "E0311",
-                f"{layer.type_name} attends over axes 1 to {x.rank - 2} of {x}; axis {number} is {what}",
+                f"{layer.type_name} attends over {span} of {x}; axis {number} is {what}",
                 argument="attention_axes",
             )
     if len(set(axes)) != len(axes) or not axes:
@@ -162,6 +162,7 @@ def check_cache(layer: Any, c: Context, given: Any) -> None:
         wanted = f"{layer.compute_dtype}[{sizes}] (batch, heads, past steps, width)"
         if x.dtype != layer.compute_dtype or x.rank != 4:
             raise LayerError("E0323", f"{name} needs {which} of {wanted}, got {x}", input=number)
+        turned = equal(c.facts, x.shape[2], layer.groups) is Verdict.YES
         for axis, (size, right) in enumerate(zip(x.shape, expected, strict=True)):
             verdict = equal(c.facts, size, right)
             # Heads and widths are numbers here: a symbol in their place is another axis.
@@ -169,6 +170,7 @@ def check_cache(layer: Any, c: Context, given: Any) -> None:
                 raise LayerError(
                     "E0323",
                     f"{name} needs {which} of {wanted}, got {x}: {size} is not {right}",
+                    help=f"turn it: transpose({which}, (0, 2, 1, 3))" if turned else None,
                     input=number,
                     axis=axis,
                     label=f"{size} here",
@@ -182,6 +184,24 @@ def check_cache(layer: Any, c: Context, given: Any) -> None:
                     label=f"{size} here",
                     help=f"state it: {require_text('==', size, right)}",
                 )
+
+
+def check_not_padding(layer: Layer, c: Context, mask: TensorType, g: Geometry) -> None:
+    """E0321 for [batch, value steps]: it would be read as [query steps, value steps]."""
+    if mask.rank != 2 or len(g.steps) != 1:
+        return
+    batch, steps = (equal(c.facts, mask.shape[0], size) for size in (g.batch[0], g.steps[0]))
+    if (
+        batch is Verdict.YES
+        and steps is not Verdict.YES
+        and not (isinstance(mask.shape[0], int) and mask.shape[0] == 1)
+    ):
+        raise LayerError(
+            "E0321",
+            f"{layer.type_name} reads an attention_mask of two axes as query steps by value steps, got {mask}",
+            input=6,
+            help="if it says which of the values count, give it an axis for the query's steps: attention_mask[:, None]",
+        )
 
 
 def check_masks(layer: Any, c: Context, given: Any, g: Geometry, attended: tuple[int, ...]) -> None:
@@ -199,6 +219,7 @@ def check_masks(layer: Any, c: Context, given: Any, g: Geometry, attended: tuple
     steps = [f"query axis {axis}" if many else "query steps" for axis in attended]
     source = [f"value axis {axis}" if many else "value steps" for axis in attended]
     if given.attention_mask is not None:
+        check_not_padding(layer, c, given.attention_mask, g)
         axes = ["batch", *others, "heads", *steps, *source]
         check_sizes(
             layer, c, "an attention_mask", given.attention_mask, g.scores, axes, input=6, skipped=2 * len(attended)

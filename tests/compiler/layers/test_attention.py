@@ -101,7 +101,7 @@ CASES = [
         "(x, x) -> MultiHeadAttention(2, 3, attention_axes=0)",
         (X,),
         "E0311",
-        "MultiHeadAttention attends over axes 1 to 1 of float32[N, T, 8]; axis 0 is the batch",
+        "MultiHeadAttention attends over axis 1 of float32[N, T, 8]; axis 0 is the batch",
     ),
     ("(x, x) -> MultiHeadAttention(2, 3, attention_axes=-1)", (X,), "E0311", "axis -1 is the features"),
     ("(x, x) -> MultiHeadAttention(2, 3, attention_axes=(1, 3))", (X,), "E0311", "axis 3 is not one of its axes"),
@@ -166,6 +166,18 @@ CASES = [
         (X, "input m: bool[N, T, 7]"),
         "E0309",
         "cannot tell whether 7 and T are equal: an attention_mask bool[N, T, 7] stretches to [N, 2, T, T]",
+    ),
+    (
+        f"(x, x, attention_mask=m) -> {M}",
+        (X, "input m: bool[N, T]"),
+        "E0321",
+        "as query steps by value steps, got bool",
+    ),
+    (
+        f"(x, x, attention_mask=m) -> {G}",
+        (X, "input m: bool[N, T]"),
+        "E0321",
+        "as query steps by value steps, got bool",
     ),
     (
         f"(x, x, attention_mask=m) -> {M}",
@@ -267,9 +279,49 @@ def test_misuse(line: str, inputs: tuple[str, ...], code: str, message: str) -> 
         ),
     ],
 )
-def test_the_mend_that_is_offered_mends(line: str, inputs: tuple[str, ...], help: str) -> None:
+def test_the_require_that_is_offered_mends(line: str, inputs: tuple[str, ...], help: str) -> None:
     assert diagnose(line, *inputs).help == help
     archonnx.compile(text="\n    ".join(["model A():", *inputs, help.removeprefix("state it: "), line]) + "\n")
+
+
+PADDING = (X, "input m: bool[N, T]")
+TURNED = pasts("float32[N, P, 2, 3]")
+
+
+@pytest.mark.parametrize(
+    ("line", "inputs", "help"),
+    [
+        (f"(x, x, attention_mask=m) -> {M}", PADDING, "an axis for the query's steps: attention_mask[:, None]"),
+        (f"(x, x, query_mask=m) -> {M}", PADDING, "attention_mask=query_mask[:, :, None]"),
+        (f"(x, x, past_key=pk, past_value=pv) -> {CACHE}", TURNED, "transpose(past_key, (0, 2, 1, 3))"),
+        (f"(x, x, past_key=pk, past_value=pv) -> {CACHE}", pasts("float32[N, 3, P, 3]"), None),
+        (f"(y, y) -> {M}", ("input y: float32[N, 8]",), "write the axis of the steps too: float32[N, T, 8]"),
+        (f"(x, x, past_key=pk) -> {CACHE}", pasts("float32[N, 2, P, 3]")[:2], "the cache is both of them"),
+    ],
+)
+def test_mend(line: str, inputs: tuple[str, ...], help: str | None) -> None:
+    found = diagnose(line, *inputs).help
+    assert found is None if help is None else help in (found or "")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (*PADDING, f"output y = (x, x, attention_mask=m[:, None]) -> {M}"),
+        (*PADDING, f"output y = (x, x, attention_mask=m[:, :, None]) -> {M}"),
+        (
+            *TURNED,
+            "k = transpose(pk, (0, 2, 1, 3))",
+            "v = transpose(pv, (0, 2, 1, 3))",
+            f"(y, a, b) = (x, x, past_key=k, past_value=v) -> {CACHE}",
+            "output y",
+            "output a",
+            "output b",
+        ),
+    ],
+)
+def test_what_the_mends_say_compiles(lines: tuple[str, ...]) -> None:
+    archonnx.compile(text="\n    ".join(["model A():", *lines]) + "\n")
 
 
 @pytest.mark.parametrize(

@@ -435,7 +435,7 @@ TORCH_CASES = [
         flow="(x0, x1, key_mask=x2)",
         module=MODULE,
         state=HEADS,
-        # PyTorch has no result for a row that is masked as a whole: the first step always counts, on both sides.
+        # PyTorch has no result for a row that is masked as a whole: of nine steps some count in every row.
         run="layer(x0, x1, x1, key_padding_mask=x2 == 0)[0]",
         sizes={"S": 9},
         again=None,
@@ -445,6 +445,35 @@ TORCH_CASES = [
             f"Attention({ours})", CROSS, flow="(x0, x1)", module="nn.Identity()", run=product(theirs), opset=opset
         )
         for ours, theirs in (("", ""), ("use_causal_mask=True", ", is_causal=True"))
+        for opset in (None, 23)
+    ),
+    *(
+        TorchCase(
+            f"MultiHeadAttention(2, 3{more})",
+            (*CROSS, "bool[N, 2, T, S]"),
+            flow="(x0, x1, attention_mask=x2)",
+            module=MODULE,
+            state=HEADS,
+            # Theirs is True where a score does not count, [batch * heads, T, S].
+            run="layer(x0, x1, x1, attn_mask=~x2.reshape(-1, *x2.shape[2:]), average_attn_weights=False)",
+            results=results,
+            sizes={"S": 11},
+            opset=opset,
+        )
+        for more, results in (("", 1), (", return_attention_scores=True", 2))
+        for opset in (None, 23)
+    ),
+    *(
+        TorchCase(
+            "GroupQueryAttention(3, 4, 2)",
+            (*SELF, "bool[N, 1, T, T]"),
+            flow="(x0, x0, attention_mask=x1)",
+            module=GROUPED_MODULE,
+            state=GROUPED_STATE,
+            run=projected(4, 2, ", attn_mask=x1"),
+            sizes={"T": 12},
+            opset=opset,
+        )
         for opset in (None, 23)
     ),
     *(
