@@ -24,7 +24,6 @@ class PositionEmbedding(Positioned):
     With `hierarchical_alpha` positions past the table are made of two rows each, sequence_length ** 2 in all.
     """
 
-    masking = "drop"
     argument_order = ("sequence_length", "initializer", "hierarchical_alpha", "start_index")
     fractions = False
     sequence_length = arg(Whole(minimum=1), doc="Rows of the table: the most steps that there can be.")
@@ -105,7 +104,6 @@ def _root(number: Dim) -> int | None:
 class SinePositionEncoding(Positioned):
     """Sines and cosines of each position, to be added to the input: [..., steps, features] to the same shape."""
 
-    masking = "drop"
     argument_order = ("max_wavelength", "start_index")
     max_wavelength = arg(
         Real(above=0), default=10000, doc="2 pi times this is the longest wave's length, in positions."

@@ -345,3 +345,11 @@ def test_the_mend_that_is_offered_mends(line: str) -> None:
     help = diagnose(OPEN, line).help
     assert help is not None
     compiled(OPEN, help.removeprefix("state it: "), line)
+
+
+@pytest.mark.parametrize("layer", ["PositionEmbedding(12)", "SinePositionEncoding()"])
+def test_the_mask_of_tokens_outlives_the_sum_with_their_positions(layer: str) -> None:
+    """Keras' Add keeps a mask only where all its inputs have one."""
+    lines = ["input t: int32[N, 12]", "x = t -> Embedding(9, 4, mask_zero=True)", f"y = (x, x -> {layer}) -> Add()"]
+    model = compiled(*lines, "output y", "output m = mask(y -> RotaryEmbedding())")
+    assert str(model.graph.outputs[1].value.type) == "bool[N, 12]"
