@@ -6,6 +6,7 @@ from archonnx.compiler.ir import OperatorGraph
 from archonnx.compiler.passes.fold_constants import fold_constants
 from archonnx.compiler.passes.propagate_layout import propagate_layout
 from archonnx.compiler.passes.remove_dead import remove_dead
+from archonnx.compiler.passes.remove_expands import remove_expands
 from archonnx.compiler.passes.remove_identities import remove_identities
 from archonnx.compiler.passes.share_constants import share_constants
 from archonnx.contract.dims import Facts
@@ -23,6 +24,7 @@ def _improve(graph: OperatorGraph, facts: Facts, *, layout: bool = True) -> Oper
             operator.attributes[name] = _improve(body, facts, layout=_tells_its_sizes(body))
     graph = fold_constants(graph, facts)  # literal axes, pads and shapes are what the layout pass can renumber
     graph = remove_identities(graph, facts)
+    graph = remove_expands(graph, facts)  # before axes are moved: fewer values to move
     if layout:
         graph = propagate_layout(graph, facts)
     graph = fold_constants(graph, facts)  # sizes that the layout pass asked for anew
