@@ -118,6 +118,42 @@ def uniform(*shape: int) -> Array:
     return np.random.default_rng(sum(shape)).uniform(-1, 1, shape).astype(np.float32)
 
 
+@pytest.mark.parametrize("number", range(40))
+def test_turns_along_any_axes(number: int, tmp_path: Path) -> None:
+    """Shapes, axes, operator set and arguments drawn at random; axes that weights do not span are left open or not."""
+    rng = np.random.default_rng(number)
+    rank = int(rng.integers(3, 6))
+    steps, features = (int(a) for a in rng.permutation(np.arange(1, rank))[:2])
+    if number % 2:
+        steps, features = int(rng.integers(1, min(rank - 1, 3))), rank - 1  # as ONNX's operator takes them
+    sizes = [int(rng.integers(1, 5)) for _ in range(rank)]
+    sizes[features] = 2 * int(rng.integers(1, 6)) if rng.random() < 0.5 else int(rng.integers(2, 11))
+    turned = 2 * int(rng.integers(1, sizes[features] // 2 + 1))
+    whole = turned == sizes[features] and rng.random() < 0.5
+    interleaved, negative, given = (bool(rng.integers(2)) for _ in range(3))
+    x = rng.uniform(-1, 1, sizes).astype(np.float32)
+    ids = rng.integers(0, 99, (sizes[0], sizes[steps]) if rng.random() < 0.5 else sizes[steps]).astype(np.int64)
+    names = [d if a == features or rng.random() < 0.5 else "NABCD"[a] for a, d in enumerate(sizes)]
+    line = f"RotaryEmbedding(sequence_axis={steps - rank * negative}, feature_axis={features - rank * negative}"
+    line += (
+        f", interleaved={interleaved}{'' if whole else f', rotary_dim={turned}'}{'' if given else ', start_index=5'})"
+    )
+    shape = ", ".join(map(str, names))
+    lines = [f"input x: float32[{shape}]"]
+    if given:
+        ids_shape = [names[0], names[steps]] if ids.ndim == 2 else [names[steps]]
+        lines.append(f"input ids: int64[{', '.join(map(str, ids_shape))}]")
+    lines.append(f"{'(x, position_ids=ids)' if given else 'x'} -> {line}")
+    opset = int(rng.choice([17, 20, 23, 24]))
+    (y,) = run(compiled(*lines, opset=opset), tmp_path, x=x, **({"ids": ids} if given else {}))
+    moved = np.moveaxis(x, (steps, features), (1, -1)).reshape(sizes[0], sizes[steps], -1, sizes[features])
+    positions = ids if given else np.arange(5, 5 + sizes[steps])
+    base = rotated(moved[..., :turned], positions, interleaved=interleaved)
+    expected = np.concatenate([base, moved[..., turned:]], -1)
+    expected = expected.reshape(np.moveaxis(x, (steps, features), (1, -1)).shape)
+    assert np.max(np.abs(y - np.moveaxis(expected, (1, -1), (steps, features)))) < 1e-6
+
+
 @pytest.mark.parametrize("opset", [None, 23])
 @pytest.mark.parametrize("interleaved", [False, True])
 def test_turns_rightly_a_million_steps_on(opset: int | None, interleaved: bool, tmp_path: Path) -> None:
