@@ -122,6 +122,8 @@ def sparsemax(b: Builder, x: Tensor, axis: int = -1) -> Tensor:
     result is max(0, x - tau). Martins and Astudillo (2016) have s_k in the place of s_1 + ... + s_k; Keras 3 sums them
     all, and what a Keras model has learnt fits that.
     """
+    if x.dtype == "bfloat16":  # TopK takes it since operator set 24 alone
+        return b.cast(sparsemax(b, b.cast(x, "float32"), axis), x.dtype)
     axis %= x.rank
     size = x.shape[axis]
     count = b.shape((size,))

@@ -1,5 +1,7 @@
-"""Activations in float64: onnxruntime has no kernel of some operators for it, so that they are written as formulas.
+"""Activations in float64 and bfloat16, where an operator alone does not do.
 
+In float64 onnxruntime has no kernel of some operators, which are written as formulas; bfloat16 some operators take only
+in newer operator sets than the model's, or in none: they compute in float32.
 `pointwise` takes the place of `Builder.op` for an operator of one tensor, or of a tensor and its slope.
 """
 
@@ -13,12 +15,20 @@ if TYPE_CHECKING:
     from archonnx.compiler.lowering.builder import Builder
 
 SELU_ALPHA, SELU_SCALE = 1.67326319217681884765625, 1.05070102214813232421875  # onnx.ai/onnx/operators: Selu's defaults
+# The operator set since which an operator takes bfloat16; of those that are not here every one does.
+BFLOAT16_SINCE = {
+    **dict.fromkeys(("Elu", "HardSigmoid", "HardSwish", "Mish", "Selu", "Softplus", "Softsign", "ThresholdedRelu"), 22),
+    "Shrink": 99,  # none so far
+}
 
 
 def pointwise(b: Builder, kind: str, x: Tensor, *more: Tensor, **attributes: Any) -> Tensor:
     """One operator whose result has the type of `x`; in float64 its formula, where there is one in FORMULAS."""
     if x.dtype == "float64" and kind in FORMULAS:
         return FORMULAS[kind](b, x, *more, **attributes)
+    if x.dtype == "bfloat16" and b.opset < BFLOAT16_SINCE.get(kind, 0):
+        wide = b.cast(x, "float32")
+        return b.cast(b.op(kind, wide, *more, result=wide.type, **attributes), x.dtype)
     return b.op(kind, x, *more, result=x.type, **attributes)
 
 

@@ -134,6 +134,24 @@ def test_extremes_are_finite(layer: type[ActivationLayer], opset: int, tmp_path:
     assert np.abs(y).max() <= 1e8 or layer.__name__ == "Exponential"
 
 
+@pytest.mark.parametrize("opset", [17, 20, 22, 24, 28])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+def test_every_floating_type_in_every_operator_set(dtype: str, opset: int, tmp_path: Path) -> None:
+    """The gate finds operators that do not take the type; float64 is run too, as onnxruntime lacks kernels of it."""
+    import onnxruntime
+
+    calls = [
+        f'{layer.__name__}({NEEDED.get(layer.__name__, "")}{", " if layer.__name__ in NEEDED else ""}dtype="{dtype}")'
+        for layer in LAYERS
+    ]
+    lines = [f"y{i} = x -> {call}\n    output y{i}" for i, call in enumerate(calls)]
+    text = "\n    ".join(["model A():", f"input x: {dtype}[N, 6]", *lines]) + "\n"
+    archonnx.compile(text=text, opset=opset).save(tmp_path / "model.onnx")
+    if dtype != "bfloat16":
+        session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+        assert {str(y.dtype) for y in session.run(None, {"x": np.ones((2, 6), dtype)})} == {dtype}
+
+
 def operators(line: str, opset: int) -> list[str]:
     model = archonnx.compile(text=f"model A():\n    input x: {VECTOR}\n    {line}\n", opset=opset)
     return [o.type for o in model.lower().operators]
