@@ -33,7 +33,7 @@ FAMILIES: dict[str, str] = {
     "Positions": "position_embedding rotary_embedding positions",
     "Normalization layers": "normalization group_normalization rms_normalization local_response_normalization "
     "spectral_normalization",
-    "Activations": "activation",
+    "Activations": "activation activation_lines activation_curves activation_axes",
     "Several inputs in one": "merging",
     "Order and shape": "reshaping padding border_padding shuffling",
     "Images": "resizing grid_sample image_augmentation",

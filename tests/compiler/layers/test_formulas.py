@@ -8,9 +8,10 @@ import archonnx
 from archonnx.compiler.layers.base import Layer
 from archonnx.compiler.layers.registry import find_layer, layer_names
 
-MODULES = """adaptive_pooling border_padding convolution dense grid_sample lp_pooling masks merging padding pooling
-preprocessing recurrent regularization reshaping resizing separable_convolution shuffling time_distributed
-transposed_convolution""".split()
+MODULES = """activation activation_axes activation_curves activation_lines adaptive_pooling border_padding convolution dense
+grid_sample group_normalization local_response_normalization lp_pooling masks merging normalization padding pooling
+preprocessing recurrent regularization reshaping resizing rms_normalization separable_convolution shuffling
+time_distributed transposed_convolution""".split()
 LAYERS = [layer for layer in map(find_layer, layer_names()) if layer and layer.__module__.rpartition(".")[2] in MODULES]
 # Read by nothing: Keras keeps it from adapting.
 UNREAD = {("Normalization", "count")}
