@@ -164,9 +164,17 @@ def broadcast(layer: Layer, facts: Facts, types: Sequence[TensorType]) -> tuple[
 
 
 def require_equal(
-    layer: Layer, facts: Facts, a: Dim, b: Dim, types: Sequence[TensorType], *, input: int, axis: int
+    layer: Layer,
+    facts: Facts,
+    a: Dim,
+    b: Dim,
+    types: Sequence[TensorType],
+    *,
+    input: int,
+    axis: int,
+    help: str | None = None,
 ) -> None:
-    """E0308 where two sizes of inputs that must agree never do, E0309 where that is not known."""
+    """E0308 where two sizes of inputs that must agree never do, E0309 where that is not known. `help` mends E0308."""
     verdict = equal(facts, a, b)
     if verdict is Verdict.YES:
         return
@@ -178,6 +186,7 @@ def require_equal(
             input=input,
             axis=axis,
             label=f"{b} here",
+            help=help,
         )
     raise LayerError(
         "E0309",

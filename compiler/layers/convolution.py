@@ -9,7 +9,7 @@ from archonnx.compiler.graph import TensorType
 from archonnx.compiler.layers import activations, domains, unfolding
 from archonnx.compiler.layers.base import LayerError, arg
 from archonnx.compiler.layers.common import KerasLayer, product, require_rank
-from archonnx.compiler.layers.domains import Choice, DataFormat, Flag, Ignored, InitializerDomain, Numbers, Whole
+from archonnx.compiler.layers.domains import DataFormat, Flag, Ignored, InitializerDomain, Numbers, PaddingName, Whole
 from archonnx.compiler.layers.windows import (
     Window,
     axis_names,
@@ -75,6 +75,7 @@ class _Convolution(KerasLayer):
                 f"{self.type_name} takes strides or a dilation rate above 1, not both: "
                 f"got strides {self.strides} and dilation_rate {self.dilation_rate}",
                 argument="dilation_rate",
+                help="leave one of them out",
             )
 
     def channels(self, c: Context, x: TensorType) -> int:
@@ -138,6 +139,12 @@ def windowed(
     return b.conv(x, kernel, bias, spatial=spatial, strides=strides, dilations=dilations, groups=groups, **padding)
 
 
+def _divisors(number: int) -> str:
+    """The numbers that divide another, as they stand in a sentence, eight at most."""
+    found = [str(n) for n in range(1, min(number, 1 << 16) + 1) if number % n == 0][:8]
+    return found[0] if len(found) == 1 else f"{', '.join(found[:-1])} and {found[-1]}"
+
+
 class _Conv(_Convolution):
     """An ordinary convolution, in groups where asked."""
 
@@ -167,6 +174,7 @@ x: inputs with the zeros that padding adds"""
                 "E0411",
                 f"{self.type_name} cannot divide {self.filters} filters into {self.groups} equal groups",
                 argument="groups",
+                help=f"{_divisors(self.filters)} divide the filters",
             )
 
     def channels(self, c: Context, x: TensorType) -> int:
@@ -176,6 +184,7 @@ x: inputs with the zeros that padding adds"""
                 "E0305",
                 f"{self.type_name} cannot divide the {channels} channels of {x} into {self.groups} equal groups",
                 argument="groups",
+                help=f"{_divisors(channels)} divide the channels",
             )
         return channels
 
@@ -196,7 +205,7 @@ class Conv1D(_Conv):
     kernel_size = arg(Numbers(1), doc="Size of the window.")
     strides = arg(Numbers(1), default=(1,), doc="Steps between two places of the window.")
     padding = arg(
-        Choice("valid", "same", "causal"),
+        PaddingName("valid", "same", "causal"),
         default="valid",
         doc="What is added: nothing, zeros to keep the size, or zeros before.",
     )
@@ -212,7 +221,9 @@ class Conv2D(_Conv):
     rank = 2
     kernel_size = arg(Numbers(2), doc="Size of the window.")
     strides = arg(Numbers(2), default=(1, 1), doc="Steps between two places of the window.")
-    padding = arg(Choice("valid", "same"), default="valid", doc="What is added: nothing, or zeros to keep the size.")
+    padding = arg(
+        PaddingName("valid", "same"), default="valid", doc="What is added: nothing, or zeros to keep the size."
+    )
     dilation_rate = arg(Numbers(2), default=(1, 1), doc="Distance between the places that a window looks at.")
     keras = "Conv2D"
     torch = "Conv2d"
@@ -225,7 +236,9 @@ class Conv3D(_Conv):
     rank = 3
     kernel_size = arg(Numbers(3), doc="Size of the window.")
     strides = arg(Numbers(3), default=(1, 1, 1), doc="Steps between two places of the window.")
-    padding = arg(Choice("valid", "same"), default="valid", doc="What is added: nothing, or zeros to keep the size.")
+    padding = arg(
+        PaddingName("valid", "same"), default="valid", doc="What is added: nothing, or zeros to keep the size."
+    )
     dilation_rate = arg(Numbers(3), default=(1, 1, 1), doc="Distance between the places that a window looks at.")
     keras = "Conv3D"
     torch = "Conv3d"
@@ -271,7 +284,9 @@ class DepthwiseConv1D(_DepthwiseConv):
     rank = 1
     kernel_size = arg(Numbers(1), doc="Size of the window.")
     strides = arg(Numbers(1), default=(1,), doc="Steps between two places of the window.")
-    padding = arg(Choice("valid", "same"), default="valid", doc="What is added: nothing, or zeros to keep the size.")
+    padding = arg(
+        PaddingName("valid", "same"), default="valid", doc="What is added: nothing, or zeros to keep the size."
+    )
     dilation_rate = arg(Numbers(1), default=(1,), doc="Distance between the places that a window looks at.")
     keras = "DepthwiseConv1D"
     example = "input x: float32[N, 100, 8]\nDepthwiseConv1D(3)"
@@ -283,7 +298,9 @@ class DepthwiseConv2D(_DepthwiseConv):
     rank = 2
     kernel_size = arg(Numbers(2), doc="Size of the window.")
     strides = arg(Numbers(2), default=(1, 1), doc="Steps between two places of the window.")
-    padding = arg(Choice("valid", "same"), default="valid", doc="What is added: nothing, or zeros to keep the size.")
+    padding = arg(
+        PaddingName("valid", "same"), default="valid", doc="What is added: nothing, or zeros to keep the size."
+    )
     dilation_rate = arg(Numbers(2), default=(1, 1), doc="Distance between the places that a window looks at.")
     keras = "DepthwiseConv2D"
     example = 'input image: float32[N, 32, 32, 3]\nDepthwiseConv2D(3, padding="same")'

@@ -164,6 +164,19 @@ class DataFormat(Choice):
         return "channels_last" if value is None else super().parse(value)
 
 
+class PaddingName(Choice):
+    """What a window's padding is called. Numbers, as PyTorch takes, and "causal" are told what to write instead."""
+
+    def parse(self, value: Any) -> str:
+        if is_whole(value) or (isinstance(value, (tuple, list)) and all(map(is_whole, value))):
+            raise self.fail(
+                "a number of zeros is added by a layer before: ZeroPadding1D, ZeroPadding2D or ZeroPadding3D"
+            )
+        if isinstance(value, str) and value.lower() == "causal" and "causal" not in self.choices:
+            raise self.fail("Conv1D alone pads before")
+        return super().parse(value)
+
+
 class Absent(Domain):
     """An argument of Keras that would change the layer itself in a way that is not offered: only `absent` is taken."""
 
@@ -199,10 +212,14 @@ def is_symbolic(value: Any) -> bool:
 
 def bounds_text(minimum: float | None, maximum: float | None) -> str:
     if minimum is not None and maximum is not None:
-        return f" from {minimum:g} to {maximum:g}"
+        return f" from {_number(minimum)} to {_number(maximum)}"
     if minimum is not None:
-        return f", at least {minimum:g}"
-    return f", at most {maximum:g}" if maximum is not None else ""
+        return f", at least {_number(minimum)}"
+    return f", at most {_number(maximum)}" if maximum is not None else ""
+
+
+def _number(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:g}"
 
 
 def one_of(choices: Sequence[str]) -> str:

@@ -10,13 +10,15 @@ from archonnx.compiler.layers.base import LayerError, arg
 from archonnx.compiler.layers.common import (
     KerasLayer,
     broadcast,
+    equal,
     product,
     require_equal,
     require_least_rank,
     require_one_dtype,
     resolve_axis,
 )
-from archonnx.compiler.layers.domains import Axis, Either, Flag, Pair
+from archonnx.compiler.layers.domains import Axis, Flag, Pair
+from archonnx.contract.dims import Verdict
 from archonnx.contract.dtypes import DTYPES
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from archonnx.compiler.ir import Tensor
     from archonnx.compiler.layers.base import Context
     from archonnx.compiler.lowering.builder import Builder
-    from archonnx.contract.dims import Dim
+    from archonnx.contract.dims import Dim, Facts
 
 
 class _Merge(KerasLayer):
@@ -34,15 +36,21 @@ class _Merge(KerasLayer):
     inputs = ("*inputs",)
     operator: ClassVar[str] = "Add"
 
-    def worked(self, x: TensorType) -> TensorType:
+    def worked(self, x: TensorType, input: int = 0) -> TensorType:
         """The type that an input is worked in."""
-        if DTYPES[x.dtype].kind not in ("float", "int", "uint"):
-            raise LayerError("E0303", f"{self.type_name} needs numbers, got {x}", input=0)
+        kind = DTYPES[x.dtype].kind
+        if kind not in ("float", "int", "uint"):
+            raise LayerError(
+                "E0303",
+                f"{self.type_name} needs numbers, got {x}",
+                input=input,
+                help='convert first: cast(x, "float32")' if kind == "bool" else None,
+            )
         return self.kept(x)
 
     def infer(self, c: Context, *inputs: TensorType) -> TensorType:
         self.count(inputs)
-        types = [self.worked(x) for x in inputs]
+        types = [self.worked(x, number) for number, x in enumerate(inputs)]
         dtype = require_one_dtype(self, types)
         rank = max(x.rank for x in types)
         aligned = [TensorType(x.dtype, _aligned(x.shape, rank)) for x in types]
@@ -103,7 +111,9 @@ class Subtract(_Merge):
 
     def count(self, inputs: tuple[TensorType, ...]) -> None:
         if len(inputs) != 2:
-            raise LayerError("E0312", f"Subtract needs two inputs, got {len(inputs)}")
+            raise LayerError(
+                "E0312", f"Subtract needs two inputs, got {len(inputs)}", help="write (a, b) -> Subtract()"
+            )
 
 
 class Multiply(_Merge):
@@ -125,8 +135,8 @@ class Average(_Merge):
     formula = "y = (inputs[0] + inputs[1] + ...) / len(inputs)"
     example = "input x: float32[N, 4]\ninput y: float32[N, 4]\n(x, y) -> Average()"
 
-    def worked(self, x: TensorType) -> TensorType:
-        return self.floating(x)
+    def worked(self, x: TensorType, input: int = 0) -> TensorType:
+        return self.floating(x, input)
 
     def merge(self, b: Builder, xs: list[Tensor]) -> Tensor:
         total = super().merge(b, xs)
@@ -182,9 +192,16 @@ class Concatenate(KerasLayer):
                 if place == axis:
                     shape[axis] = shape[axis] + b
                 else:
-                    require_equal(self, c.facts, a, b, (first, x), input=number, axis=place)
+                    mend = None if self._differ(c.facts, first, x) != [place] else f"join along it: axis={place}"
+                    require_equal(self, c.facts, a, b, (first, x), input=number, axis=place, help=mend)
                     shape[place] = b if isinstance(b, int) else shape[place]
         return TensorType(dtype, (*shape[:axis], c.facts.normalize(shape[axis]), *shape[axis + 1 :]))
+
+    def _differ(self, facts: Facts, x: TensorType, y: TensorType) -> list[int]:
+        """The axes whose sizes are not known to agree."""
+        return [
+            a for a, (m, n) in enumerate(zip(x.shape, y.shape, strict=True)) if equal(facts, m, n) is not Verdict.YES
+        ]
 
     def lower(self, b: Builder, *inputs: Tensor) -> Tensor:
         return b.concat([self.cast_kept(b, x) for x in inputs], self.axis)
@@ -216,7 +233,7 @@ class Dot(KerasLayer):
     """The products of two inputs along an axis of each, summed, for each example of the batch."""
 
     inputs = ("*inputs",)
-    axes = arg(Either(Axis(), Pair(Axis())), doc="The axis of both, or one of each; the batch is axis 0.")
+    axes = arg(Pair(Axis()), doc="The axis of both, or one of each; the batch is axis 0.")
     normalize = arg(Flag(), default=False, doc="Whether the inputs are brought to length 1 first: cosine similarity.")
     keras = "Dot"
     onnx = ("Einsum",)
@@ -226,15 +243,16 @@ with normalize, x / sqrt(max(sum(x * x, axis=axes), 1e-14)) of each input x"""
     example = "input x: float32[N, 4]\ninput y: float32[N, 4]\n(x, y) -> Dot(1)"
 
     def _axes(self, x: TensorType, y: TensorType) -> tuple[int, int]:
-        given = self.axes if isinstance(self.axes, tuple) else (self.axes, self.axes)
-        first, second = resolve_axis(self, x, given[0], "axes"), resolve_axis(self, y, given[1], "axes")
+        first, second = resolve_axis(self, x, self.axes[0], "axes"), resolve_axis(self, y, self.axes[1], "axes")
         if first == 0 or second == 0:
-            raise LayerError("E0311", "Dot cannot sum along axis 0, the batch", argument="axes")
+            raise LayerError(
+                "E0311", "Dot cannot sum along axis 0, the batch", argument="axes", help="the first axis after it is 1"
+            )
         return first, second
 
     def infer(self, c: Context, *inputs: TensorType) -> TensorType:
         if len(inputs) != 2:
-            raise LayerError("E0312", f"Dot needs two inputs, got {len(inputs)}")
+            raise LayerError("E0312", f"Dot needs two inputs, got {len(inputs)}", help="write (a, b) -> Dot(axes)")
         for number, given in enumerate(inputs):
             require_least_rank(self, given, 2, input=number)
         x, y = self.floating(inputs[0], 0), self.floating(inputs[1], 1)

@@ -50,6 +50,7 @@ class Border(KerasLayer):
                     f"{self.type_name} cuts {before + after} places off the {SPATIAL[self.rank][number]}, "
                     f"and {x} has {x.shape[axis]}",
                     argument=self.amount,
+                    help=f"cut {x.shape[axis] - 1} off at most" if isinstance(x.shape[axis], int) else None,
                 )
             sizes.append(facts.normalize(size))
         return sizes

@@ -8,7 +8,7 @@ from archonnx.compiler.graph import TensorType
 from archonnx.compiler.layers import unfolding
 from archonnx.compiler.layers.base import LayerError, arg
 from archonnx.compiler.layers.common import KerasLayer, require_rank
-from archonnx.compiler.layers.domains import Choice, DataFormat, Flag, Numbers, Optional
+from archonnx.compiler.layers.domains import DataFormat, Flag, Numbers, Optional, PaddingName
 from archonnx.compiler.layers.windows import (
     Window,
     axis_names,
@@ -41,7 +41,7 @@ class Pool(KerasLayer):
     operator: ClassVar[str] = "MaxPool"
     pool_size: Any
     strides: Any
-    padding = arg(Choice("valid", "same"), default="valid", doc=_PADDING)
+    padding = arg(PaddingName("valid", "same"), default="valid", doc=_PADDING)
     data_format = arg(DataFormat(), default=None, doc=_DATA_FORMAT)
     argument_order: ClassVar[tuple[str, ...]] = ("pool_size", "strides", "padding", "data_format")
 
@@ -259,7 +259,8 @@ class _GlobalMax(_GlobalPool):
 
     def worked(self, x: TensorType) -> TensorType:
         if DTYPES[x.dtype].kind not in ("float", "int", "uint"):
-            raise LayerError("E0303", f"{self.type_name} needs numbers, got {x}", input=0)
+            help = 'convert first: cast(x, "float32")' if x.dtype == "bool" else None
+            raise LayerError("E0303", f"{self.type_name} needs numbers, got {x}", input=0, help=help)
         return self.kept(x)
 
     def lower(self, b: Builder, inputs: Tensor) -> Tensor:

@@ -90,6 +90,7 @@ class Reshape(KerasLayer):
                 f"Reshape cannot make {shown} of {x}: {elements} elements after the batch, "
                 f"not {'a multiple of ' if -1 in self.target_shape else ''}{given}",
                 argument="target_shape",
+                help=self._fitting(elements),
             )
         raise LayerError(
             "E0309",
@@ -97,6 +98,17 @@ class Reshape(KerasLayer):
             argument="target_shape",
             help=f"state it: {mend}",
         )
+
+    def _fitting(self, elements: Dim) -> str | None:
+        """The mend: the same sizes but for one, which takes what is left, where there is such a shape."""
+        if not isinstance(elements, int) or -1 in self.target_shape:
+            return None
+        for place in range(len(self.target_shape)):
+            rest = product([d for at, d in enumerate(self.target_shape) if at != place])
+            if isinstance(rest, int) and rest > 0 and elements % rest == 0:
+                sizes = [-1 if at == place else d for at, d in enumerate(self.target_shape)]
+                return f"({', '.join(map(str, sizes))}{',' if len(sizes) == 1 else ''}) takes them all"
+        return None
 
     def lower(self, b: Builder, inputs: Tensor) -> Tensor:
         x = self.cast_kept(b, inputs)
@@ -131,6 +143,7 @@ class Permute(KerasLayer):
                 "E0302",
                 f"Permute orders {len(self.dims)} axes after the batch, got {inputs}",
                 input=0,
+                help=f"name the axes 1 to {inputs.rank - 1}" if inputs.rank > 1 else None,
             )
         x = self.kept(inputs)
         return TensorType(x.dtype, (x.shape[0], *(x.shape[axis] for axis in self.dims)))

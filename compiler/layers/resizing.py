@@ -138,6 +138,7 @@ between pixels by interpolation; rows, columns: those of images, once cropped or
                 "E0416",
                 "Resizing can crop or pad to the proportions, not both",
                 argument="pad_to_aspect_ratio",
+                help="leave one of them out",
             )
 
     def infer(self, c: Context, images: TensorType) -> TensorType:

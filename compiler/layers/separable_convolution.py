@@ -8,7 +8,7 @@ from archonnx.compiler.graph import TensorType
 from archonnx.compiler.layers.base import arg
 from archonnx.compiler.layers.common import product
 from archonnx.compiler.layers.convolution import _Convolution, windowed
-from archonnx.compiler.layers.domains import Choice, Ignored, InitializerDomain, Numbers, Whole
+from archonnx.compiler.layers.domains import Ignored, InitializerDomain, Numbers, PaddingName, Whole
 from archonnx.compiler.layers.windows import Window, channel_axis
 
 if TYPE_CHECKING:
@@ -80,7 +80,9 @@ class SeparableConv1D(_SeparableConv):
     rank = 1
     kernel_size = arg(Numbers(1), doc="Size of the window.")
     strides = arg(Numbers(1), default=(1,), doc="Steps between two places of the window.")
-    padding = arg(Choice("valid", "same"), default="valid", doc="What is added: nothing, or zeros to keep the size.")
+    padding = arg(
+        PaddingName("valid", "same"), default="valid", doc="What is added: nothing, or zeros to keep the size."
+    )
     dilation_rate = arg(Numbers(1), default=(1,), doc="Distance between the places that a window looks at.")
     keras = "SeparableConv1D"
     example = "input x: float32[N, 100, 8]\nSeparableConv1D(16, 3)"
@@ -92,7 +94,9 @@ class SeparableConv2D(_SeparableConv):
     rank = 2
     kernel_size = arg(Numbers(2), doc="Size of the window.")
     strides = arg(Numbers(2), default=(1, 1), doc="Steps between two places of the window.")
-    padding = arg(Choice("valid", "same"), default="valid", doc="What is added: nothing, or zeros to keep the size.")
+    padding = arg(
+        PaddingName("valid", "same"), default="valid", doc="What is added: nothing, or zeros to keep the size."
+    )
     dilation_rate = arg(Numbers(2), default=(1, 1), doc="Distance between the places that a window looks at.")
     keras = "SeparableConv2D"
     example = 'input image: float32[N, 32, 32, 3]\nSeparableConv2D(16, 3, padding="same")'

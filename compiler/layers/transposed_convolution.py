@@ -9,7 +9,7 @@ from archonnx.compiler.layers import unfolding
 from archonnx.compiler.layers.base import LayerError, arg
 from archonnx.compiler.layers.common import product
 from archonnx.compiler.layers.convolution import _Convolution
-from archonnx.compiler.layers.domains import Choice, Ignored, InitializerDomain, Numbers, Optional, Whole
+from archonnx.compiler.layers.domains import Ignored, InitializerDomain, Numbers, Optional, PaddingName, Whole
 from archonnx.compiler.layers.windows import Window, spatial_axes
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ q, p, k: places of the result, the input and the window, a number for each spati
                     f"{self.type_name} needs an output_padding below its strides: "
                     f"got {self.output_padding} and {self.strides}",
                     argument="output_padding",
+                    help=f"give {min(self.strides) - 1} at most" if min(self.strides) > 1 else "leave it out",
                 )
 
     def out_channels(self, channels: int) -> int:
@@ -114,7 +115,9 @@ class Conv1DTranspose(_ConvTranspose):
     rank = 1
     kernel_size = arg(Numbers(1), doc="Size of the window.")
     strides = arg(Numbers(1), default=(1,), doc="How many times larger the result is.")
-    padding = arg(Choice("valid", "same"), default="valid", doc='"same": the result is exactly `strides` times larger.')
+    padding = arg(
+        PaddingName("valid", "same"), default="valid", doc='"same": the result is exactly `strides` times larger.'
+    )
     output_padding = arg(Optional(Numbers(1, minimum=0)), default=None, doc="Places added after the result.")
     dilation_rate = arg(Numbers(1), default=(1,), doc="Distance between the places that a window reaches.")
     keras = "Conv1DTranspose"
@@ -128,7 +131,9 @@ class Conv2DTranspose(_ConvTranspose):
     rank = 2
     kernel_size = arg(Numbers(2), doc="Size of the window.")
     strides = arg(Numbers(2), default=(1, 1), doc="How many times larger the result is.")
-    padding = arg(Choice("valid", "same"), default="valid", doc='"same": the result is exactly `strides` times larger.')
+    padding = arg(
+        PaddingName("valid", "same"), default="valid", doc='"same": the result is exactly `strides` times larger.'
+    )
     output_padding = arg(Optional(Numbers(2, minimum=0)), default=None, doc="Places added after the result.")
     dilation_rate = arg(Numbers(2), default=(1, 1), doc="Distance between the places that a window reaches.")
     keras = "Conv2DTranspose"
@@ -142,7 +147,9 @@ class Conv3DTranspose(_ConvTranspose):
     rank = 3
     kernel_size = arg(Numbers(3), doc="Size of the window.")
     strides = arg(Numbers(3), default=(1, 1, 1), doc="How many times larger the result is.")
-    padding = arg(Choice("valid", "same"), default="valid", doc='"same": the result is exactly `strides` times larger.')
+    padding = arg(
+        PaddingName("valid", "same"), default="valid", doc='"same": the result is exactly `strides` times larger.'
+    )
     output_padding = arg(Optional(Numbers(3, minimum=0)), default=None, doc="Places added after the result.")
     dilation_rate = arg(Numbers(3), default=(1, 1, 1), doc="Distance between the places that a window reaches.")
     argument_order = (
