@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Masking(KerasLayer):
-    """Masks the places whose values along the last axis all equal `mask_value`, and sets those values to 0."""
+    """Masks the places of [batch, ..., features] whose values all equal `mask_value`, and sets those values to 0."""
 
     inputs = ("inputs",)
     makes_mask = True

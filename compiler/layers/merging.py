@@ -91,7 +91,7 @@ def _aligned(shape: tuple[Dim, ...], rank: int) -> tuple[Dim, ...]:
 
 
 class Add(_Merge):
-    """The sum of its inputs."""
+    """The sum of its inputs, [batch, ...] each, place by place; shapes broadcast."""
 
     operator = "Add"
     keras = "Add"
@@ -101,7 +101,7 @@ class Add(_Merge):
 
 
 class Subtract(_Merge):
-    """The first input less the second."""
+    """The first input less the second, [batch, ...] each, place by place; shapes broadcast."""
 
     operator = "Sub"
     keras = "Subtract"
@@ -117,7 +117,7 @@ class Subtract(_Merge):
 
 
 class Multiply(_Merge):
-    """The product of its inputs."""
+    """The product of its inputs, [batch, ...] each, place by place; shapes broadcast."""
 
     operator = "Mul"
     keras = "Multiply"
@@ -127,7 +127,7 @@ class Multiply(_Merge):
 
 
 class Average(_Merge):
-    """The mean of its inputs."""
+    """The mean of its inputs, [batch, ...] each, place by place; shapes broadcast."""
 
     operator = "Add"
     keras = "Average"
@@ -144,7 +144,7 @@ class Average(_Merge):
 
 
 class Maximum(_Merge):
-    """The largest of its inputs, place by place."""
+    """The largest of its inputs, [batch, ...] each, place by place; shapes broadcast."""
 
     operator = "Max"
     keras = "Maximum"
@@ -154,7 +154,7 @@ class Maximum(_Merge):
 
 
 class Minimum(_Merge):
-    """The smallest of its inputs, place by place."""
+    """The smallest of its inputs, [batch, ...] each, place by place; shapes broadcast."""
 
     operator = "Min"
     keras = "Minimum"
@@ -164,7 +164,7 @@ class Minimum(_Merge):
 
 
 class Concatenate(KerasLayer):
-    """Its inputs one after another along an axis."""
+    """Its inputs, [batch, ...] each, one after another along an axis; all other axes agree."""
 
     inputs = ("*inputs",)
     applied: list[TensorType]  # the inputs of the application that is being elaborated
@@ -230,7 +230,7 @@ class Concatenate(KerasLayer):
 
 
 class Dot(KerasLayer):
-    """The products of two inputs along an axis of each, summed, for each example of the batch."""
+    """The products of two inputs along an axis of each, summed: [batch, ...] twice to [batch, all other axes]."""
 
     inputs = ("*inputs",)
     axes = arg(Pair(Axis()), doc="The axis of both, or one of each; the batch is axis 0.")

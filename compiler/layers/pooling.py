@@ -170,7 +170,7 @@ class MaxPooling2D(_MaxPool):
 
 
 class MaxPooling3D(_MaxPool):
-    """The largest value of each window over depth, height and width."""
+    """The largest value of each window over depth, height and width: [batch, depth, height, width, channels]."""
 
     rank = 3
     pool_size = arg(Numbers(3), default=(2, 2, 2), doc="Size of the window.")
@@ -203,7 +203,7 @@ class AveragePooling2D(_AveragePool):
 
 
 class AveragePooling3D(_AveragePool):
-    """The mean of each window over depth, height and width."""
+    """The mean of each window over depth, height and width: [batch, depth, height, width, channels]."""
 
     rank = 3
     pool_size = arg(Numbers(3), doc="Size of the window.")

@@ -49,7 +49,7 @@ class Flatten(KerasLayer):
 
 
 class Reshape(KerasLayer):
-    """The elements after the batch in the same order in another shape."""
+    """The elements after the batch in the same order in another shape: [batch, ...] to [batch, *target_shape]."""
 
     inputs = ("inputs",)
     masking = "drop"
@@ -116,7 +116,7 @@ class Reshape(KerasLayer):
 
 
 class Permute(KerasLayer):
-    """The axes after the batch in another order."""
+    """The axes after the batch in another order: [batch, ...] to [batch, ...]."""
 
     inputs = ("inputs",)
     masking = "drop"

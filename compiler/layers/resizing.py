@@ -110,7 +110,7 @@ class _Image(KerasLayer):
 
 
 class Resizing(_Image):
-    """Images brought to a height and width, in floating numbers."""
+    """Images brought to a size, in floats: [batch, rows, columns, channels] to [batch, height, width, channels]."""
 
     # Keras announces a floating result for whole numbers too, and gives whole ones, rounded: the announced is meant.
 
@@ -178,7 +178,10 @@ between pixels by interpolation; rows, columns: those of images, once cropped or
 
 
 class CenterCrop(_Image):
-    """The middle of images, in floating numbers; of an image that is too small, its middle enlarged, as Keras does."""
+    """The middle of images, in floating numbers: [batch, rows, columns, channels] to [batch, height, width, channels].
+
+    Of an image that is too small, its middle enlarged, as Keras does.
+    """
 
     height = arg(Whole(1, LARGEST), doc="Height of the result.")
     width = arg(Whole(1, LARGEST), doc="Width of the result.")

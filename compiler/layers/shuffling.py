@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from archonnx.contract.dims import Dim, Facts
 
 _DATA_FORMAT = 'Place of the channels: "channels_last" (None) or "channels_first".'
-# What onnxruntime's DepthToSpace takes.
+# What onnxruntime's DepthToSpace and SpaceToDepth take; all else is reshaped and transposed.
 _MOVED = ("float32", "float16", "float64", "int8", "uint8")
 
 
@@ -112,7 +112,7 @@ class PixelUnshuffle(_Shuffle):
     downscale_factor = arg(Whole(minimum=1), doc="How many times smaller height and width become.")
     argument_order = ("downscale_factor", "data_format")
     torch = "PixelUnshuffle"
-    onnx = ("Reshape", "Transpose")  # the channels of ONNX's SpaceToDepth stand in another order
+    onnx = ("SpaceToDepth", "Gather")
     formula = "y[h, w, (c * r + i) * r + j] = inputs[h * r + i, w * r + j, c], r = downscale_factor"
     example = "input image: float32[N, 8, 8, 3]\nPixelUnshuffle(2)"
 
@@ -134,8 +134,15 @@ class PixelUnshuffle(_Shuffle):
         if r == 1:
             return x
         result = self.result(b.facts, x.type)
-        height, width = (result.shape[axis] for axis in spatial_axes(2, self.channels_first))
         channels = x.shape[channel_axis(2, self.channels_first)]
+        height, width = (result.shape[axis] for axis in spatial_axes(2, self.channels_first))
+        if x.dtype in _MOVED and isinstance(channels, int):
+            first = x if self.channels_first else b.channels_first(x)
+            kind = TensorType(x.dtype, (x.shape[0], channels * r * r, height, width))
+            y = b.op("SpaceToDepth", first, result=kind, blocksize=r)
+            if channels > 1:  # in ONNX's order a place of the block has all channels together
+                y = b.gather(y, b.ints([q * channels + c for c in range(channels) for q in range(r * r)]), 1)
+            return y if self.channels_first else b.channels_last(y)
         blocks = (channels, height, r, width, r) if self.channels_first else (height, r, width, r, channels)
         return b.reshape(b.transpose(b.reshape(x, (x.shape[0], *blocks)), (0, 1, 3, 5, 2, 4)), result.shape)
 
@@ -146,7 +153,7 @@ class ChannelShuffle(_Shuffle):
     groups = arg(Whole(minimum=1), doc="Groups that the channels are in.")
     argument_order = ("groups", "data_format")
     torch = "ChannelShuffle"
-    onnx = ("Reshape", "Transpose")
+    onnx = ("Gather",)
     formula = "y[..., c * groups + g] = inputs[..., g * (channels / groups) + c]"
     example = "input image: float32[N, 8, 8, 12]\nChannelShuffle(3)"
 
@@ -162,9 +169,15 @@ class ChannelShuffle(_Shuffle):
     def lower(self, b: Builder, inputs: Tensor) -> Tensor:
         x = self.cast_kept(b, inputs)
         axis = self._axis(x.type)
-        each = b.known(x.shape[axis] // self.groups)
-        if self.groups == 1 or each == 1:
+        size = x.shape[axis]
+        if self.groups in (1, size):
             return x
+        if isinstance(size, int):  # channels first, where each is copied whole: between convolutions they stay so
+            first = x if self.channels_first else b.channels_first(x)
+            each = size // self.groups
+            y = b.gather(first, b.ints([g * each + c for c in range(each) for g in range(self.groups)]), 1)
+            return y if self.channels_first else b.channels_last(y)
+        each = b.known(size // self.groups)
         apart = b.reshape(x, (*x.shape[:axis], self.groups, each, *x.shape[axis + 1 :]))
         order = list(range(apart.rank))
         order[axis : axis + 2] = order[axis + 1], order[axis]

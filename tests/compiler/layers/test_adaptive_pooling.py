@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 import pytest
 
 import archonnx
@@ -36,6 +40,23 @@ def operators(kind: str, line: str) -> list[str]:
 )
 def test_the_fewest_operators_that_do_it(kind: str, line: str, expected: list[str]) -> None:
     assert operators(kind, line) == expected
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 7, 10])
+@pytest.mark.parametrize(("kind", "reduce"), [("Average", np.mean), ("Max", np.max)])
+def test_bins_of_every_size_are_exact(kind: str, reduce: Any, count: int, tmp_path: Path) -> None:
+    """One model of an open size, run at sizes below and above the count; whole numbers, so that sums are exact."""
+    import onnxruntime
+
+    text = f"model A():\n    input x: float32[N, T, 2]\n    Adaptive{kind}Pooling1D({count})\n"
+    archonnx.compile(text=text).save(tmp_path / "bins.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "bins.onnx", providers=["CPUExecutionProvider"])
+    for size in (*range(1, 34), 100, 101, 4099):
+        x = np.random.default_rng(size).integers(-99, 99, (1, size, 2)).astype(np.float32)
+        (y,) = session.run(None, {"x": x})
+        bins = [(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
+        expected = np.stack([reduce(x[:, start:end], axis=1) for start, end in bins], axis=1)
+        assert np.abs(y - expected).max() <= 1e-5 * max(1.0, np.abs(expected).max()), size
 
 
 def diagnose(line: str, kind: str) -> Diagnostic:
