@@ -5,6 +5,7 @@ What Keras learns by adapt() is given here as `vocabulary` and `idf_weights`; `l
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -202,7 +203,7 @@ class IntegerLookup(Layer):
         weights = np.asarray(self.idf_weights)
         before = 0 if self._special else self._first
         factors = np.zeros(self._depth)
-        factors[:before] = np.average(weights)
+        factors[:before] = math.fsum(self.idf_weights) / len(weights)
         factors[before : before + len(weights)] = weights
         return factors.astype(np.float32)
 

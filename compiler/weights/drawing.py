@@ -22,10 +22,12 @@ from archonnx.compiler.weights.elements import (
     Shape,
     Uniform,
     Values,
+    Waves,
 )
 from archonnx.compiler.weights.normal import normal
 from archonnx.compiler.weights.orthogonal import orthonormal_rows
 from archonnx.compiler.weights.philox import BitStream, Words
+from archonnx.compiler.weights.waves import kernel
 
 Numbers: TypeAlias = NDArray[Any]
 
@@ -47,6 +49,8 @@ def gather(
         index = (starts[:, None] + np.arange(length)).reshape(-1)
         line, off = np.divmod(index, shape[1] + 1)
         return np.where((off == 0) & (line < min(shape)), elements.gain, 0).astype(dtype)
+    if isinstance(elements, Waves):
+        return kernel(elements, shape, (starts[:, None] + np.arange(length)).reshape(-1)).astype(dtype)
     if isinstance(elements, Overlaid):
         below = gather(elements.elements, shape, dtype, stream, starts, length)
         index = (starts[:, None] + np.arange(length)).reshape(-1)

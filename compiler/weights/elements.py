@@ -54,6 +54,16 @@ class Values:
 
 
 @dataclass(frozen=True, slots=True)
+class Waves:
+    """Kernels of a short-time Fourier transform: cosines or sines times a window (waves.py)."""
+
+    side: str
+    window: str | tuple[float, ...] | None
+    scaling: str | None
+    periodic: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Overlaid:
     """`elements`, and `value` for those from `start` to `stop` in C order."""
 
@@ -63,4 +73,4 @@ class Overlaid:
     value: float | int | bool
 
 
-Elements: TypeAlias = "Fill | Uniform | Normal | Diagonal | OrthogonalMatrix | Values | Overlaid"
+Elements: TypeAlias = "Fill | Uniform | Normal | Diagonal | OrthogonalMatrix | Values | Waves | Overlaid"
