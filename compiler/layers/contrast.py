@@ -197,13 +197,14 @@ def _times(b: Builder, x: Tensor, factor: Dim) -> Tensor:
 
 
 def _mirrored(b: Builder, x: Tensor, axis: int, size: Dim) -> Tensor:
-    """The axis filled up to `size` by its mirror image, the last place twice."""
+    """The axis filled up to `size` by its mirror image, the last place twice; past the image's end, by its first place."""
     old = b.known(x.shape[axis])
     if b.same(old, size):
         return x
     places = _count(b, size)
     back = b.op("Sub", b.dim(b.known(2 * old - 1)), places, result=places.type)
-    return b.gather(x, b.op("Min", places, back, result=places.type), axis)
+    inside = b.op("Max", b.op("Min", places, back, result=places.type), b.constant(0, "int64"), result=places.type)
+    return b.gather(x, inside, axis)
 
 
 def _neighbours(b: Builder, extent: Dim, tiles: int, stride: Dim) -> tuple[Tensor, Tensor, Tensor]:
