@@ -34,7 +34,10 @@ class Activation(ActivationLayer):
 
     activation = arg(domains.Activation(), doc="Name of the activation, or None for none.")
     keras = "Activation"
-    onnx = ("Relu", "Sigmoid", "Tanh", "Softmax", "Elu", "Selu", "Gelu", "Softplus", "Softsign", "HardSwish")
+    onnx = tuple(
+        "Relu Sigmoid Tanh Softmax Elu Selu Gelu Softplus Softsign HardSwish HardSigmoid LeakyRelu LogSoftmax Mish "
+        "Shrink Clip Exp Erf Add Sub Mul Div Neg Sqrt TopK CumSum Greater Where ReduceSum".split()
+    )
     formula = "y = activation(inputs)"
     example = 'input x: float32[N, 16]\nActivation("relu")'
 
@@ -57,7 +60,7 @@ class ReLU(ActivationLayer):
     threshold = arg(Real(minimum=0), default=0.0, doc="Where the line begins.")
     keras = "ReLU"
     torch = "ReLU"
-    onnx = ("Relu", "Clip", "LeakyRelu")
+    onnx = ("Relu", "Clip", "LeakyRelu", "Greater", "Where", "Sub", "Mul")
     formula = """y = min(inputs, max_value) where inputs > threshold
 y = negative_slope * (inputs - threshold) elsewhere"""
     example = "input x: float32[N, 16]\nReLU(6.0)"
@@ -153,7 +156,7 @@ class Softmax(KerasLayer):
     axis = arg(Axes(), default=-1, doc="Axis, or axes, that sum to 1.")
     keras = "Softmax"
     torch = "Softmax"
-    onnx = ("Softmax", "Where")
+    onnx = ("Softmax", "Exp", "Sub", "ReduceLogSumExp", "Where")
     formula = "y = exp(inputs) / sum(exp(inputs)), the sum along axis; 0 where mask is False"
     example = "input x: float32[N, 16]\nSoftmax()"
 

@@ -137,7 +137,7 @@ class _AdaptiveAverage(_AdaptivePool):
     abstract = True
     operator = "AveragePool"
     reduction = "Mean"
-    onnx = ("AveragePool", "ReduceMean", "MatMul")
+    onnx = ("AveragePool", "ReduceMean", "MatMul", "Div")
 
     def pools(self, dtype: str) -> bool:
         return dtype != "float64"

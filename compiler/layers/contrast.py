@@ -197,7 +197,7 @@ def _times(b: Builder, x: Tensor, factor: Dim) -> Tensor:
 
 
 def _mirrored(b: Builder, x: Tensor, axis: int, size: Dim) -> Tensor:
-    """The axis filled up to `size` by its mirror image, the last place twice; past the image's end, by its first place."""
+    """The axis filled up to `size` by its mirror image, the last place twice; past that by its first place."""
     old = b.known(x.shape[axis])
     if b.same(old, size):
         return x

@@ -236,7 +236,7 @@ class Dot(KerasLayer):
     axes = arg(Pair(Axis()), doc="The axis of both, or one of each; the batch is axis 0.")
     normalize = arg(Flag(), default=False, doc="Whether the inputs are brought to length 1 first: cosine similarity.")
     keras = "Dot"
-    onnx = ("Einsum",)
+    onnx = ("Einsum", "ReduceSumSquare", "Sqrt", "Max", "Div")
     formula = """y[n, i, j] = sum over k of inputs[0][n, i, k] * inputs[1][n, j, k]
 k: along axes of both; i, j: along all other axes
 with normalize, x / sqrt(max(sum(x * x, axis=axes), 1e-14)) of each input x"""

@@ -113,7 +113,7 @@ class LayerNormalization(KerasLayer):
     )
     keras = "LayerNormalization"
     torch = "LayerNorm"
-    onnx = ("LayerNormalization",)
+    onnx = ("LayerNormalization", "ReduceMean", "Sub", "Mul", "Add", "Sqrt", "Div")
     formula = """y = gamma * (inputs - mean) / sqrt(variance + epsilon) + beta
 mean, variance = those of inputs along axis"""
     example = "input x: float32[N, 10, 64]\nLayerNormalization()"

@@ -126,7 +126,7 @@ class _AveragePool(Pool):
 
     abstract = True
     operator = "AveragePool"
-    onnx = ("AveragePool",)
+    onnx = ("AveragePool", "Div")
     formula = """y[p, c] = mean over k of inputs[p * strides + k, c]
 p, k: places of the result and of the window, a number for each spatial axis; what padding adds never counts"""
 
@@ -244,7 +244,7 @@ class _GlobalAverage(_GlobalPool):
     """The mean over the spatial axes."""
 
     abstract = True
-    onnx = ("ReduceMean",)
+    onnx: ClassVar[tuple[str, ...]] = ("ReduceMean",)
 
     def lower(self, b: Builder, inputs: Tensor) -> Tensor:
         x = self.cast_floating(b, inputs)
@@ -274,6 +274,7 @@ class GlobalAveragePooling1D(_GlobalAverage):
     rank = 1
     masking = "use"
     keras = "GlobalAveragePooling1D"
+    onnx = ("ReduceMean", "ReduceSum", "Mul", "Div")
     formula = """y = mean(inputs, axis=1, keepdims=keepdims)
 with a mask: sum(inputs * mask[:, :, None], axis=1) / sum(mask, axis=1)[:, None]"""
     example = "input x: float32[N, 100, 8]\nGlobalAveragePooling1D()"

@@ -60,7 +60,7 @@ class Normalization(KerasLayer):
     variance = arg(Optional(Literal()), default=None, doc="The variance, in the shape of `mean`.")
     invert = arg(Flag(), default=False, doc="Whether the inverse is computed: `x * sqrt(variance) + mean`.")
     keras = "Normalization"
-    onnx = ("Sub", "Sqrt", "Max", "Div")
+    onnx = ("Sub", "Sqrt", "Max", "Div", "Mul", "Add")
     formula = """y = (inputs - mean) / max(sqrt(variance), 1e-7)
 with invert: inputs * max(sqrt(variance), 1e-7) + mean"""
     example = "input image: float32[N, 8, 8, 3]\nNormalization(mean=[0.5, 0.5, 0.5], variance=[0.1, 0.1, 0.1])"

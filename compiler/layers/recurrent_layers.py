@@ -122,7 +122,7 @@ class SimpleRNN(SimpleMath, OverTime):
     argument_order = (*SIMPLE, "activity_regularizer", *CONSTRAINTS, *TIME, "seed", "zero_output_for_mask")
     keras = "SimpleRNN"
     torch = "RNN"
-    onnx = ("RNN",)
+    onnx = ("RNN", "Where")
     formula = "h[t] = activation(x[:, t] @ kernel + h[t - 1] @ recurrent_kernel + bias)"
     example = "input x: float32[N, T, 8]\nSimpleRNN(16)"
 
@@ -141,7 +141,7 @@ class LSTM(LSTMMath, OverTime):
     )  # fmt: skip
     keras = "LSTM"
     torch = "LSTM"
-    onnx = ("LSTM",)
+    onnx = ("LSTM", "Where")
     formula = """i, f, g, o = split(x[:, t] @ kernel + h[t - 1] @ recurrent_kernel + bias, 4)
 c[t] = recurrent_activation(f) * c[t - 1] + recurrent_activation(i) * activation(g)
 h[t] = recurrent_activation(o) * activation(c[t])"""
@@ -162,7 +162,7 @@ class GRU(GRUMath, OverTime):
     )  # fmt: skip
     keras = "GRU"
     torch = "GRU"
-    onnx = ("GRU",)
+    onnx = ("GRU", "Where")
     formula = """z = recurrent_activation(x[:, t] @ kernel[z] + h[t - 1] @ recurrent_kernel[z] + bias[z]), r likewise
 n = activation(x[:, t] @ kernel[h] + r * (h[t - 1] @ recurrent_kernel[h] + bias[1, h]) + bias[0, h])
 h[t] = z * h[t - 1] + (1 - z) * n"""

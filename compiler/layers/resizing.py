@@ -127,7 +127,7 @@ class Resizing(_Image):
     data_format = arg(DataFormat(), default=None, doc=_DATA_FORMAT)
     keras = "Resizing"
     torch = "Resize"
-    onnx = ("Resize", "Gather", "MatMul")
+    onnx = ("Resize", "Gather", "MatMul", "Mul", "Div", "Floor")
     formula = """y[i, j] = images at ((i + 0.5) * rows / height - 0.5, (j + 0.5) * columns / width - 0.5)
 between pixels by interpolation; rows, columns: those of images, once cropped or padded"""
     example = "input photo: uint8[N, H, W, 3]\nResizing(224, 224)"
@@ -235,7 +235,7 @@ class _UpSampling(KerasLayer):
     masking = "drop"
     rank: ClassVar[int] = 2
     size: Any
-    onnx = ("Resize",)
+    onnx: ClassVar[tuple[str, ...]] = ("Resize",)
     formula = """y[p, c] = inputs[p // size, c]
 p: a place, a number for each spatial axis; other interpolations take inputs at (p + 0.5) / size - 0.5"""
 
@@ -304,6 +304,7 @@ class UpSampling2D(_UpSampling):
         doc="How values between pixels are found.",
     )
     keras = "UpSampling2D"
+    onnx = ("Resize", "MatMul")
     torch = "Upsample"
     example = "input image: float32[N, 8, 8, 3]\nUpSampling2D(2)"
 

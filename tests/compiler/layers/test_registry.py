@@ -27,6 +27,9 @@ def test_every_layer_is_found_by_its_name_and_says_what_it_is() -> None:
         assert layer.__doc__, name
         assert not layer.__doc__.startswith("\n"), name
         assert layer.example, name
+        assert layer.formula, name
+        assert max(map(len, layer.formula.splitlines())) <= 120, name
+        assert all(operator[:1].isupper() and operator.isalnum() for operator in layer.onnx), name
         for argument in layer.declared.values():
             assert argument.doc.endswith("."), f"{name}.{argument.name}"
 

@@ -49,6 +49,8 @@ CASES = [
         """,
         STEPS,
     ),
+    Case("Softmax()", ("float32[N, 4, 5]", "bool[N, 4, 5]"), apply="layer(x0, mask=x1)"),
+    Case("Softmax(axis=(1, 2))", ("float32[N, 4, 5]", "bool[N, 1, 5]"), apply="layer(x0, mask=x1)"),
     Case("PReLU(shared_axes=(1, 2))", OPEN),
     Case("Softmax(axis=[1, 2])", ("float32[N, 4, 5, 3]",), opset=17),
 ]

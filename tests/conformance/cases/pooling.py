@@ -65,6 +65,7 @@ CASES = [
     Case('AveragePooling2D(5, 1, "same")', IMAGE, **ABOVE),
     # Shorter windows than strides: onnxruntime's own "same" would begin before the image.
     Case('AveragePooling2D(3, 5, "same")', OPEN, **ABOVE),
+    Case('AveragePooling3D(3, 5, "same")', ("float32[N, D, H, W, 2]",), **ABOVE),
     Case('AveragePooling2D((3, 4), 6, "same")', OPEN, sizes={"H": 6, "W": 13}, **ABOVE),
     Case('AveragePooling2D((4, 3), (3, 2), "same")', ("float32[N, 10, W, 6]",), **ABOVE),
     Case('AveragePooling2D(3, 2, "same")', OPEN, opset=17),
