@@ -124,7 +124,7 @@ def section(facts: dict[str, Any]) -> str:
     """One layer."""
     name = facts["name"]
     aliases = [alias for alias, meant in ALIASES.items() if meant == name]
-    lines = [f"\n### {name}\n", f"```python\n{wrapped(signature(facts))}\n```\n", facts["documentation"], ""]
+    lines = [f"\n### {name}\n", f"```text\n{wrapped(signature(facts))}\n```\n", facts["documentation"], ""]
     if facts["formula"]:
         lines += ["```text", facts["formula"], "```", ""]
     lines += arguments(facts)
