@@ -181,7 +181,6 @@ def unknown(callee: tree.Expr, frame: Frame) -> Abort:
 
 # Layers of Keras 3 that the library does not have: nothing that is near in letters is meant.
 KERAS_LATER = frozenset(
-    "ConvLSTM1D ConvLSTM2D ConvLSTM3D "
     "MultiHeadAttention GroupQueryAttention Attention AdditiveAttention EinsumDense GroupNormalization "
     "RMSNormalization SpectralNormalization MelSpectrogram RandomBrightness RandomContrast RandomCrop RandomFlip "
     "RandomRotation RandomTranslation RandomZoom AdaptiveAveragePooling2D AdaptiveMaxPooling2D".split()

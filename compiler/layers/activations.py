@@ -172,6 +172,9 @@ ACTIVATIONS: dict[str, Function] = {
 }
 
 
+ALONG_LAST = frozenset(("glu", "log_softmax", "softmax", "sparsemax"))  # those that are not the same at every place
+
+
 def activated(c: Context, activation: Any, x: TensorType) -> TensorType:
     """The type after an activation: its own, but for "glu", which halves the last axis. E0310: an odd one."""
     if activation is None:
@@ -180,7 +183,7 @@ def activated(c: Context, activation: Any, x: TensorType) -> TensorType:
         with Guard(activation, "the rule infer"):
             found: TensorType = activation.infer(c, x)
         return found
-    if activation in ("softmax", "log_softmax", "sparsemax", "glu") and x.rank == 0:
+    if activation in ALONG_LAST and x.rank == 0:
         raise LayerError("E0302", f'"{activation}" works along the last axis, and {x} has none', argument="activation")
     if activation == "glu":
         if not c.facts.divisible(x.shape[-1], 2):

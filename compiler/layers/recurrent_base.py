@@ -129,14 +129,7 @@ class GatedCell(Cell):
     seed = arg(Ignored(), default=None, doc="Used in training only.")
 
     def validate(self) -> None:
-        for name in ("activation", "recurrent_activation"):
-            if self.arguments.get(name) == "glu":
-                raise LayerError(
-                    "E0645",
-                    f'{name} of {self.type_name} keeps the width of the state, and "glu" halves it',
-                    argument=name,
-                    help=f'the usual one is "{type(self).declared[name].default}"',
-                )
+        require_widths(self)
 
     def check_step(self, c: Context, x: TensorType) -> None:
         c.known(x, -1)
@@ -222,6 +215,18 @@ class Step(Cell):
     def lower(self, b: Builder, inputs: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
         result, after = self.once(b, self.cast_floating(b, inputs), [self.cast_floating(b, s) for s in states])
         return (result, *after)
+
+
+def require_widths(layer: Layer) -> None:
+    """E0645 for an activation that halves what it is given."""
+    for name in ("activation", "recurrent_activation"):
+        if layer.arguments.get(name) == "glu":
+            raise LayerError(
+                "E0645",
+                f'{name} of {layer.type_name} keeps the width of the state, and "glu" halves it',
+                argument=name,
+                help=f'the usual one is "{type(layer).declared[name].default}"',
+            )
 
 
 def require_states(

@@ -45,12 +45,9 @@ class LSTMMath(GatedCell):
     unit_forget_bias = arg(Flag(), default=True, doc="Whether the forget gate's bias starts from 1.")
 
     def bias_start(self) -> Any:
-        from archonnx.compiler.weights.forget import ForgetOnes
-        from archonnx.compiler.weights.initializers import Literal, resolve
+        from archonnx.compiler.weights.forget import forget_bias
 
-        start = resolve(self.bias_initializer)
-        # Numbers that are written out are the whole bias.
-        return ForgetOnes(start) if self.unit_forget_bias and not isinstance(start, Literal) else start
+        return forget_bias(self.bias_initializer, self.unit_forget_bias)
 
     def activations(self) -> tuple[Any, ...]:
         return self.recurrent_activation, self.activation, self.activation

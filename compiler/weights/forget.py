@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from archonnx.compiler.weights.elements import Elements, Fill, Overlaid, Shape, Values
-from archonnx.compiler.weights.kinds import Initializer
+from archonnx.compiler.weights.initializers import Initializer, Literal, resolve
 
 
 @dataclass(frozen=True)
@@ -34,3 +35,9 @@ class ForgetOnes(Initializer):
         if isinstance(made, Fill):
             return Values(tuple(1 if i // quarter == 1 else made.value for i in range(shape[0])))
         return Overlaid(made, quarter, 2 * quarter, 1)
+
+
+def forget_bias(initializer: Any, ones: bool) -> Initializer:
+    """What the bias of an LSTM starts from; with `ones`, the forget gate from 1. Numbers written out are all of it."""
+    start = resolve(initializer)
+    return ForgetOnes(start) if ones and not isinstance(start, Literal) else start

@@ -190,7 +190,8 @@ class Theirs:
         import keras
 
         xs: list[Any] = [
-            keras.ops.convert_to_tensor(np.moveaxis(a, 1, -1) if self.turned and a.ndim > 2 else a) for a in arrays
+            keras.ops.convert_to_tensor(np.moveaxis(a, self._channels(a), -1) if self.turned and a.ndim > 2 else a)
+            for a in arrays
         ]
         if self.first is not None:
             raw = xs[0]
@@ -206,7 +207,12 @@ class Theirs:
         value = self._applied(xs)
         values = list(value) if isinstance(value, (list, tuple)) else [value]
         found = [np.asarray(keras.ops.convert_to_numpy(v)) for v in values[: self.case.results]]
-        return [np.moveaxis(v, -1, 1) if self.turned and v.ndim > 2 else v for v in found]
+        return [np.moveaxis(v, -1, self._channels(v)) if self.turned and v.ndim > 2 else v for v in found]
+
+    def _channels(self, array: Array) -> int:
+        """Where the channels are: behind the batch, or behind the steps where these are ConvLSTM's."""
+        steps = re.fullmatch(r"ConvLSTM(\d)D", self.case.layer)
+        return array.ndim - 1 - int(steps[1]) if steps else 1
 
     def _applied(self, xs: Sequence[Any]) -> Any:
         import keras

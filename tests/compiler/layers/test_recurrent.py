@@ -246,7 +246,82 @@ def test_both_ways_cost_twice() -> None:
     assert both.to_dict()["parameters"]["total"] == 2 * one.to_dict()["parameters"]["total"]
 
 
+@pytest.mark.parametrize("sequences", [False, True])
+@pytest.mark.parametrize("backwards", [False, True])
+def test_masked_images_are_held_as_in_keras(sequences: bool, backwards: bool, tmp_path: Path) -> None:
+    import os
+
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    keras = pytest.importorskip("keras", reason="Keras' own masking is what ours is held against")
+    arguments = f'3, 2, padding="same", return_sequences={sequences}, go_backwards={backwards}'
+    session, weights, _ = build(
+        f"""
+        input x: float32[N, T, 32]
+        Masking()
+        TimeDistributed(Reshape((4, 4, 2)))
+        ConvLSTM2D({arguments}, name="c")
+        output y
+        """,
+        tmp_path,
+    )
+    x = random(3, 6, 32)
+    x[0, 3:], x[1, 0], x[2, 2:4] = 0, 0, 0
+    layer = keras.layers.ConvLSTM2D(3, 2, padding="same", return_sequences=sequences, go_backwards=backwards)
+    reshaped = keras.layers.TimeDistributed(keras.layers.Reshape((4, 4, 2)))
+    model = keras.Sequential([keras.Input((6, 32)), keras.layers.Masking(), reshaped, layer])
+    kernels = [weights[f"c/{name}"].transpose(2, 3, 1, 0) for name in ("kernel", "recurrent_kernel")]
+    model.set_weights([*kernels, weights["c/bias"]])
+    np.testing.assert_allclose(session(x), np.asarray(model(x)), rtol=1e-5, atol=1e-5)
+
+
+def test_images_cost_their_convolutions() -> None:
+    text = "model A():\n    input x: float32[N, 5, 8, 7, 3]\n    ConvLSTM2D(4, 3, return_sequences={})\n"
+    for sequences in (True, False):
+        found = archonnx.compile(text=text.format(sequences)).summary()
+        assert found.macs == 5 * (6 * 5) * 9 * (3 + 4) * 16
+        assert found.to_dict()["parameters"]["total"] == 9 * (3 + 4) * 16 + 16
+
+
+VIDEO = "input x: float32[N, T, 8, 7, 3]"
 BAD = [
+    ("ConvLSTM2D(0, 3)", (VIDEO,), "E0403", "filters of ConvLSTM2D is a whole number, at least 1, got 0"),
+    (
+        "ConvLSTM2D(4, (3, 3, 3))",
+        (VIDEO,),
+        "E0403",
+        "kernel_size of ConvLSTM2D is a whole number, at least 1, or a tuple",
+    ),
+    ('ConvLSTM2D(4, 3, padding="causal")', (VIDEO,), "E0403", 'padding of ConvLSTM2D is "valid" or "same", got'),
+    ("ConvLSTM2D(4, 3, strides=2, dilation_rate=2)", (VIDEO,), "E0410", "ConvLSTM2D takes strides or a dilation rate"),
+    ("ConvLSTM2D(4, 8)", (VIDEO,), "E0304", "ConvLSTM2D looks at 8 places along the width, and float32[N, 8, 7, 3]"),
+    ('ConvLSTM2D(4, 3, "glu")', (VIDEO,), "E0403", "strides of ConvLSTM2D"),
+    ('ConvLSTM2D(4, 3, activation="glu")', (VIDEO,), "E0645", "activation of ConvLSTM2D keeps the width of the state"),
+    (
+        "ConvLSTM2D(4, 3)",
+        ("input x: float32[N, 8, 7, 3]",),
+        "E0302",
+        "ConvLSTM2D needs 5 axes (batch, steps, height, width, channels), got float32[N, 8, 7, 3]",
+    ),
+    (
+        'ConvLSTM1D(4, 3, data_format="channels_first")',
+        ("input x: float32[N, 8, 7]",),
+        "E0302",
+        "ConvLSTM1D needs 4 axes (batch, steps, channels, rows), got float32[N, 8, 7]",
+    ),
+    ("ConvLSTM2D(4, 3)", ("input x: float32[N, T, 8, 7, C]",), "E0301", "ConvLSTM2D needs a known last axis"),
+    ("(x, x) -> ConvLSTM2D(4, 3)", (VIDEO,), "E0640", "ConvLSTM2D starts from 2 states, h, c; got 1"),
+    (
+        "(x, h, h) -> ConvLSTM2D(4, 3)",
+        (VIDEO, "input h: float32[N, 8, 7, 4]"),
+        "E0641",
+        "the state h of ConvLSTM2D is float32[N, 6, 5, 4], got float32[N, 8, 7, 4]",
+    ),
+    (
+        "x -> Masking() -> ConvLSTM2D(4, 3)",
+        (VIDEO,),
+        "E0624",
+        "ConvLSTM2D needs a mask bool[N, T], got bool[N, T, 8, 7]",
+    ),
     ("LSTM(0)", (X,), "E0403", "units of LSTM is a whole number, at least 1, got 0"),
     ("GRU(-3)", (X,), "E0403", "units of GRU is a whole number, at least 1, got -3"),
     ("SimpleRNN(2.5)", (X,), "E0403", "units of SimpleRNN is a whole number, at least 1, got 2.5"),
