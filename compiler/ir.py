@@ -66,8 +66,8 @@ class Tensor:
 class Operator:
     """One ONNX node.
 
-    Attributes are int, float, str, bytes, lists of them, numpy arrays for tensors, or an OperatorGraph: a body, which
-    reads nothing from outside but constants.
+    Attributes are int, float, str, bytes, lists of them, numpy arrays for tensors, onnx's message for a
+    sparse one, or an OperatorGraph: a body, which reads nothing from outside but constants.
     """
 
     type: str
@@ -79,6 +79,7 @@ class Operator:
     layer: str = ""  # the layer's path, `stage_1/bottleneck/conv2d`
     place: Place | None = None
     trail: tuple[Frame, ...] = ()
+    omissible: frozenset[int] = frozenset()  # results that have no name where nothing reads them
 
     @property
     def bodies(self) -> dict[str, OperatorGraph]:
@@ -96,6 +97,7 @@ class OperatorGraph:
     outputs: list[tuple[str, Tensor]] = field(default_factory=list)  # name in the file, tensor
     operators: list[Operator] = field(default_factory=list)
     domains: dict[str, int] = field(default_factory=dict)  # versions of the domains other than ONNX's own
+    measured: frozenset[str] = frozenset()  # symbols of sizes that depend on data: no input's shape tells them
     documentation: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
 

@@ -131,6 +131,8 @@ class _NodeWriter:
             node.domain = operator.domain
         node.input.extend("" if t is None else t.name for t in operator.inputs)
         node.output.extend(t.name for t in operator.outputs)
+        while len(node.output) > 1 and not node.output[-1]:
+            node.output.pop()
         types = self._attribute_types(operator)
         bodies = operator.bodies
         for name in sorted(operator.attributes):
@@ -174,7 +176,7 @@ def fill_attribute(proto: AttributeProto, name: str, value: Any, declared: int =
     """
     import numpy as np
     from onnx import AttributeProto as A
-    from onnx import numpy_helper
+    from onnx import SparseTensorProto, numpy_helper
 
     kind: int = declared or _kind_of(value)
     proto.name, proto.type = name, cast("AttributeProto.AttributeType", kind)
@@ -192,6 +194,8 @@ def fill_attribute(proto: AttributeProto, name: str, value: Any, declared: int =
         proto.strings.extend(map(_encoded, value))
     elif kind == A.TENSOR and isinstance(value, np.ndarray):
         proto.t.CopyFrom(numpy_helper.from_array(value))
+    elif kind == A.SPARSE_TENSOR and isinstance(value, SparseTensorProto):
+        proto.sparse_tensor.CopyFrom(value)
     else:
         raise TypeError(
             f"attribute {name!r}: {A.AttributeType.Name(kind)} cannot be written from a {type(value).__name__}"

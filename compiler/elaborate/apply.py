@@ -18,6 +18,7 @@ from archonnx.compiler.elaborate.values import (
     kind_of,
     show,
 )
+from archonnx.compiler.elaborate.wanted import Wanted
 from archonnx.compiler.graph import Node, TensorType, Value
 from archonnx.compiler.layers.base import Layer, LayerError
 from archonnx.compiler.layers.plugins import Guard, broken, check_types, is_size
@@ -36,9 +37,7 @@ def apply(
     frame: Frame,
     place: Place,
     source_place: Place,
-    *,
-    results: int | None = None,
-    announced: tree.TypeExpr | None = None,
+    wanted: Wanted | None = None,
 ) -> Any:
     """`source -> layer`: the result, or Results where there are several."""
     given = _split(source, appliable, source_place)
@@ -56,10 +55,11 @@ def apply(
 
         return apply_distributed(appliable, given, frame, place)
     inputs = arrange(layer, given, frame, place, source_place)
-    if not any(v is not None for v in inputs) and layer.inputs:
+    needs_one = bool(layer.inputs) and not (layer.takes_constants and all(s.endswith("?") for s in layer.inputs))
+    if needs_one and not any(v is not None for v in inputs):
         raise frame.error("E0604", f"{layer.type_name} needs an input", place)
     name_layer(appliable, frame)
-    return add(layer, inputs, frame, place, appliable, results=results, announced=announced)
+    return add(layer, inputs, frame, place, appliable, wanted=wanted)
 
 
 def _split(source: Any, appliable: Appliable, place: Place) -> list[tuple[str | None, Any, Place]]:
@@ -107,8 +107,8 @@ def arrange(
             most = f"{len(names)} input{'s' if len(names) != 1 else ''}"
             help = (
                 "join them first: (a, b) -> Concatenate(), or a + b"
-                if len(names) == 1
-                else f"its inputs are {', '.join(names)}"
+                if len(names) == 1 and not raw
+                else f"its input{'s are' if len(names) != 1 else ' is'} {', '.join(names) or 'none'}"
             )
             raise frame.error("E0604", f"{name} takes {most}, got {len(given)}", source_place, help)
     arranged: list[Value | None] = []
@@ -194,8 +194,7 @@ def add(
     appliable: AppliableLayer | None = None,
     *,
     path: str | None = None,
-    results: int | None = None,
-    announced: tree.TypeExpr | None = None,
+    wanted: Wanted | None = None,
 ) -> Any:
     """Append a node: weights at the first application, types, masks. The result, or Results where there are several."""
     if path is None:
@@ -203,8 +202,9 @@ def add(
         path = layer.path
     trainable = frame.trainable if appliable is None else appliable.trainable and frame.trainable
     context = rules.Rules(frame, path, layer, trainable, appliable.place if appliable is not None else place, inputs)
-    context.results = results
-    context.announced = _announced_type(announced, frame) if announced is not None else None
+    if wanted is not None:
+        context.results, context.dropped = wanted.count, wanted.dropped
+        context.announcements = tuple([_announced_type(t, frame) if t is not None else None for t in wanted.types])
     kinds = tuple(v.type if v is not None else None for v in inputs)
     places = appliable.argument_places if appliable is not None else {}
     try:
@@ -228,8 +228,10 @@ def add(
         _check_macs(node, frame, place)
     _pass_masks(node, frame, place)
     shown = node.outputs[:-1] if layer.makes_mask and len(node.outputs) > 1 else node.outputs
-    if announced is not None and len(shown) == 1:
-        _bind_fresh(announced, shown[0], context.fresh, frame)
+    for index, value in enumerate(shown):
+        written = wanted.type_of(index) if wanted is not None else None
+        if written is not None:
+            _bind_fresh(written, value, context.fresh, frame)
     return shown[0] if len(shown) == 1 else Results(shown)
 
 
@@ -248,7 +250,8 @@ def _check_macs(node: Node, frame: Frame, place: Place) -> None:
 def _checked(type: TensorType, layer: Layer, frame: Frame, place: Place) -> TensorType:
     """Sizes as simple as the facts make them, none below its least and none past the limit."""
     shape = tuple(s if isinstance(s, int) else frame.state.facts.normalize(s) for s in type.shape)
-    least = 0 if layer.parameters or not layer.type_name[:1].isupper() else 1
+    function = bool(layer.parameters) or not layer.type_name[:1].isupper()
+    least = 0 if function or layer.takes_constants else 1
     for axis, size in enumerate(shape):
         if isinstance(size, int):
             if size < least:

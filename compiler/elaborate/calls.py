@@ -267,7 +267,8 @@ def _call_function(name: str, function: type[Layer] | None, node: tree.Call, fra
     if is_poisoned(*(g.value for g in given)):
         return POISON
     among = any(holds_tensor(g.value) for g in given)
-    if function is not None and (among or (not function.inputs and name not in BUILTINS)):
+    alone = function is not None and (function.of_numbers or (not function.inputs and name not in BUILTINS))
+    if function is not None and (among or alone):
         return tensors.call_function(function, name, given, node, frame)
     if name in BUILTINS:
         if among:

@@ -18,6 +18,7 @@ from archonnx.compiler.elaborate.values import (
     measure,
     show,
 )
+from archonnx.compiler.graph import Value
 from archonnx.compiler.layers.base import Argument, Layer, LayerError
 from archonnx.compiler.layers.plugins import Guard
 from archonnx.compiler.syntax import tree
@@ -136,7 +137,8 @@ def construct(layer: type[Layer], bound: dict[str, binding.Given], node: tree.Ca
     name = layer.__name__
     if any(g.value is POISON for g in bound.values()):
         return POISON
-    tensors = [g for g in bound.values() if holds_tensor(g.value)]
+    known = {n for n, a in layer.declared.items() if a.domain.takes_tensor}
+    tensors = [g for n, g in bound.items() if holds_tensor(g.value) and not (n in known and isinstance(g.value, Value))]
     if tensors:
         text = f"x -> {name}(...)"
         raise frame.error(
@@ -204,6 +206,8 @@ def plain(value: Any, place: Place, frame: Frame, domain: Domain | None = None) 
     from archonnx.compiler.layers.domains import LayerOrBlock, Unapplied
 
     bounded_nest(value, place, frame)
+    if isinstance(value, Value) and domain is not None and domain.takes_tensor:
+        return written_out(value, place, frame)
     if isinstance(value, Appliable) and isinstance(domain, LayerOrBlock):
         value.uses += 1
         return Unapplied(value)
@@ -226,6 +230,22 @@ def plain(value: Any, place: Place, frame: Frame, domain: Domain | None = None) 
     return value
 
 
+def written_out(value: Value, place: Place, frame: Frame) -> Any:
+    """The array of a tensor that is known while compiling. E0911: its numbers come from elsewhere."""
+    from archonnx.compiler.elaborate import known
+
+    array = known.array_of(value, frame.state)
+    if array is None:
+        raise frame.error(
+            "E0911",
+            f"an attribute is known while compiling, and the numbers of {value.type} are not",
+            place,
+            "write the numbers, cast where need be: cast([1, 2], int32)",
+        )
+    known.silence(value, frame.state)
+    return array
+
+
 def bounded_nest(value: Any, place: Place, frame: Frame) -> None:
     """Nested lists that are read as numbers have their bounds: E0806 past them."""
     elements, depth = measure(value)
@@ -242,14 +262,20 @@ def _layer_signature(layer: type[Layer]) -> str:
 
 
 def construct_raw(callee: tree.Attribute, node: tree.Call, frame: Frame) -> Any:
-    from archonnx.compiler.functions.raw import raw_operator
+    from archonnx.compiler.functions.raw import attribute_elsewhere, raw_operator
 
     try:
         layer = raw_operator(callee.name, frame.state.opset)
     except LayerError as error:
         raise rules.layer_error(error, frame, callee.place, {}) from None
+    given = binding.arguments_of(node, frame)
+    for g in given:
+        if g.name is not None and g.name not in layer.declared and g.name not in ("name", "trainable"):
+            elsewhere = attribute_elsewhere(callee.name, g.name, frame.state.opset)
+            if elsewhere is not None:
+                raise rules.layer_error(elsewhere, frame, node.place, {g.name: g.place})
     bound = binding.bind(
-        binding.arguments_of(node, frame),
+        given,
         list(layer.declared),
         f"onnx.{callee.name}",
         node.place,

@@ -12,11 +12,12 @@ from archonnx.compiler.elaborate.values import (
     is_poisoned,
     kind_of,
 )
+from archonnx.compiler.elaborate.wanted import Wanted
 from archonnx.compiler.syntax import tree
 
 
-def flow(node: tree.Flow, frame: Frame, *, results: int | None = None, announced: tree.TypeExpr | None = None) -> Any:
-    """`source -> stage -> stage`. `results`: how many the left side unpacks; both hold for the last stage."""
+def flow(node: tree.Flow, frame: Frame, wanted: Wanted | None = None) -> Any:
+    """`source -> stage -> stage`. `wanted` is what is said of the last stage's results."""
     value: Any = (
         calls.Inputs([(a.name, evaluate.expression(a.value, frame), a.place) for a in node.source.arguments])
         if isinstance(node.source, tree.FlowInputs)
@@ -38,8 +39,7 @@ def flow(node: tree.Flow, frame: Frame, *, results: int | None = None, announced
             frame,
             stage.place,
             source_place,
-            results=results if i == last else None,
-            announced=announced if i == last else None,
+            wanted if i == last else None,
         )
         source_place = stage.place
     return value

@@ -26,7 +26,8 @@ class Rules:
         "facts",
         "opset",
         "results",
-        "announced",
+        "dropped",
+        "announcements",
         "_frame",
         "_path",
         "_layer",
@@ -43,10 +44,15 @@ class Rules:
         self.facts: Facts = frame.state.facts
         self.opset = frame.state.opset
         self.results: int | None = None
-        self.announced: TensorType | None = None
+        self.dropped: frozenset[int] = frozenset()
+        self.announcements: tuple[TensorType | None, ...] = ()
         self._frame, self._path, self._layer, self._trainable, self._place = frame, path, layer, trainable, place
         self._inputs = inputs
         self.fresh: list[Expr] = []
+
+    def announced(self, index: int = 0) -> TensorType | None:
+        """The type written beside the name that a result is bound to."""
+        return self.announcements[index] if index < len(self.announcements) else None
 
     def known(self, x: TensorType, axis: int, *, input: int = 0) -> int:
         """The size of an axis as a number; E0301 where it is symbolic."""
@@ -100,6 +106,12 @@ class Rules:
         if value is None or value.producer is None or value.producer.type_name != "constant":
             return None
         return value.producer.layer.arguments["value"]
+
+    def array(self, input: int = 0) -> Any:
+        from archonnx.compiler.elaborate.known import array_of
+
+        value = self._inputs[input] if input < len(self._inputs) else None
+        return array_of(value, self._frame.state) if value is not None else None
 
     def mask(self, input: int = 0) -> Value | None:
         value = self._inputs[input] if input < len(self._inputs) else None

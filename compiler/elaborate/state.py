@@ -55,6 +55,7 @@ class State:
     silent: set[int] = field(default_factory=set)  # ids of nodes that carry masks: left out without a word
     executed: set[int] = field(default_factory=set)  # ids of the bodies that have run
     bounded_sizes: set[Expr] = field(default_factory=set)  # sizes that may be small enough
+    known: dict[int, Any] = field(default_factory=dict)  # id of a value -> its elements, an array, or None
     calling: list[tree.Def] = field(default_factory=list)
     evaluating: set[tuple[str, str]] = field(default_factory=set)
 

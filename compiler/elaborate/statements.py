@@ -11,6 +11,7 @@ from archonnx.compiler.elaborate.builtins import sequence
 from archonnx.compiler.elaborate.naming import names_in, names_in_all
 from archonnx.compiler.elaborate.state import Binding, Frame
 from archonnx.compiler.elaborate.values import POISON, Abort, Appliable, Results, is_poisoned, kind_of
+from archonnx.compiler.elaborate.wanted import Wanted, announced
 from archonnx.compiler.graph import Value
 from archonnx.compiler.syntax import tree
 from archonnx.contract.dims import DimTooLargeError
@@ -52,7 +53,8 @@ def _poison(node: tree.Statement, frame: Frame) -> None:
         frame.it_is_input = False
     elif isinstance(node, tree.Assign):
         frame.poison(node.target)
-        _poison_symbols(node.type, frame)
+        for _, written in announced(node):
+            _poison_symbols(written, frame)
     elif isinstance(node, tree.Input):
         _poison_symbols(node.type, frame)
         frame.names[node.name] = Binding(POISON, node.place, "input", read=True)
@@ -122,28 +124,34 @@ def _line(node: tree.ExprStatement, frame: Frame) -> None:
 
 
 def _assign(node: tree.Assign, frame: Frame) -> None:
-    count = len(node.target.items) if isinstance(node.target, tree.TargetTuple) else None
     if isinstance(node.value, tree.Flow):
-        value = flow.flow(node.value, frame, results=count, announced=node.type)
+        value = flow.flow(node.value, frame, Wanted.by(node))
     else:
         value = evaluate.expression(node.value, frame)
     fresh = isinstance(value, Appliable) and value.hint is None and value.path is None and value.scope is frame.scope
     if fresh and isinstance(node.target, tree.Name) and node.target.id != "_":
         value.hint = node.target.id
-    if node.type is not None and value is not POISON:
-        if not isinstance(value, Value):
-            raise frame.error(
-                "E0611", f"a type stands beside {kind_of(value)}", node.type.place, "types are for tensors"
-            )
-        types.match(node.type, value, frame, _target_name(node.target))
+    if value is not POISON:
+        _hold_against_types(node, value, frame)
     if isinstance(value, Appliable) and isinstance(node.target, tree.Name):
         frame.bind(node.target.id, value, node.target.place, "layer")
         return
     unpacking.assign(node.target, value, frame)
 
 
-def _target_name(target: tree.Target) -> str:
-    return target.id if isinstance(target, tree.Name) else "this tensor"
+def _hold_against_types(node: tree.Assign, value: Any, frame: Frame) -> None:
+    """Hold results against the types beside their names, unless there are too many or too few to unpack."""
+    names = [node.target] if isinstance(node.target, tree.Name) else node.target.items
+    values = [value] if isinstance(node.target, tree.Name) else value
+    if not isinstance(values, (list, tuple)) or len(values) != len(names):
+        return
+    for index, written in announced(node):
+        name, one = names[index], values[index]
+        if one is POISON:
+            continue
+        if not isinstance(one, Value):
+            raise frame.error("E0611", f"a type stands beside {kind_of(one)}", written.place, "types are for tensors")
+        types.match(written, one, frame, name.id if isinstance(name, tree.Name) else "this tensor")
 
 
 def _if(node: tree.If, frame: Frame) -> None:

@@ -55,10 +55,11 @@ class dimension(Function):
 
 
 class cast(Function):
-    """The tensor in another type."""
+    """The tensor, or numbers and nested lists of them, in another type."""
 
     inputs = ("x",)
     parameters = ("x", "dtype")
+    of_numbers = True
     keras = "ops.cast"
     onnx = ("Cast",)
     dtype = arg(DTypeDomain(), doc="The type to convert to: float32, int64, bool, ...")

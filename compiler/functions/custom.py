@@ -25,14 +25,16 @@ class Custom(Layer):
     inputs = ("*inputs",)
     domain = ""
 
-    def infer(self, c: Context, *inputs: TensorType) -> TensorType:
-        if c.announced is None:
+    def infer(self, c: Context, *inputs: TensorType) -> tuple[TensorType, ...]:
+        kinds = [c.announced(i) for i in range(c.results or 1)]
+        found = tuple([kind for kind in kinds if kind is not None])
+        if len(found) < len(kinds):
             raise LayerError(
                 "E0907",
                 f"nothing says what {self.type_name} of {self.domain} gives",
                 help=f'announce it: y: float32[N, K] = x -> custom("{self.domain}", "{self.type_name}")(...)',
             )
-        return c.announced
+        return found
 
     def lower(self, b: Builder, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
         given = {k: v for k, v in self.arguments.items() if v is not None}

@@ -6,11 +6,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from archonnx.compiler.functions.base import result_types
-from archonnx.compiler.functions.raw_types import infer_with_onnx, tensor_attribute
+from archonnx.compiler.functions.raw_attributes import Attribute, sparse_attribute, tensor_attribute
+from archonnx.compiler.functions.raw_types import infer_with_onnx
 from archonnx.compiler.layers.base import REQUIRED, Argument, Layer, LayerError
-from archonnx.compiler.layers.domains import Domain
 from archonnx.contract.diagnostics import did_you_mean
-from archonnx.contract.dtypes import DTYPES
 
 if TYPE_CHECKING:
     from archonnx.compiler.graph import TensorType
@@ -18,55 +17,26 @@ if TYPE_CHECKING:
     from archonnx.compiler.layers.base import Context
     from archonnx.compiler.lowering.builder import Builder
 
-# Attribute types of onnx.defs.OpSchema.AttrType, by the names that messages use.
-_ATTRIBUTES = {"FLOAT": "a number", "INT": "a whole number", "STRING": "a string"}
-_LISTS = {"FLOATS": "FLOAT", "INTS": "INT", "STRINGS": "STRING"}
+# Defaults that are written out: onnx's shape inference loses them on the way into the operator's own definition.
+SPELT_OUT = {"MeanVarianceNormalization": {"axes": [0, 2, 3]}}
 
 
-class Attribute(Domain):
-    """The domain of one attribute, by its type in the schema: a tensor is nested lists, a dtype goes for its number."""
-
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-
-    def parse(self, value: Any) -> Any:
-        if self.kind in _LISTS:
-            if not isinstance(value, (list, tuple)):
-                raise self.fail()
-            return [self._one(v, _LISTS[self.kind]) for v in value]
-        if self.kind == "TENSOR":
-            self._numbers(value)
-            return value
-        return self._one(value, self.kind)
-
-    def _numbers(self, value: Any) -> None:
-        if isinstance(value, (list, tuple)):
-            for inner in value:
-                self._numbers(inner)
-            if len({len(v) if isinstance(v, (list, tuple)) else -1 for v in value}) > 1:
-                raise self.fail()
-        elif not isinstance(value, (int, float)):
-            raise self.fail()
-
-    def _one(self, value: Any, kind: str) -> int | float | str:
-        if kind == "INT" and isinstance(value, str) and value in DTYPES:
-            return DTYPES[value].onnx  # Cast(to=float16) and the like
-        if kind == "INT" and isinstance(value, bool):
-            return int(value)  # ONNX writes its flags as 0 and 1
-        if kind == "STRING" and isinstance(value, str):
-            return value
-        if kind == "FLOAT" and isinstance(value, (int, float)) and not isinstance(value, bool):
-            return float(value)
-        if kind == "INT" and isinstance(value, int):
-            return value
-        raise self.fail()
-
-    def describe(self) -> str:
-        if self.kind in _LISTS:
-            return f"a list, each {_ATTRIBUTES[_LISTS[self.kind]]}"
-        if self.kind == "TENSOR":
-            return "a number or nested lists of numbers"
-        return _ATTRIBUTES.get(self.kind, f"{self.kind.lower()}, which has no form in the language")
+# What the language has in place of operators that hold graphs or deal in sequences.
+INSTEAD = {
+    "If": "`if` chooses by what is known while compiling, where(condition, a, b) by a tensor",
+    "Loop": "`for` repeats as often as is known while compiling, RNN(cell) as often as a tensor has steps",
+    "Scan": "RNN(cell) runs a block along axis 1",
+    "SequenceMap": "map over a list of tensors: [x -> Dense(4) for x in xs]",
+    "SequenceAt": "take an item of a list: xs[1]",
+    "SequenceConstruct": "a list of tensors: [a, b]",
+    "SequenceEmpty": "an empty list: []",
+    "SequenceErase": "join what stays: xs[:1] + xs[2:]",
+    "SequenceInsert": "join lists: xs + [x]",
+    "SequenceLength": "the length of a list: len(xs)",
+    "SplitToSequence": "split(x, 2, axis=0) gives a list",
+    "ConcatFromSequence": "join the tensors of a list: concat(xs, axis=0)",
+    "Optional": "an input of a model may be left out: input x: float32[N, 4] = None",
+}
 
 
 class Raw(Layer):
@@ -77,17 +47,32 @@ class Raw(Layer):
     takes_constants = True
     version: int = 0  # the operator set that the schema is of
     tensors: frozenset[str] = frozenset()  # attributes that are tensors
+    sparse: frozenset[str] = frozenset()  # attributes that are sparse tensors
+    omissible: frozenset[int] = frozenset()  # results that may be left out, by position
 
     def infer(self, c: Context, *inputs: TensorType | None) -> tuple[TensorType, ...]:
         return infer_with_onnx(self, c, inputs)
 
     def attributes(self) -> dict[str, Any]:
-        """The attributes that are given: numbers, strings, lists, and arrays for tensors."""
+        """The attributes that are given: numbers, strings, lists, arrays for tensors, messages for sparse ones."""
         given = {k: v for k, v in self.arguments.items() if v is not None}
-        return {k: tensor_attribute(v) if k in self.tensors else v for k, v in given.items()}
+        given = SPELT_OUT.get(self.type_name, {}) | given
+        given |= {k: tensor_attribute(given[k]) for k in self.tensors & given.keys()}
+        return given | {k: sparse_attribute(given[k]) for k in self.sparse & given.keys()}
+
+    def messages(self) -> dict[str, Any]:
+        """The attributes as onnx.helper takes them: arrays as messages."""
+        import numpy as np
+        from onnx import numpy_helper
+
+        given = self.attributes()
+        return {k: numpy_helper.from_array(v) if isinstance(v, np.ndarray) else v for k, v in given.items()}
 
     def lower(self, b: Builder, *inputs: Tensor | None) -> Tensor | tuple[Tensor, ...]:
-        return b.op(self.type_name, *inputs, result=result_types(b), **self.attributes())
+        made = b.op(self.type_name, *inputs, result=result_types(b), **self.attributes())
+        if made and made[0].producer is not None:
+            made[0].producer.omissible = self.omissible & frozenset(range(len(made)))
+        return made
 
 
 @cache
@@ -103,16 +88,14 @@ def raw_operator(name: str, opset: int) -> type[Layer]:
     kinds = {n: str(a.type).rpartition(".")[2] for n, a in schema.attributes.items()}
     if any("GRAPH" in k for k in kinds.values()):
         raise LayerError(
-            "E0904",
-            f"{name} holds a graph of its own, which has no form in the language",
-            help="loops and conditions are resolved while elaborating",
+            "E0904", f"{name} holds a graph of its own, which has no form in the language", help=INSTEAD.get(name)
         )
     for port in (*schema.inputs, *schema.outputs):
         if not any(kind.startswith("tensor(") for kind in port.types):
             raise LayerError(
                 "E0904",
                 f"{name} deals in sequences or optional values, which have no form in the language: {port.name}",
-                help="lists of tensors are the elaborator's: x + [y], (a, b) -> onnx.Concat(axis=0)",
+                help=INSTEAD.get(name),
             )
     option = onnx.defs.OpSchema.FormalParameterOption
     form = {option.Variadic: "*{}", option.Optional: "{}?"}
@@ -123,6 +106,8 @@ def raw_operator(name: str, opset: int) -> type[Layer]:
         "onnx": (name,),
         "version": schema.since_version,
         "tensors": frozenset(n for n, k in kinds.items() if k == "TENSOR"),
+        "sparse": frozenset(n for n, k in kinds.items() if k == "SPARSE_TENSOR"),
+        "omissible": frozenset(i for i, port in enumerate(schema.outputs) if port.option == option.Optional),
     }
     for attribute, kind in kinds.items():
         required = schema.attributes[attribute].required
@@ -130,6 +115,34 @@ def raw_operator(name: str, opset: int) -> type[Layer]:
             Attribute(kind), REQUIRED if required else None, schema.attributes[attribute].description, False
         )
     return type(name, (Raw,), members)
+
+
+def attribute_elsewhere(name: str, attribute: str, opset: int) -> LayerError | None:
+    """E0910 where other operator sets than this have the attribute: with what came of it, or when it came."""
+    import onnx
+
+    history = [s for s in onnx.defs.get_all_schemas_with_history() if s.name == name and not s.domain]
+    versions = sorted(s.since_version for s in history if attribute in s.attributes)
+    later = [v for v in versions if v > opset]
+    if later:
+        return LayerError(
+            "E0910",
+            f"{name} has the attribute {attribute} since opset {later[0]}, and this is opset {opset}",
+            help=f"build with --opset {later[0]}",
+            argument=attribute,
+        )
+    if not versions:
+        return None
+    schema = onnx.defs.get_schema(name, opset, "")
+    gone = min(s.since_version for s in history if s.since_version > versions[-1])
+    inputs = [port.name for port in schema.inputs]
+    near = next((i for i in inputs if i in (attribute, f"{attribute}_value", attribute.removesuffix("s"))), None)
+    if near is not None:
+        said = f"it is an input now: ({', '.join(inputs[: inputs.index(near) + 1])}) -> onnx.{name}(...)"
+    else:
+        said = f"its attributes are {', '.join(schema.attributes)}" if schema.attributes else "it has no attributes"
+    message = f"{name} has no attribute {attribute} since opset {gone}, and this is opset {opset}"
+    return LayerError("E0910", message, help=said, argument=attribute)
 
 
 def _schema(name: str, opset: int) -> Any:

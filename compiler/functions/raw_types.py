@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from archonnx.compiler.layers.base import Context
     from archonnx.contract.dims import Dim
 
+MOST_PARTS = 100_000
 ENDLESS = 2**31 - 1  # what a schema says where it takes any number
 
 
@@ -26,9 +27,10 @@ def infer_with_onnx(layer: Raw, c: Context, inputs: tuple[TensorType | None, ...
 
     schema = onnx.defs.get_schema(layer.type_name, c.opset, "")
     _check_dtypes(schema, inputs)
-    count = _result_count(schema, c.results, layer.arguments.get("num_outputs"))
+    count = _result_count(schema, c.results, _parts(layer, c))
     names = ["" if t is None else f"i{k}" for k, t in enumerate(inputs)]
-    results = [f"o{k}" for k in range(count)]
+    left_out = layer.omissible & c.dropped
+    results = ["" if k in left_out else f"o{k}" for k in range(count)]
     symbols: dict[str, Dim] = {}
     kinds: dict[str, Any] = {}
     data: dict[str, Any] = {}
@@ -38,21 +40,19 @@ def infer_with_onnx(layer: Raw, c: Context, inputs: tuple[TensorType | None, ...
         kinds[names[k]] = onnx.helper.make_tensor_type_proto(
             DTYPES[kind.dtype].onnx, [_named(c.facts.normalize(size), symbols) for size in kind.shape]
         )
-        value = c.constant(k)
+        value = c.array(k)
         if value is not None:
-            import numpy as np
-
-            array = np.asarray(value, dtype=onnx.helper.tensor_dtype_to_np_dtype(DTYPES[kind.dtype].onnx))
-            data[names[k]] = onnx.numpy_helper.from_array(array, names[k])
-    node = onnx.helper.make_node(layer.type_name, names, results, **_protos(layer.attributes()))
+            data[names[k]] = onnx.numpy_helper.from_array(value, names[k])
+    node = onnx.helper.make_node(layer.type_name, names, results, **layer.messages())
     try:
         found = onnx.shape_inference.infer_node_outputs(
             schema, node, kinds, data, opset_imports=[onnx.helper.make_opsetid("", c.opset)]
         )
     except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError, RuntimeError) as error:
         raise LayerError("E0905", f"ONNX refuses {_call(layer.type_name, inputs)}: {_reason(error)}") from None
-    announced = c.announced if count == 1 else None
-    return tuple(_type(found.get(name), layer, c, symbols, announced) for name in results)
+    unread = TensorType(next((t.dtype for t in inputs if t is not None), "float32"), ())
+    kinds_of = [unread if k in left_out else _type(found.get(o), layer, c, symbols, k) for k, o in enumerate(results)]
+    return tuple(kinds_of)
 
 
 def _named(size: Dim, symbols: dict[str, Dim]) -> int | str:
@@ -114,42 +114,46 @@ def _spelling(dtype: str) -> str:
     return f"tensor({ {'float32': 'float', 'float64': 'double'}.get(dtype, dtype) })"
 
 
-def _result_count(schema: Any, wanted: int | None, said: Any) -> int:
-    """How many results are meant: what is unpacked, else what an attribute says, else those that are always there."""
-    least, most = max(1, schema.min_output), schema.max_output
+def _parts(layer: Raw, c: Context) -> int | None:
+    """How many parts a Split says that it makes; None for other operators, and where only its data tells."""
+    if layer.type_name != "Split":
+        return None
+    sizes = c.array(1)
+    if sizes is not None:
+        return int(sizes.size)
+    listed: list[int] | None = layer.arguments.get("split")
+    count: int | None = layer.arguments.get("num_outputs")
+    return len(listed) if listed is not None else count
+
+
+def _result_count(schema: Any, wanted: int | None, parts: int | None) -> int:
+    """How many results are meant: what is unpacked, else the parts of a Split, else those that are always there."""
+    least: int = max(1, schema.min_output)
+    most: int = schema.max_output
+    if parts is not None:  # onnx reads past the end where it is told another number
+        if not 1 <= parts <= MOST_PARTS:
+            raise LayerError("E0905", f"{schema.name} makes 1 to {MOST_PARTS:,} parts, got {parts:,}")
+        least = most = parts
     if wanted is None:
-        return said if isinstance(said, int) else least
+        return least
     if not least <= wanted <= most:
         text = f"{least} or more" if most >= ENDLESS else f"{least} to {most}" if most > least else str(least)
         raise LayerError("E0608", f"{schema.name} gives {text} results, {wanted} are unpacked")
     return wanted
 
 
-def tensor_attribute(value: Any) -> Any:
-    """Nested lists as the array of an attribute: whole numbers int64, fractions float32, as constants are."""
-    import numpy as np
-
-    array = np.asarray(value)
-    return array.astype(np.float32) if array.dtype.kind == "f" else array
-
-
-def _protos(attributes: dict[str, Any]) -> dict[str, Any]:
-    """Attributes as onnx.helper takes them: arrays as tensors."""
-    import numpy as np
-    import onnx
-
-    return {k: onnx.numpy_helper.from_array(v) if isinstance(v, np.ndarray) else v for k, v in attributes.items()}
-
-
-def _type(proto: Any, layer: Raw, c: Context, symbols: dict[str, Dim], announced: TensorType | None) -> TensorType:
+def _type(proto: Any, layer: Raw, c: Context, symbols: dict[str, Dim], index: int) -> TensorType:
+    announced = c.announced(index)
     known = proto is not None and proto.HasField("tensor_type")
     if not known or not proto.tensor_type.elem_type or not proto.tensor_type.HasField("shape"):
         if announced is not None:
-            return announced
+            told = BY_ONNX.get(proto.tensor_type.elem_type) if known else None
+            return announced if told is None else TensorType(told.name, announced.shape)
+        written = "it: y: float32[N, K]" if c.results is None else "each: y: float32[N, K], z: float32[N]"
         raise LayerError(
             "E0906",
             f"ONNX cannot tell what {layer.type_name} gives here",
-            help=f"announce it: y: float32[N, K] = x -> onnx.{layer.type_name}(...)",
+            help=f"announce {written} = x -> onnx.{layer.type_name}(...)",
         )
     dtype = BY_ONNX.get(proto.tensor_type.elem_type)
     if dtype is None:

@@ -96,9 +96,10 @@ class Context(Protocol):
     facts: Facts
     opset: int  # the operator set that is compiled for
     results: int | None  # how many results an unpacking asks for, None where it is not unpacked
-    announced: (
-        TensorType | None
-    )  # the type written beside the name that the result is bound to, `y: float32[N, K] = ...`
+    dropped: frozenset[int]  # the results that `_` takes, by position
+
+    def announced(self, index: int = 0) -> TensorType | None:
+        """The type written beside the name that a result is bound to, `y: float32[N, K] = ...`, as far as known."""
 
     def known(self, x: TensorType, axis: int, *, input: int = 0) -> int:
         """The size of an axis that a weight's shape needs, an int; E0301 where it is symbolic."""
@@ -113,6 +114,10 @@ class Context(Protocol):
 
     def constant(self, input: int = 0) -> Any:
         """The number or nested tuples of numbers of an input that is written out in the source, else None."""
+
+    def array(self, input: int = 0) -> Any:
+        """The elements of an input that are known while compiling, an array, else None: written out, or worked out
+        of such by raw operators."""
 
     def mask(self, input: int = 0) -> Value | None:
         """The mask that came with an input, for layers whose `masking` is "use"."""
@@ -137,6 +142,7 @@ class Layer:
     declared: ClassVar[Mapping[str, Argument]] = {}
     parameters: ClassVar[tuple[str, ...]] = ()  # functions: inputs and arguments in the order of the call
     index_inputs: ClassVar[tuple[str, ...]] = ()  # functions: inputs that hold indices, whose constants are int64
+    of_numbers: ClassVar[bool] = False  # functions: whether numbers alone will do, which become a tensor
     takes_constants: ClassVar[bool] = False  # whether numbers may be inputs, and None one that is left out
     runs_cell: ClassVar[bool] = False  # whether its argument `cell` is a block that it runs (elaborate/cells.py)
     runs_layer: ClassVar[bool] = False  # whether its argument `layer` is run on each step (elaborate/distributed.py)

@@ -24,6 +24,7 @@ class Domain:
     """The base of all domains; itself it takes anything."""
 
     examples: tuple[Any, ...] = ()
+    takes_tensor: bool = False  # whether a tensor whose numbers are written out may be given, which comes as an array
 
     def parse(self, value: Any) -> Any:
         """The value in its one form; raises DomainError."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from archonnx._version import __version__
 from archonnx.compiler.graph import LayerGraph, Node, Value
@@ -59,10 +59,16 @@ def lower(
         from archonnx.compiler.passes.pipeline import run_passes
 
         result = run_passes(result, facts)
+    result.measured = _symbols(v for n in graph.nodes for v in n.outputs) - _symbols(g.value for g in graph.inputs)
     names = assign_names(result)
     states = {names[i]: output.state for i, output in enumerate(graph.outputs) if output.state is not None}
     result.metadata = _metadata(graph, states)
     return result
+
+
+def _symbols(values: Iterable[Value]) -> frozenset[str]:
+    """The symbols of the sizes of these."""
+    return frozenset(s for v in values for size in v.type.shape if not isinstance(size, int) for s in size.symbols())
 
 
 def lower_node(node: Node, builder: Builder) -> None:

@@ -2,7 +2,7 @@
 
 inputs and outputs   their names; an output that is an input, a constant or another output too gets an Identity
 weights              `scope/layer/weight`; of several forms of a weight the plain or else first one; others a suffix
-results of layers    the layer's name, `:1` for a later result
+results of layers    the layer's name, `:1` for a later result; none where nothing reads it and it may be left out
 all else             the layer's name and the operator's type (`dense/gemm`) or a constant's role (`flatten/shape`)
 """
 
@@ -57,6 +57,7 @@ def assign_names(graph: OperatorGraph) -> list[str]:
     for given in graph.inputs:
         given.name = names.take(given.name)
     named = _name_outputs(graph, names)
+    _leave_out(graph, named)
     _name_weights(graph, names, named)
     _name_rest(graph, names, _Names(), named)
     return [name for name, _ in graph.outputs]
@@ -105,6 +106,17 @@ def _copy(graph: OperatorGraph, tensor: Tensor) -> Tensor:
     operator.outputs.append(copy)
     graph.operators.append(operator)
     return copy
+
+
+def _leave_out(graph: OperatorGraph, named: set[int]) -> None:
+    """Count results that nobody needs as named, where their operator may leave them out: they keep an empty name."""
+    read = {id(t) for operator in graph.everywhere() for t in operator.inputs if t is not None}
+    for operator in graph.everywhere():
+        for index in operator.omissible:
+            tensor = operator.outputs[index]
+            if id(tensor) not in read and id(tensor) not in named:
+                tensor.name = ""
+                named.add(id(tensor))
 
 
 def _name_weights(graph: OperatorGraph, names: _Names, named: set[int]) -> None:

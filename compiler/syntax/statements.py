@@ -62,14 +62,35 @@ class Statements(Declarations):
         target = self.target(value)
         declared: tree.TypeExpr | None = None
         if self.take(":"):
-            if not isinstance(target, tree.Name):
-                self.fail_at("E0129", "a type is given to one name", target.place)
-            declared = self.type()
+            target, declared = self.typed(first, target)
             if self.tokens[self.at].text != "=":
-                help = f"inputs are declared with `input {target.id}: TYPE`"
+                help = f"inputs are declared with `input {first.text}: TYPE`"
                 self.unexpected("`=` and a value after the type", help)
         assigned = self.assigned()
         return tree.Assign(self.whole(), target, declared, assigned)
+
+    def typed(self, first: Token, target: tree.Target) -> tuple[tree.Target, tree.TypeExpr | None]:
+        """The type behind `y:`, and the names behind that of `v: float32[N, 4], i: int64[N, 4] = ...`.
+
+        `_` needs no type, before or after.
+        """
+        names = [target] if isinstance(target, tree.Name) else target.items
+        if not all(isinstance(name, tree.Name) and name.id == "_" for name in names[:-1]) or first.kind == "paren":
+            help = "types stand beside each name: v: float32[N, 4], i: int64[N, 4] = x -> ..."
+            self.fail_at("E0129", "a type is given to one name", target.place, help)
+        kind = self.type()
+        if isinstance(target, tree.Name) and self.tokens[self.at].text != ",":
+            return target, kind
+        items: list[tree.Target] = list(names)
+        kinds: list[tree.TypeExpr | None] = [*[None] * (len(names) - 1), kind]
+        while self.take(","):
+            token = self.tokens[self.at]
+            if token.kind != "name" or token.text in RESERVED:
+                self.unexpected("a name after the comma")
+            self.at += 1
+            items.append(tree.Name(self.place(token, token), token.text))
+            kinds.append(self.type() if self.take(":") else None)
+        return tree.TargetTuple(self.place(first, self.tokens[self.at - 1]), items, kinds), None
 
     def comma_beside_arrow(self) -> NoReturn:
         arrow = next(at for at, token in enumerate(self.tokens) if token.text == "->")

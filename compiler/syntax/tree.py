@@ -5,7 +5,7 @@ Chains of one precedence (`a + b - c`, `x -> f() -> g()`) are flat, so that no s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from archonnx.contract.diagnostics import Place
 
@@ -198,9 +198,10 @@ Expr = (
 
 @dataclass(slots=True)
 class TargetTuple(Node):
-    """`(i, depth)` or `i, depth` left of `=` or `in`."""
+    """`(i, depth)` or `i, depth` left of `=` or `in`; `types` where `i: type, depth: type = value` was written."""
 
     items: list[Target]
+    types: list[TypeExpr | None] = field(default_factory=list)
 
 
 Target = Name | TargetTuple  # a Name `_` takes what is not wanted

@@ -163,9 +163,51 @@ def test_raw_operators() -> None:
     assert shape(body("y = (x, None, 1.0) -> onnx.Clip()", "output z = y")) == "float32[N, 3]"
 
 
+def test_each_of_several_results_may_have_its_type() -> None:
+    """Sizes that depend on data are named, and `_` needs no type."""
+    made = body(
+        "input k: int64[1]",
+        "v: float32[N, K], i: int64[N, K] = (x, k) -> onnx.TopK()",
+        "output a: float32[N, K] = v + cast(i, float32)",
+    )
+    assert shape(made) == "float32[N, K]"
+    assert shape(body("_, y: float32[N, 1] = x -> onnx.Split(axis=1, num_outputs=2)", "output y")) == "float32[N, 1]"
+    assert shape(body("y: float32[N, 2], _ = x -> onnx.Split(axis=1, num_outputs=2)", "output y")) == "float32[N, 2]"
+    assert shape(body("a: float32[N, 1], b = split(x, [1], axis=1)", "output b", "output a")) == "float32[N, 2]"
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("a: float32[N, 2], b: float32[N, 2] = x -> onnx.Split(axis=1, num_outputs=2)", "E0382"),
+        ("a: int32[N, 2], b: float32[N, 1] = x -> onnx.Split(axis=1, num_outputs=2)", "E0380"),
+        ("a: float32[N, 2], b: float32[N, 1], c: float32[N, 1] = x -> onnx.Split(axis=1, num_outputs=2)", "E0608"),
+        ("a: float32[N, 3], b: float32[N, 3] = x -> onnx.Relu()", "E0608"),
+        ("a: float32[N, 3], b: float32[N, 3] = x", "E0608"),
+        ("a: float32[N, 3], b: float32[3] = [x, 2]", "E0611"),
+        ("a, b: float32[N, 3] = [x, x]", "E0129"),
+        ("(_, b): float32[N, 3] = [x, x]", "E0129"),
+        ("a: float32[N, 3], input: float32[N, 3] = [x, x]", "E0112"),
+        ("a: float32[N, 3], b: float32[N, 3]", "E0112"),
+    ],
+)
+def test_types_of_several_results_that_do_not_fit(line: str, code: str) -> None:
+    assert codes(body(line, "output x"))[:1] == [code]
+
+
+def test_numbers_become_a_tensor_by_cast() -> None:
+    assert shape(body("y = cast([[1, 2]], float16)", "output y", "output kept = x + 0")) == "float16[1, 2]"
+    assert shape(body("y = cast(N, float32)", "output y", "output kept = x + 0")) == "float32[]"
+    assert codes(body("y = cast('one', float32)", "output y", "output kept = x + 0")) == ["E0509"]
+    assert codes(body("y = cast([1, [2]], float32)", "output y", "output kept = x + 0")) == ["E0511"]
+
+
 def test_an_operator_of_another_domain() -> None:
     made = graph(body('y: float32[N, K] = x -> custom("com.example", "Op")(alpha=1)', "output z = y"))
     assert str(made.outputs[0].value.type) == "float32[N, K]"
+    two = body('y: float32[N, K], z: int64[K] = x -> custom("com.example", "Op")()', "output y", "output z")
+    assert [str(o.value.type) for o in graph(two).outputs] == ["float32[N, K]", "int64[K]"]
+    assert codes(body('y: float32[N], z = x -> custom("com.example", "Op")()', "output y", "output z")) == ["E0907"]
     assert codes(body('y = x -> custom("com.example", "Op")(alpha=1)', "output z = y")) == ["E0907"]
     assert codes(body('y = x -> custom("com.example")(alpha=1)', "output z = y")) == ["E0509"]
     assert codes(body('y = x -> custom("com.example", "Op")', "output z = y")) == ["E0509"]

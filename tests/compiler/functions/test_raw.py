@@ -100,6 +100,8 @@ E0905 | (x, x) -> onnx.Gather()                  | indices is one of int32, int6
 E0905 | i -> onnx.Sqrt()                         | cast(tensor, float32)
 E0905 | (x, i) -> onnx.MatMul()                  | B is int64 beside float32
 E0905 | (x, x) -> onnx.Concat(axis=7)            | axis must be in
+E0905 | x -> onnx.Split(num_outputs=0)           | 1 to 100,000 parts, got 0
+E0905 | x -> onnx.Split(num_outputs=10**12)      | got 1,000,000,000,000
 E0906 | (x, shape_of) -> onnx.Reshape()          | announce it
 E0608 | x -> onnx.Relu()                         | gives 1 results, 2 are unpacked
 E0402 | x -> onnx.Relu(alpha=1)                  | onnx.Relu has no argument alpha
@@ -107,7 +109,7 @@ E0401 | x -> onnx.Concat()                       | axis
 E0403 | x -> onnx.Concat(axis=1.5)               | a whole number
 E0403 | x -> onnx.Transpose(perm=2)              | a list, each a whole number
 E0403 | x -> onnx.LeakyRelu(alpha="high")        | a number
-E0403 | [2] -> onnx.ConstantOfShape(value=[[1], 2]) | nested lists of numbers
+E0403 | [2] -> onnx.ConstantOfShape(value=[[1], 2]) | a number, a string, nested lists of them
 E0907 | x -> custom("com.example", "Warp")()     | y: float32[N, K] = x -> custom("com.example", "Warp")(...)
 E0908 | x -> custom("com.example", "Warp")(a=[1, "b"]) | is a number, a string or a list
 E0908 | x -> custom("com.example", "Warp")(a=None)     | is a number, a string or a list
@@ -155,6 +157,85 @@ def test_the_form_is_that_of_the_operator_set() -> None:
     """ReduceMax takes its axes as an attribute up to opset 17, and as an input from 18 on."""
     assert "axes" in raw_operator("ReduceMax", 17).declared
     assert raw_operator("ReduceMax", DEFAULT_OPSET).inputs == ("data", "axes?")
+
+
+TENSORS = [
+    ("cast([[1, 2]], float16)", "float16", [[1, 2]]),
+    ("cast([3], uint8)", "uint8", [3]),
+    ("cast(cast([1.5], int32), float64)", "float64", [1]),
+    ("[True, False]", "bool", [True, False]),
+    ('["yes", "né"]', "string", ["yes", "né"]),
+    ("2", "int64", 2),
+    ("cast([], int8)", "int8", []),
+    ("(cast([[2, 3]], int64), cast([[4, 5]], int64)) -> onnx.Add()", "int64", [[6, 8]]),
+]
+
+
+@pytest.mark.parametrize(("written", "dtype", "wanted"), TENSORS, ids=[case[0] for case in TENSORS])
+def test_attributes_that_are_tensors(written: str, dtype: str, wanted: Any) -> None:
+    text = f"model A():\n    input x: float32[1]\n    y = () -> onnx.Constant(value={written})\n    output y\n    output z = x + 0\n"
+    model = archonnx.compile(text=text)
+    assert not model.diagnostics
+    (operator,) = (o for o in model.lower().operators if o.type == "Constant")
+    array = operator.attributes["value"]
+    assert array.tolist() == wanted
+    assert str(model.graph.outputs[0].value.type) == f"{dtype}[{', '.join(map(str, array.shape))}]"
+
+
+def test_sparse_attributes(tmp_path: Path) -> None:
+    text = """
+model A():
+    input x: float32[2, 3]
+    a = () -> onnx.Constant(sparse_value=([1.5, 2], [1, 5], [2, 3]))
+    b = () -> onnx.Constant(sparse_value=([4.0], [[1, 2]], (2, 3)))
+    output y = x + a + b
+"""
+    zeros = np.zeros((2, 3), np.float32)
+    assert run(text, {"x": zeros}, tmp_path)[0].tolist() == [[0, 1.5, 0], [0, 0, 6]]
+
+
+def test_shapes_and_axes_are_worked_out() -> None:
+    """What raw operators make of written numbers and of known sizes is known to shape inference."""
+    text = """
+model A():
+    input x: float32[N, 4, 6]
+    tail = x -> onnx.Shape(start=1)
+    shape_of = (([-1],) -> onnx.Identity(), tail -> onnx.ReduceProd()) -> onnx.Concat(axis=0)
+    output y = (x, shape_of) -> onnx.Reshape()
+    last = ([2],) -> onnx.Neg()
+    output z = (x, last) -> onnx.ReduceSum(keepdims=0)
+"""
+    model = archonnx.compile(text=text)
+    assert [str(o.value.type) for o in model.graph.outputs] == ["float32[size_1, 24]", "float32[N, 6]"]
+
+
+def test_what_shape_inference_finds_later_is_no_mistake(tmp_path: Path) -> None:
+    """The size depends on data as far as the compiler sees; the file says what the folded constants tell."""
+    text = """
+model A():
+    input x: float32[2, 6]
+    y: float32[R, C] = (x, concat([cast([3], int64), cast([4], int64)])) -> onnx.Reshape()
+    output y
+"""
+    x = np.arange(12, dtype=np.float32).reshape(2, 6)
+    assert run(text, {"x": x}, tmp_path)[0].tolist() == x.reshape(3, 4).tolist()
+
+
+def test_results_that_nothing_reads_are_left_out() -> None:
+    text = """
+model A():
+    input x: float32[N, 3, 2]
+    input w: float32[1, 15, 2]
+    input r: float32[1, 15, 5]
+    _, y: float32[1, 3, 5] = (x, w, r) -> onnx.GRU(hidden_size=5)
+    (z, _) = x -> onnx.Dropout()
+    output y
+    output z = z + 1
+"""
+    graph = archonnx.compile(text=text).lower()
+    names = {o.type: [t.name for t in o.outputs] for o in graph.operators}
+    assert names["GRU"] == ["", "y"]
+    assert "" not in [t.name for o in graph.operators for t in o.inputs if t is not None]
 
 
 def test_operators_of_other_domains_keep_their_attributes(tmp_path: Path) -> None:

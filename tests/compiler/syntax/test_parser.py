@@ -190,7 +190,7 @@ def test_branches_and_loops_nest() -> None:
     assert plain(if_.otherwise) == [("ExprStatement", name("z"))]
     inner = if_.branches[1].body[0]
     assert isinstance(inner, tree.For)
-    assert plain(inner.target) == ("TargetTuple", [name("i"), ("TargetTuple", [name("j"), name("k")])])
+    assert plain(inner.target) == ("TargetTuple", [name("i"), ("TargetTuple", [name("j"), name("k")], [])], [])
     assert isinstance(for_.body[0], tree.If)
 
 
