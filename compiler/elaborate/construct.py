@@ -181,7 +181,7 @@ def construct(layer: type[Layer], bound: dict[str, binding.Given], node: tree.Ca
     try:
         with Guard(layer, "the rule validate"):
             made = layer(values)
-            made.given_name = given_name
+            made.given_name, made.given_trainable = given_name, trainable
             made.validate()
     except LayerError as error:
         raise rules.layer_error(error, frame, node.place, places) from None

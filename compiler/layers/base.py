@@ -168,6 +168,7 @@ class Layer:
         self.arguments: Mapping[str, Any] = arguments
         self.weights: dict[str, Weight] = {}
         self.given_name: str | None = None  # name=, which a layer around this one calls it by
+        self.given_trainable = True  # trainable=, which a layer around this one heeds
         self.path: str | None = None  # set at the first application
         self.place: Place | None = None
 

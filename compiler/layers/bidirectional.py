@@ -225,7 +225,7 @@ def copied(layer: Any, **changes: Any) -> Any:
     """A layer of the same arguments, with weights of its own; layers among the arguments are copied too."""
     arguments = {name: _copied_value(value) for name, value in layer.arguments.items()}
     made = type(layer)({**arguments, **changes})
-    made.given_name, made.place = layer.given_name, layer.place
+    made.given_name, made.given_trainable, made.place = layer.given_name, layer.given_trainable, layer.place
     return made
 
 

@@ -32,7 +32,7 @@ class InnerContext:
     ) -> None:
         """Declare a weight of the layer inside; `name/` is left out where the layer inside has no name."""
         full = f"{self._name}/{name}" if self._name else name
-        self._c.weight(full, shape, initializer, trainable=trainable, dtype=dtype)
+        self._c.weight(full, shape, initializer, trainable=trainable and self._layer.given_trainable, dtype=dtype)
         self._layer.weights[name] = self._outer.weights[full]
 
 

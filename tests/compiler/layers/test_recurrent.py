@@ -237,6 +237,18 @@ def test_both_ways_have_weights_of_their_own(tmp_path: Path) -> None:
     }
 
 
+def test_layers_inside_that_are_frozen_stay_so() -> None:
+    text = f"""model A():
+    {X}
+    Bidirectional(GRU(4, trainable=False, return_sequences=True))
+    RNN([LSTMCell(4, trainable=False), GRUCell(3)])
+"""
+    frozen = {weight.path for weight in archonnx.compile(text=text).graph.weights() if not weight.trainable}
+    names = ("bias", "kernel", "recurrent_kernel")
+    expected = {f"bidirectional/{way}_gru/{name}" for way in ("forward", "backward") for name in names}
+    assert frozen == expected | {f"rnn/stacked_rnn_cells/lstm_cell/{name}" for name in names}
+
+
 def test_both_ways_cost_twice() -> None:
     one, both = (
         archonnx.compile(text=f"model A():\n    input x: float32[N, 10, 3]\n    {layer}\n").summary()

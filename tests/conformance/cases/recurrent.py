@@ -139,6 +139,15 @@ CASES = [
         for activation in ("", ', "gelu"')
         for sequences in ("", ", return_sequences=True")
     ],
+    *[
+        Case(f"{layer}(5{more})", ("int32[2, 7]",), before=TABLE, low=0, high=2)
+        for layer in LAYERS
+        for more in ("", ", return_sequences=True, go_backwards=True")
+    ],
+    # Inside another
+    *[Case(f"TimeDistributed({layer}(5{more}))", ("float32[N, 3, T, 6]",)) for layer in LAYERS for more in ("", ', "gelu"')],
+    Case("TimeDistributed(Bidirectional(LSTM(5, return_sequences=True)))", ("float32[N, T, 4, 6]",)),
+    Case("TimeDistributed(GRU(5, return_sequences=True))", ("float32[N, T, S, 6]",)),
     # Cells over time
     *each(
         """
