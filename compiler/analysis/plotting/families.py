@@ -35,6 +35,8 @@ FAMILIES = {
 _MODULES = {
     "convolution": "convolution",
     "transposed_convolution": "convolution",
+    "bidirectional": "recurrent",
+    "conv_lstm": "recurrent",
     "pooling": "pooling",
     "dense": "dense",
     "normalization": "normalisation",

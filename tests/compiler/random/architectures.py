@@ -16,7 +16,9 @@ import archonnx
 from archonnx.compiler.layers import domains
 from archonnx.compiler.layers.activations import ACTIVATIONS
 from archonnx.compiler.layers.base import Layer
+from archonnx.compiler.layers.bidirectional import RecurrentLayer
 from archonnx.compiler.layers.recurrent import CellDomain
+from archonnx.compiler.layers.recurrent_stack import Cells
 from archonnx.compiler.layers.registry import find_layer, layer_names
 from archonnx.contract.diagnostics import CompileError
 
@@ -38,6 +40,7 @@ STRANGE = [
     "((1, 2), (3, 4))",
     "x0",
 ]
+CELLS = "[LSTMCell(3), GRUCell(2)]"
 CELL = """
 block cell(units):
     input step
@@ -115,7 +118,11 @@ class Writer:
         if isinstance(domain, domains.DTypeDomain):
             return '"float32"'
         if isinstance(domain, CellDomain):
-            return f"cell({self.random.randint(1, 4)})"
+            return self.pick(["cell(1)", "cell(3)", "GRUCell(2)", CELLS])
+        if isinstance(domain, Cells):
+            return CELLS
+        if isinstance(domain, RecurrentLayer):
+            return self.pick(["LSTM(3)", "GRU(2, return_sequences=True)", 'SimpleRNN(4, "gelu")', f"RNN({CELLS})"])
         if isinstance(domain, (domains.LayerDomain, domains.LayerOrBlock)):
             return self.call(self.pick(self.layers), depth=1)
         if isinstance(domain, (domains.Ignored, domains.Absent)):
@@ -141,7 +148,7 @@ class Writer:
         count = 0
         for spec in layer.inputs:
             if spec.startswith("*"):
-                count += self.random.randint(1, 3)
+                count += self.random.randint(1, 3) if not spec.endswith("?") or self.random.random() < 0.2 else 0
             elif not spec.endswith("?") or self.random.random() < 0.3:
                 count += 1
         if self.random.random() < 0.03:
