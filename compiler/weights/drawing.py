@@ -18,7 +18,7 @@ from archonnx.compiler.weights.elements import (
     Fill,
     Normal,
     OrthogonalMatrix,
-    Overlaid,
+    Pieces,
     Shape,
     Uniform,
     Values,
@@ -36,7 +36,7 @@ AT_ONCE = 1 << 20  # elements drawn at once: bounds the memory of the double-pre
 
 def is_random_access(elements: Elements) -> bool:
     """Whether a run costs what it is long; otherwise `whole` has to make all of them."""
-    return not isinstance(elements.elements if isinstance(elements, Overlaid) else elements, OrthogonalMatrix | Values)
+    return not isinstance(elements, OrthogonalMatrix | Values)
 
 
 def gather(
@@ -51,11 +51,14 @@ def gather(
         return np.where((off == 0) & (line < min(shape)), elements.gain, 0).astype(dtype)
     if isinstance(elements, Waves):
         return kernel(elements, shape, (starts[:, None] + np.arange(length)).reshape(-1)).astype(dtype)
-    if isinstance(elements, Overlaid):
-        below = gather(elements.elements, shape, dtype, stream, starts, length)
+    if isinstance(elements, Pieces):
         index = (starts[:, None] + np.arange(length)).reshape(-1)
-        below[(index >= elements.start) & (index < elements.stop)] = elements.value
-        return below
+        joined, first = np.empty(len(index), dtype=dtype), 0
+        for part, count in elements.parts:
+            inside = (index >= first) & (index < first + count)
+            joined[inside] = gather(part, shape, dtype, stream, starts, length)[inside]
+            first += count
+        return joined
     transform = _transform(elements)
     out = np.empty((len(starts), length), dtype=dtype)
     if length >= AT_ONCE:
@@ -77,10 +80,6 @@ def whole(elements: Elements, shape: Shape, dtype: np.dtype[Any], stream: BitStr
         return np.array(elements.flat, dtype=object).astype(dtype).reshape(-1)
     if isinstance(elements, OrthogonalMatrix):
         return _orthogonal(elements.gain, shape, stream).astype(dtype)
-    if isinstance(elements, Overlaid):
-        below = whole(elements.elements, shape, dtype, stream)
-        below[elements.start : elements.stop] = elements.value
-        return below
     return gather(elements, shape, dtype, stream, np.zeros(1, dtype=np.int64), int(np.prod(shape, dtype=np.int64)))
 
 

@@ -64,13 +64,10 @@ class Waves:
 
 
 @dataclass(frozen=True, slots=True)
-class Overlaid:
-    """`elements`, and `value` for those from `start` to `stop` in C order."""
+class Pieces:
+    """One after another, in C order: so many elements of each. All of them cost what a run is long."""
 
-    elements: Elements
-    start: int
-    stop: int
-    value: float | int | bool
+    parts: tuple[tuple[Elements, int], ...]
 
 
-Elements: TypeAlias = "Fill | Uniform | Normal | Diagonal | OrthogonalMatrix | Values | Waves | Overlaid"
+Elements: TypeAlias = "Fill | Uniform | Normal | Diagonal | OrthogonalMatrix | Values | Waves | Pieces"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from archonnx.compiler.weights.elements import Elements, Fill, Overlaid, Shape, Values
+from archonnx.compiler.weights.elements import Elements, Fill, Pieces, Shape
 from archonnx.compiler.weights.initializers import Initializer, Literal, resolve
 
 
@@ -27,14 +27,12 @@ class ForgetOnes(Initializer):
         return self.initializer.own_seed
 
     def check(self, shape: Shape, dtype: str) -> None:
-        self.initializer.check(shape, dtype)
+        self.initializer.check((shape[0] // 4,), dtype)
 
     def elements(self, shape: Shape) -> Elements:
-        quarter = shape[0] // 4
-        made = self.initializer.elements(shape)
-        if isinstance(made, Fill):
-            return Values(tuple(1 if i // quarter == 1 else made.value for i in range(shape[0])))
-        return Overlaid(made, quarter, 2 * quarter, 1)
+        gate = shape[0] // 4
+        before, after = self.initializer.elements((gate,)), self.initializer.elements((2 * gate,))
+        return Pieces(((before, gate), (Fill(1), gate), (after, 2 * gate)))
 
 
 def forget_bias(initializer: Any, ones: bool) -> Initializer:

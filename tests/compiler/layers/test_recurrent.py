@@ -97,6 +97,15 @@ def test_a_bias_that_is_drawn_has_ones_for_the_forget_gate(initializer: str) -> 
     assert Draw(bias).read(Evaluation(0), 3, 6).tolist() == numbers[3:6].tolist()
 
 
+def test_gates_are_drawn_each_by_its_own_width() -> None:
+    """Keras draws one gate, then the two behind the forget gate: the scale is that of so many units."""
+    text = f"model A():\n    {X}\n    LSTM(400, bias_initializer='lecun_uniform')\n"
+    (bias,) = (w for w in archonnx.compile(text=text).graph.weights() if w.path == "lstm/bias")
+    numbers = np.abs(Draw(bias).whole(Evaluation(0)))
+    assert (3 / 400) ** 0.5 * 0.98 < numbers[:400].max() <= (3 / 400) ** 0.5
+    assert (3 / 800) ** 0.5 * 0.98 < numbers[800:].max() <= (3 / 800) ** 0.5
+
+
 @pytest.mark.parametrize(("layer", "states"), [("SimpleRNN", 1), ("GRU", 1), ("LSTM", 2)])
 @pytest.mark.parametrize("backwards", [False, True])
 @pytest.mark.parametrize("activation", ["tanh", "gelu"])
