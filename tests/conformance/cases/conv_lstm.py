@@ -62,7 +62,7 @@ CASES = [
     Case('ConvLSTM1D(4, 3, data_format="channels_first", return_sequences=True)', ("float32[N, 4, 3, 9]",)),
     Case('ConvLSTM3D(3, 2, data_format="channels_first")', ("float32[N, 3, 2, 4, 5, 6]",)),
     Case('ConvLSTM2D(4, 3, data_format="channels_first", return_state=True)', ("float32[N, 4, 3, 7, 6]",), results=3),
-    *[Case(f"ConvLSTM2D(4, 3, return_sequences={s})", OPEN, opset=opset) for s in (True, False) for opset in (17, None, 24)],
+    *[Case(f"ConvLSTM2D(4, 3, return_sequences={s})", OPEN, opset=opset) for s in (True, False) for opset in (17, None, 24, 28)],
     # Sizes that are open for us are known to Keras when it is built.
     Case("ConvLSTM2D(4, 3)", ("float32[N, T, H, W, 3]",), again=None),
     Case('ConvLSTM2D(4, 3, padding="same", return_sequences=True)', ("float32[N, T, H, W, 3]",), again=None),

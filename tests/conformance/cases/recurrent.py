@@ -120,7 +120,8 @@ CASES = [
         for backwards in ("", ", go_backwards=True")
         for zeros in ("", ", zero_output_for_mask=True")
     ],
-    *[masked(f"{layer}(5, return_sequences=True)", opset=opset) for layer in LAYERS for opset in (17, 24)],
+    *[masked(f"{layer}(5, return_sequences=True)", opset=opset) for layer in LAYERS for opset in (17, 24, 28)],
+    *[masked(f'{layer}(5, return_sequences=True, dtype="float64")') for layer in LAYERS],
     *[
         masked(f"{layer}(5, {sequences}return_state=True)", results=2 + (layer == "LSTM"))
         for layer in LAYERS
