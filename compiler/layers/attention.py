@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from archonnx.compiler.graph import Value
     from archonnx.compiler.ir import Tensor
     from archonnx.compiler.layers.base import Context
-    from archonnx.compiler.lowering.attention import Geometry, Mask
+    from archonnx.compiler.lowering.attention import Geometry, Masks
     from archonnx.compiler.lowering.builder import Builder
     from archonnx.contract.dims import Dim
 
@@ -85,7 +85,7 @@ class PlainAttention(KerasLayer):
         raise NotImplementedError
 
     def lower(self, b: Builder, *inputs: Tensor | None) -> tuple[Tensor, ...]:
-        from archonnx.compiler.lowering.attention import Geometry, additive, combined
+        from archonnx.compiler.lowering.attention import Geometry, additive, kept, masks_of
 
         given = Inputs(*inputs)
         query, value = self.cast_floating(b, given.query), self.cast_floating(b, given.value)
@@ -94,11 +94,12 @@ class PlainAttention(KerasLayer):
         masked = given.query_mask is not None or given.value_mask is not None  # then Keras looks at these alone
         queries = given.query_mask if masked else b.mask(0)
         values = given.value_mask if masked else b.mask(1)
-        kept = [] if values is None else [b.expand_dims(as_bool(b, values), [values.rank - 1])]
-        mask = combined(b, g, kept, causal=self.use_causal_mask, window=None)
-        y, weights = self._fused(b, g, query, key, value, mask), None
+        given_masks = [] if values is None else [b.expand_dims(as_bool(b, values), [values.rank - 1])]
+        masks = masks_of(b.facts, g, given_masks, causal=self.use_causal_mask, window=None)
+        y, weights = self._fused(b, g, query, key, value, masks), None
         if y is None:
             scores = self.scores(b, query, key)
+            mask = kept(b, g, masks)
             if mask is not None:
                 lowest = LOWEST.get(scores.dtype, LOWEST_FLOAT)
                 scores = b.op("Add", scores, additive(b, mask, scores.dtype, lowest), result=scores.type)
@@ -109,7 +110,7 @@ class PlainAttention(KerasLayer):
             y = b.op("Where", rows, y, b.like(y, 0.0), result=y.type)
         return (y, weights) if self.return_attention_scores and weights is not None else (y,)
 
-    def _fused(self, b: Builder, g: Geometry, q: Tensor, k: Tensor, v: Tensor, mask: Mask | None) -> Tensor | None:
+    def _fused(self, b: Builder, g: Geometry, q: Tensor, k: Tensor, v: Tensor, masks: Masks) -> Tensor | None:
         """All of it by one operator, where ONNX has it."""
         return None
 
@@ -158,16 +159,15 @@ class Attention(PlainAttention):
         total = b.reduce("Sum", b.op("Tanh", both), [-1])
         return b.op("Mul", total, b.weight("concat_score_weight"), result=total.type)
 
-    def _fused(self, b: Builder, g: Geometry, q: Tensor, k: Tensor, v: Tensor, mask: Mask | None) -> Tensor | None:
+    def _fused(self, b: Builder, g: Geometry, q: Tensor, k: Tensor, v: Tensor, masks: Masks) -> Tensor | None:
         from archonnx.compiler.lowering.attention import attend_fused, fuses
 
-        fits = fuses(b, g, mask, zero_empty=False, wants_scores=self.return_attention_scores)
-        if self.score_mode != "dot" or not fits:
+        if self.score_mode != "dot" or not fuses(b, g, wants_scores=self.return_attention_scores):
             return None
         if self.use_scale:
             q = b.op("Mul", q, b.weight("scale"), result=q.type)
         lowest = LOWEST.get(q.dtype, LOWEST_FLOAT)
-        return attend_fused(b, g, q, k, v, mask, scale=1.0, zero_empty=False, lowest=lowest)[0]
+        return attend_fused(b, g, q, k, v, masks, scale=1.0, zero_empty=False, lowest=lowest)[0]
 
 
 class AdditiveAttention(PlainAttention):

@@ -14,7 +14,7 @@ from archonnx.compiler.layers.domains import Flag, Ignored, InitializerDomain, O
 if TYPE_CHECKING:
     from archonnx.compiler.ir import Tensor
     from archonnx.compiler.layers.base import Context
-    from archonnx.compiler.lowering.attention import Geometry, Mask
+    from archonnx.compiler.lowering.attention import Geometry, Masks
     from archonnx.compiler.lowering.builder import Builder
     from archonnx.contract.dims import Dim
 
@@ -212,15 +212,14 @@ class ProjectedAttention(KerasLayer):
         g = self.geometry(given)
         # Keras takes another way for these, which ends with zeros where nothing may be looked at.
         zero_empty = self.dropout > 0 or self.return_attention_scores or query.rank != 3
-        mask = self.mask(b, given, g, attended)
+        masks = self.masks(b, given, g, attended)
         q, k, v = (self.project(b, n, x) for n, x in (("query", query), ("key", key), ("value", value)))
         scale = self.key_width**-0.5
         past = None if given.past_key is None else (given.past_key, given.past_value)
         results: list[Tensor] = []
         cache: tuple[Tensor, ...] = ()
-        fused = fuses(b, g, mask, zero_empty=zero_empty, wants_scores=self.return_attention_scores)
-        if fused and (past is not None or not self.use_cache):
-            mixed, *cached = attend_fused(b, g, q, k, v, mask, zero_empty=zero_empty, past=past)
+        if fuses(b, g, wants_scores=self.return_attention_scores) and (past is not None or not self.use_cache):
+            mixed, *cached = attend_fused(b, g, q, k, v, masks, zero_empty=zero_empty, past=past)
             cache = tuple(cached)
         else:
             q, k, v = (
@@ -235,7 +234,7 @@ class ProjectedAttention(KerasLayer):
                 q,
                 k,
                 v,
-                mask,
+                masks,
                 scale=scale,
                 zero_empty=zero_empty,
                 wants_scores=self.return_attention_scores,
@@ -281,20 +280,20 @@ class ProjectedAttention(KerasLayer):
         mixed = b.transpose(mixed, [order.index(axis) for axis in range(rank + 1)])
         return b.reshape(mixed, (*query.shape[:-1], mixed.shape[-2] * width))
 
-    def mask(self, b: Builder, given: Inputs, g: Geometry, attended: tuple[int, ...]) -> Mask | None:
-        """The masks that travel with the inputs, those that are given, and those that arguments ask for, as one."""
-        from archonnx.compiler.lowering.attention import combined
+    def masks(self, b: Builder, given: Inputs, g: Geometry, attended: tuple[int, ...]) -> Masks:
+        """The masks that travel with the inputs, those that are given, and those that arguments ask for."""
+        from archonnx.compiler.lowering.attention import masks_of
 
-        rank, masks = given.query.rank, []
+        rank, found = given.query.rank, []
         if given.attention_mask is not None:
-            masks.append(on_scores(b, as_bool(b, given.attention_mask), len(g.scores), 2 * len(attended)))
+            found.append(on_scores(b, as_bool(b, given.attention_mask), len(g.scores), 2 * len(attended)))
         own = given.query_mask if given.query_mask is not None else b.mask(0)
         if own is not None:
-            masks.append(of_tokens(b, as_bool(b, own), attended, rank, query=True))
+            found.append(of_tokens(b, as_bool(b, own), attended, rank, query=True))
         seen: list[Tensor] = []
         for number, mask in ((1, given.value_mask), (2, given.key_mask)):
             mask = mask if mask is not None else b.mask(number)
             if mask is not None and not any(mask is other for other in seen):
                 seen.append(mask)
-                masks.append(of_tokens(b, as_bool(b, mask), attended, rank, query=False))
-        return combined(b, g, masks, causal=self.use_causal_mask, window=self.sliding_window)
+                found.append(of_tokens(b, as_bool(b, mask), attended, rank, query=False))
+        return masks_of(b.facts, g, found, causal=self.use_causal_mask, window=self.sliding_window)

@@ -357,6 +357,23 @@ def test_attention_is_that_operator_alone() -> None:
     assert operators("(x, y) -> Attention()", X, Y, opset=23) == ["Attention"]
 
 
+@pytest.mark.parametrize(
+    ("line", "opset", "masks"),
+    [
+        ("MultiHeadAttention(2, 3, sliding_window=2)", 24, True),
+        ("MultiHeadAttention(2, 3, sliding_window=2)", 25, False),
+        ("MultiHeadAttention(2, 3, sliding_window=2, use_causal_mask=True)", 25, False),
+        ("GroupQueryAttention(3, 4, 2, sliding_window=2, use_causal_mask=True)", 28, False),
+        ("MultiHeadAttention(2, 3, use_causal_mask=True, dropout=0.1)", 23, False),
+    ],
+)
+def test_a_window_is_sizes_of_the_operator_since_25(line: str, opset: int, masks: bool) -> None:
+    found = operators(f"(x, x) -> {line}", X, opset=opset)
+    assert "Attention" in found
+    assert ("Less" in found) == masks
+    assert masks or len(found) == 9
+
+
 @pytest.mark.parametrize("opset", [20, 23])
 def test_heads_that_share_a_key_repeat_nothing(opset: int) -> None:
     found = operators(f"(x, x) -> {G}", X, opset=opset)

@@ -48,7 +48,7 @@ def decoder(line: str, heads: int, key: int, value: int, mask: bool = False) -> 
     ]
 
 
-@pytest.mark.parametrize("opset", [17, None, 23, 24])
+@pytest.mark.parametrize("opset", [17, None, 23, 25, 28])
 @pytest.mark.parametrize("name", LAYERS)
 def test_step_by_step_is_the_whole_sequence(name: str, opset: int | None, tmp_path: Path) -> None:
     line, heads, key, value = LAYERS[name]

@@ -107,7 +107,7 @@ def attentions(draw: st.DrawFn) -> Drawn:
         bias=draw(st.booleans()),
         gate=draw(st.booleans()),
         mask=draw(st.none() | masks),
-        opset=draw(st.sampled_from((17, None, 23, 24))),
+        opset=draw(st.sampled_from((17, None, 23, 24, 25, 28))),
         seed=draw(st.integers(0, 2**32 - 1)),
     )
 

@@ -81,6 +81,10 @@ MULTI_HEAD = [
     case("MultiHeadAttention(2, 3, sliding_window=2)", CROSS, "(x0, x1)"),
     case("MultiHeadAttention(2, 3, sliding_window=2)", CROSS, "(x1, x0)", again={"T": 3, "S": 9}),
     case("MultiHeadAttention(2, 3, sliding_window=2, dropout=0.1)", CROSS, "(x1, x0)", sizes={"T": 2, "S": 7}),
+    *(
+        case(f"MultiHeadAttention(2, 3, sliding_window=2{more})", CROSS, "(x1, x0)", opset=25)
+        for more in ("", ", dropout=0.1", ", use_causal_mask=True")
+    ),
     # Several axes.
     *(
         case(f"MultiHeadAttention(2, 3, {arguments})", ("float32[N, H, W, 6]",))
@@ -130,6 +134,8 @@ MULTI_HEAD = [
             (", dropout=0.2", "bool[T, T]", {"opset": 24}),
             (", use_causal_mask=True", "bool[N, T, T]", {"opset": 23}),
             (", sliding_window=2, dropout=0.2, use_causal_mask=True", "bool[N, T, T]", {"opset": 24}),
+            (", sliding_window=2, dropout=0.2, use_causal_mask=True", "bool[N, T, T]", {"opset": 25}),
+            (", sliding_window=2, use_causal_mask=True", "bool[N, T, T]", {"opset": 25}),
         )
     ),
     case(
@@ -200,7 +206,7 @@ MULTI_HEAD = [
     case("MultiHeadAttention(2, 3, use_causal_mask=True)", ("float32[N, 7, 6]",)),
     *(
         case(f"MultiHeadAttention(2, 3{more})", opset=opset)
-        for opset in (17, 23, 24)
+        for opset in (17, 23, 25, 28)
         for more in (
             "",
             ", value_dim=4, use_causal_mask=True",
@@ -266,7 +272,7 @@ GROUPED = [
     ),
     *(
         case(f"GroupQueryAttention(3, 4, 2{more})", opset=opset)
-        for opset in (17, 23, 24)
+        for opset in (17, 23, 25)
         for more in ("", ", use_causal_mask=True", ", use_gate=True, sliding_window=2")
     ),
 ]
