@@ -109,6 +109,26 @@ def test_a_cache_may_begin_without_a_past(opset: int | None, tmp_path: Path) -> 
     np.testing.assert_allclose(made["y"], plain(x=x), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("options", ["use_causal_mask=True", "sliding_window=1", "sliding_window=2, dropout=0.1"])
+@pytest.mark.parametrize("opset", [None, 23, 25])
+def test_places_count_from_the_past_where_more_keys_than_queries_come(
+    opset: int | None, options: str, tmp_path: Path
+) -> None:
+    line = f"MultiHeadAttention(2, 3, {options}{{}})"
+    lines = decoder(line, 2, 3, 3)
+    lines[0:1] = ["input x: float32[N, T, 8]", "input z: float32[N, S, 8]"]
+    step = build([one.replace("(x, x, ", "(x, z, ") for one in lines], tmp_path, "step", opset)
+    whole = build([*lines[:2], f"output y = (x, z) -> {line.format('')}"], tmp_path, "whole", opset)
+    rng = np.random.default_rng(9)
+    x, z = (rng.normal(size=(2, n, 8)).astype(np.float32) for n in (3, 7))  # at last one step, and five keys
+    expected = whole(x=x, z=z)
+    empty = np.zeros((2, 2, 0, 3), np.float32)
+    first = step(x=x[:, :2], z=z[:, :2], past_key=empty, past_value=empty)
+    past = {"past_key": first["past_key_next"], "past_value": first["past_value_next"]}
+    second = step(x=x[:, 2:], z=z[:, 2:], **past)
+    np.testing.assert_allclose(second["y"], expected[:, 2:], rtol=1e-5, atol=1e-6)
+
+
 def test_scores_come_before_the_cache(tmp_path: Path) -> None:
     lines = decoder("MultiHeadAttention(2, 3, return_attention_scores=True{})", 2, 3, 3)
     lines[4] = lines[4].replace("(y, keys", "(y, scores, keys")
