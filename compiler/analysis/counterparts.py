@@ -28,6 +28,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "SyncBatchNormalization": ("BatchNormalization",),
     "CuDNNLSTM": ("LSTM",),
     "CuDNNGRU": ("GRU",),
+    "GroupedQueryAttention": ("GroupQueryAttention",),
     "LSTMV1": ("LSTM",),
     "GRUV1": ("GRU",),
     "Conv1d": ("Conv1D", "DepthwiseConv1D"),

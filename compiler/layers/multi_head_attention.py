@@ -19,7 +19,8 @@ class MultiHeadAttention(ProjectedAttention):
 
     With several axes between batch and width, attention runs over `attention_axes`, all of them by default. Masks that
     travel with the inputs, `attention_mask` ([T, S], [batch, T, S] or [batch, heads, T, S]), `use_causal_mask` and
-    `sliding_window` hold together.
+    `sliding_window` hold together. The inputs keep their masks; Keras 3.15 takes them off the tensors while it runs, so
+    that of two layers there that read one masked value, or sums with it, the second sees no mask.
 
     With `use_cache`, the keys and values of all steps, [batch, heads, steps, width], are results behind the others;
     fed back as `past_key` and `past_value` they stand before those of the next steps, whose places count from there:
