@@ -118,8 +118,10 @@ def arrange(
                 extra.insert(0, taken[names[i]])
             if not extra and not entry.endswith("?"):
                 raise frame.error("E0604", f"{name} needs one or more inputs", place)
+            if any(v is None for v in extra) and not entry.endswith("?") and not raw:
+                raise frame.error("E0604", f"{name} takes tensors, and one of its inputs is None", source_place)
             arranged.extend(extra)
-        elif names[i] in taken:
+        elif taken.get(names[i]) is not None or (names[i] in taken and entry.endswith("?")):
             arranged.append(taken[names[i]])
         elif entry.endswith("?"):
             arranged.append(None)

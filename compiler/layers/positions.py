@@ -30,6 +30,7 @@ class Positioned(KerasLayer):
     abstract = True
     inputs = ("inputs", "position_ids?")
     call_arguments = ("position_ids",)
+    takes_constants = True
     fractions = True  # whether positions may lie between whole numbers
     start_index = arg(Whole(minimum=0, symbolic=True), default=0, doc="The position of the first step.")
 

@@ -61,10 +61,8 @@ x = tokens -> embed
             c.weight("reverse_embeddings", shape, self.embeddings_initializer, dtype=self.compute_dtype)
 
     def infer(
-        self, c: Context, inputs: TensorType | None, reverse: TensorType | None = None
+        self, c: Context, inputs: TensorType, reverse: TensorType | None = None
     ) -> TensorType | tuple[TensorType, ...]:
-        if inputs is None:
-            raise LayerError("E0604", "ReversibleEmbedding needs its input inputs")
         backwards = False if reverse is None else c.constant(1)
         if not isinstance(backwards, bool):
             raise LayerError(

@@ -184,6 +184,20 @@ def test_number_of_inputs(line: str, count: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("(None, x) -> Subtract()", "Subtract takes tensors, and one of its inputs is None"),
+        ("(x, None) -> Concatenate()", "Concatenate takes tensors, and one of its inputs is None"),
+        ("(None, position_ids=[0]) -> PositionEmbedding(9)", "PositionEmbedding needs its input inputs"),
+        ("None -> Dense(3)", "Dense needs its input inputs"),
+    ],
+)
+def test_none_is_no_input(line: str, message: str) -> None:
+    found = diagnose(line, "input x: float32[N, 4]")
+    assert (found.code, found.message) == ("E0604", message)
+
+
+@pytest.mark.parametrize(
     ("line", "given", "help"),
     [
         ("Conv2D(4, 9)", IMAGE, 'padding="same" fills up what is missing'),

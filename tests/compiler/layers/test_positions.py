@@ -260,6 +260,15 @@ def test_the_operator_is_what_the_standard_says(kind: str, line: str, with_ids: 
     assert np.max(np.abs(standard - y)) < 1e-6
 
 
+def test_positions_may_be_written_out(tmp_path: Path) -> None:
+    x = uniform(2, 3, 2, 8)
+    for given, ids in (("[7, 0, 2]", [7, 0, 2]), ("[[7, 0, 2]]", [[7, 0, 2]]), ("[0.5, 1.5, 2]", [0.5, 1.5, 2])):
+        (y,) = run(compiled("input x: float32[N, 3, 2, 8]", f"(x, {given}) -> RotaryEmbedding()"), tmp_path, x=x)
+        assert np.max(np.abs(y - rotated(x, np.array(ids)))) < 1e-6
+    (y,) = run(compiled("input x: float32[N, 3, 2, 8]", "(x, None) -> RotaryEmbedding()"), tmp_path, x=x)
+    assert np.max(np.abs(y - rotated(x, np.arange(3)))) < 1e-6
+
+
 def test_frequencies_are_the_nearest_doubles() -> None:
     """Whole powers are exact to the last bit, and products of frequencies come out within one."""
     from archonnx.compiler.layers.positions import frequencies
@@ -323,6 +332,9 @@ POSITIONS: list[tuple[list[str], str, str, str, str]] = [
         "stand twice",
         "leave start",
     ),
+    ([X], "(x, [0.5] * 12) -> PositionEmbedding(12)", "E0303", "are whole numbers, got float32[12]", ""),
+    ([X], "(x, 3) -> PositionEmbedding(12)", "E0302", "are [steps] or [batch, steps], got int64[]", ""),
+    ([X], "(x, [0, 1]) -> PositionEmbedding(12)", "E0308", "do not fit", ""),
     ([X], "(x, x, x) -> PositionEmbedding(12)", "E0604", "PositionEmbedding takes 2 inputs, got 3", ""),
     ([X], "(x, positions=x) -> PositionEmbedding(12)", "E0604", "has no input positions", "did you mean position_ids?"),
     ([X], "SinePositionEncoding(0)", "E0403", "max_wavelength of SinePositionEncoding is a number, above 0", ""),
