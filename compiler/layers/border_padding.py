@@ -1,6 +1,6 @@
-"""Borders made of what is there: ReflectionPadding, ReplicationPadding and CircularPadding over one to three axes.
+"""Borders as PyTorch has them: ReflectionPadding, ReplicationPadding, CircularPadding and ConstantPadding, 1D to 3D.
 
-They are PyTorch's, with the amounts as Keras' ZeroPadding takes them: ((top, bottom), (left, right)).
+The amounts are given as Keras' ZeroPadding takes them: ((top, bottom), (left, right)).
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from archonnx.compiler.layers.base import LayerError, arg
 from archonnx.compiler.layers.common import decide, require_text
-from archonnx.compiler.layers.domains import DataFormat, Sides
+from archonnx.compiler.layers.domains import DataFormat, Real, Sides
 from archonnx.compiler.layers.padding import Border
 from archonnx.compiler.layers.windows import SPATIAL, spatial_axes
+from archonnx.contract.dtypes import DTYPES
 
 if TYPE_CHECKING:
     from archonnx.compiler.graph import TensorType
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
 _DATA_FORMAT = 'Place of the channels: "channels_last" (None) or "channels_first".'
 _SIDES = "Places before and after: one number, one an axis, or (before, after) for each."
 _STEPS = "Steps before and after: one number, or (before, after)."
+
+
+def _holds(dtype: str, value: float) -> bool:
+    """Whether a number is one of an element type, as far as whole numbers are concerned."""
+    kind, bits = DTYPES[dtype].kind, DTYPES[dtype].bits
+    if kind == "float":
+        return True
+    low, high = (0, 1 << bits) if kind == "uint" else (-1 << (bits - 1), 1 << (bits - 1))
+    return value.is_integer() and low <= value < high
 
 
 class _BorderPadding(Border):
@@ -122,6 +132,38 @@ p: a place, a number for each spatial axis; before, after: the amounts in paddin
         return x
 
 
+class _ConstantPadding(Border):
+    """One number."""
+
+    abstract = True
+    value = arg(Real(), default=0.0, doc="What is added.")
+    data_format = arg(DataFormat(), default=None, doc=_DATA_FORMAT)
+    argument_order = ("padding", "value", "data_format")
+    onnx = ("Pad",)
+    formula = """y[p, c] = inputs[p - before, c] where that is a place of inputs, else value
+p: a place, a number for each spatial axis; before, after: the amounts in padding"""
+
+    def infer(self, c: Context, inputs: TensorType) -> TensorType:
+        if DTYPES[inputs.dtype].kind in ("string", "complex", "bool"):
+            raise LayerError("E0303", f"{self.type_name} needs numbers, got {inputs}", input=0)
+        if not _holds(inputs.dtype, self.value):
+            raise LayerError(
+                "E0361",
+                f"{self.type_name} adds {self.value:g}, which {inputs} cannot hold",
+                argument="value",
+                help='convert first: cast(x, "float32")',
+            )
+        return super().infer(c, inputs)
+
+    def lower(self, b: Builder, inputs: Tensor) -> Tensor:
+        x = self.cast_kept(b, inputs)
+        before, after = [0] * x.rank, [0] * x.rank
+        for axis, (low, high) in zip(spatial_axes(self.rank, self.channels_first), self.sides, strict=True):
+            before[axis], after[axis] = low, high
+        whole = DTYPES[x.dtype].kind != "float"
+        return b.pad(x, before, after, int(self.value) if whole else self.value)
+
+
 class ReflectionPadding1D(_ReflectionPadding):
     """The mirror image before and after the steps: [batch, steps, channels]."""
 
@@ -201,3 +243,30 @@ class CircularPadding3D(_CircularPadding):
     padding = arg(Sides(3), doc=_SIDES)
     torch = "CircularPad3d"
     example = "input volume: float32[N, 8, 8, 8, 2]\nCircularPadding3D(1)"
+
+
+class ConstantPadding1D(_ConstantPadding):
+    """A number before and after the steps: [batch, steps, channels]."""
+
+    rank = 1
+    padding = arg(Sides(1), doc=_STEPS)
+    torch = "ConstantPad1d"
+    example = "input x: float32[N, 100, 8]\nConstantPadding1D(2, -1)"
+
+
+class ConstantPadding2D(_ConstantPadding):
+    """A number around height and width: [batch, height, width, channels]."""
+
+    rank = 2
+    padding = arg(Sides(2), doc=_SIDES)
+    torch = "ConstantPad2d"
+    example = "input image: float32[N, 32, 32, 3]\nConstantPadding2D(3, 0.5)"
+
+
+class ConstantPadding3D(_ConstantPadding):
+    """A number around depth, height and width: [batch, depth, height, width, channels]."""
+
+    rank = 3
+    padding = arg(Sides(3), doc=_SIDES)
+    torch = "ConstantPad3d"
+    example = "input volume: float32[N, 8, 8, 8, 2]\nConstantPadding3D(1, 0.5)"

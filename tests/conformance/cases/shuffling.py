@@ -93,10 +93,29 @@ def _borders(rank: int) -> list[TorchCase]:
     return cases
 
 
+def _constants(rank: int) -> list[TorchCase]:
+    known, symbols, sides = ", ".join(("5", "6", "7")[:rank]), ", ".join(_AXES[rank]), _TORCH_SIDES[rank]
+    name, module = f"ConstantPadding{rank}D", f"nn.ConstantPad{rank}d"
+    return [
+        _last(f"{name}(2)", f"float32[N, {known}, 3]", f"{module}(2, 0.0)"),
+        _last(f"{name}({_SIDES[rank]}, 1.5)", f"float32[N, {symbols}, 3]", f"{module}({sides}, 1.5)"),
+        _last(f"{name}(padding=1, value=-2)", f"float32[N, {symbols}, 3]", f"{module}(1, -2)", opset=17),
+        _last(f"{name}(1, -0.5)", f"float32[N, {known}, 3]", f"{module}(1, -0.5)", opset=24),
+        _last(f'{name}(1, 0.5, dtype="float64")', f"float64[N, {known}, 3]", f"{module}(1, 0.5)"),
+        _first(f'{name}({_SIDES[rank]}, 3, "channels_first")', f"float32[N, 3, {symbols}]", f"{module}({sides}, 3)"),
+        _first(f'{name}(1, data_format="channels_first")', f"float32[N, 3, {known}]", f"{module}(1, 0.0)"),
+    ]
+
+
 BORDERS = [
     *_borders(1),
     *_borders(2),
     *_borders(3),
+    *_constants(1),
+    *_constants(2),
+    *_constants(3),
+    _last("ConstantPadding2D(1, 7)", "uint8[N, 4, W, 3]", "nn.ConstantPad2d(1, 7)", high=255),
+    _last("ConstantPadding2D(1, -7)", "int64[N, 4, W, 3]", "nn.ConstantPad2d(1, -7)", high=99),
     _last("ReflectionPadding2D((4, 6))", "float32[N, 5, 7, 3]", "nn.ReflectionPad2d((6, 6, 4, 4))"),
     _last("CircularPadding2D((5, 7))", "float32[N, 5, 7, 3]", "nn.CircularPad2d((7, 7, 5, 5))"),
     _last("CircularPadding2D((5, 7))", "float32[N, 5, 7, 3]", "nn.CircularPad2d((7, 7, 5, 5))", opset=17),
