@@ -34,6 +34,12 @@ def window() -> st.SearchStrategy[str]:
         st.builds("ZeroPadding2D({})".format, size),
         st.builds("UpSampling2D({})".format, size),
         st.builds("Cropping2D({})".format, size),
+        st.builds("SeparableConv2D(4, {}, {}, '{}')".format, size, stride, padding),
+        st.builds("LpPooling2D(2, {}, {}, '{}')".format, size, stride, padding),
+        st.builds("AdaptiveAveragePooling2D(({}, {}))".format, size, size),
+        st.builds("AdaptiveMaxPooling2D(({}, {}))".format, size, size),
+        st.builds("ReplicationPadding2D(({}, {}))".format, size, size),
+        st.just("ChannelShuffle(2)"),
     )
 
 
@@ -59,6 +65,13 @@ def test_symbols_agree_with_numbers(lines: list[str], height: int, width: int) -
         ("float32[N, H, W, 3]", "Conv2DTranspose(8, 2, strides=2)", "(N, 2*H, 2*W, 8)"),
         ("float32[N, H, W, 3]", "UpSampling2D(3)", "(N, 3*H, 3*W, 3)"),
         ("float32[N, H, W, 3]", "ZeroPadding2D(((1, 0), (2, 3)))", "(N, H + 1, W + 5, 3)"),
+        ("float32[N, H, W, 3]", "AdaptiveMaxPooling2D((5, 2))", "(N, 5, 2, 3)"),
+        ("float32[N, H, W, 3]", "LpPooling2D(2, 3, 2)", "(N, ceil(H/2) - 1, ceil(W/2) - 1, 3)"),
+        ("float32[N, H, W, 12]", "PixelShuffle(2)", "(N, 2*H, 2*W, 3)"),
+        ("float32[N, 2 * H, 4 * W, 3]", "PixelUnshuffle(2)", "(N, H, 2*W, 12)"),
+        ("float32[N, H, W, 4 * C]", "PixelShuffle(2)", "(N, 2*H, 2*W, C)"),
+        ("float32[N, H, W, 3]", "ReplicationPadding2D(((1, 0), (2, 3)))", "(N, H + 1, W + 5, 3)"),
+        ("float32[N, H + 3, W + 3, 3]", "ReflectionPadding2D(3)", "(N, H + 9, W + 9, 3)"),
         ("float32[N, H, W, 3]", "Flatten()", "(N, 3*H*W)"),
         ("float32[N, H, W, 4]", "Reshape((-1, 2))", "(N, 2*H*W, 2)"),
         ("float32[N, H, W, 4]", "Reshape((W, H, 4))", "(N, W, H, 4)"),

@@ -188,6 +188,8 @@ CASES = [
     ),
     Case('Conv1D(5, 3, 2, "same", "channels_first")', ("float32[N, 6, T]",)),
     Case('Conv1D(4, 3, padding="causal", dtype="float64")', STEPS),
+    Case('Conv1D(4, 3, padding="causal", dilation_rate=2, groups=2, dtype="float64")', OPEN_STEPS),
+    Case('Conv1D(5, 3, padding="causal", data_format="channels_first")', STEPS_FIRST),
     *each(
         """
         Conv3D(3, 2)
@@ -232,6 +234,8 @@ CASES = [
         """
         Conv1D(5, 3, dilation_rate=2, padding="same", data_format="channels_first")
         Conv1D(10, 4, 3, "same", "channels_first", groups=2)
+        Conv1D(5, 4, 3, "causal", "channels_first")
+        Conv1D(5, 3, padding="causal", dilation_rate=3, data_format="channels_first")
         DepthwiseConv1D(4, 3, "same", 2, "channels_first")
         DepthwiseConv1D(3, dilation_rate=2, data_format="channels_first")
         SeparableConv1D(5, 4, 3, "same", "channels_first")
