@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, overload
 
 from archonnx.compiler.graph import Node, TensorType, Value, Weight
 from archonnx.compiler.ir import Operator, OperatorGraph, Tensor
+from archonnx.compiler.lowering.opsets import takes
 from archonnx.contract.dims import Dim, Expr, Facts, Verdict
 from archonnx.contract.dims_atoms import Symbol
+from archonnx.contract.dtypes import DTYPES
 
 if TYPE_CHECKING:
     from archonnx.compiler.layers.base import Layer
@@ -97,13 +99,20 @@ class Emitter:
         """Add one operator. An input None is an optional one left out; an attribute None stays unwritten.
 
         `result` is the result's type, or several for several results; by default the inputs' shapes broadcast, and the
-        dtype is the first input's, bool for comparisons.
+        dtype is the first input's, bool for comparisons. Where the operator set's operator does not take bfloat16, it
+        computes in float32 between casts.
         """
         if result is None:
             given = [t for t in inputs if t is not None]
             dtype = "bool" if kind in COMPARISONS else given[0].dtype
             result = TensorType(dtype, self.broadcast(t.shape for t in given))
         types = (result,) if isinstance(result, TensorType) else tuple(result)
+        if not domain and self._lacks_bfloat16(kind, inputs):
+            wide = [None if t is None else self.cast(t, "float32") if t.dtype == "bfloat16" else t for t in inputs]
+            widened = [TensorType("float32", t.shape) if t.dtype == "bfloat16" else t for t in types]
+            found = self.op(kind, *wide, result=widened, **attributes)
+            narrow = tuple(self.cast(t, announced.dtype) for t, announced in zip(found, types, strict=True))
+            return narrow[0] if isinstance(result, TensorType) else narrow
         needed = list(inputs)
         while needed and needed[-1] is None:
             needed.pop()
@@ -127,6 +136,19 @@ class Emitter:
         for tensor in operator.outputs:
             self.carry(tensor)
         return operator.outputs[0] if isinstance(result, TensorType) else tuple(operator.outputs)
+
+    def _lacks_bfloat16(self, kind: str, inputs: Sequence[Tensor | None]) -> bool:
+        dtypes = tuple(None if t is None else t.dtype for t in inputs)
+        return "bfloat16" in dtypes and not takes(kind, self.opset, dtypes)
+
+    def cast(self, x: Tensor, dtype: str) -> Tensor:
+        """The value in another dtype."""
+        if x.dtype == dtype:
+            return x
+        result = TensorType(dtype, x.shape)
+        if x.recipe is not None:
+            return Tensor(x.name, result, recipe=x.recipe.cast(dtype))
+        return self.op("Cast", x, result=result, to=DTYPES[dtype].onnx)
 
     def carry(self, tensor: Tensor, *, is_input: bool = False) -> None:
         """Note the symbols whose value the tensor's shape tells at run time."""

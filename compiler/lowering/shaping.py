@@ -19,17 +19,6 @@ class Shaping(Sizes):
         """The value itself: no operator is needed to hand it on."""
         return x
 
-    def cast(self, x: Tensor, dtype: str) -> Tensor:
-        """The value in another dtype."""
-        if x.dtype == dtype:
-            return x
-        result = TensorType(dtype, x.shape)
-        if x.recipe is not None:
-            return Tensor(x.name, result, recipe=x.recipe.cast(dtype))
-        from archonnx.contract.dtypes import DTYPES
-
-        return self.op("Cast", x, result=result, to=DTYPES[dtype].onnx)
-
     def transpose(self, x: Tensor, perm: Sequence[int]) -> Tensor:
         """Axes in the order `perm`: axis i of the result is axis perm[i] of `x`."""
         perm = tuple(p % x.rank for p in perm)
