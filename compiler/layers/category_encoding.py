@@ -21,7 +21,18 @@ if TYPE_CHECKING:
     from archonnx.compiler.lowering.builder import Builder
     from archonnx.contract.dims import Dim
 
+WRITTEN = 1 << 16  # categories that are written into the file
 SPARSE = Absent("ONNX models give dense results", absent=False)
+
+
+class Count(Whole):
+    """A number of categories: as many as an index of 32 bits tells apart."""
+
+    def __init__(self, minimum: int) -> None:
+        super().__init__(minimum, 2**31 - 2)
+
+    def describe(self) -> str:
+        return f"a whole number from {self.minimum} to {self.maximum}"
 
 
 class OutputMode(Choice):
@@ -68,7 +79,7 @@ def encode(b: Builder, x: Tensor, mode: str, depth: int, dtype: str, weights: Te
     if mode == "one_hot":
         if x.rank > 1 and isinstance(x.shape[-1], int) and x.shape[-1] == 1:
             x = b.squeeze(x, [-1])
-        hot = b.op("Equal", b.expand_dims(x, [x.rank]), b.constant(list(range(depth)), x.dtype))
+        hot = b.op("Equal", b.expand_dims(x, [x.rank]), _categories(b, depth, x.dtype))
         return b.cast(hot, dtype)
     last = x.rank - 1
     outside = b.like(x, depth)
@@ -93,6 +104,13 @@ def encode(b: Builder, x: Tensor, mode: str, depth: int, dtype: str, weights: Te
     return b.cast(y, dtype)
 
 
+def _categories(b: Builder, depth: int, dtype: str) -> Tensor:
+    """0, 1, ..., depth - 1: a constant where they are not many."""
+    if depth <= WRITTEN:
+        return b.constant(list(range(depth)), dtype)
+    return b.op("Range", *(b.constant(n, dtype) for n in (0, depth, 1)), result=TensorType(dtype, (depth,)))
+
+
 class CategoryEncoding(KerasLayer):
     """Whole numbers as categories: one-hot [..., L] to [..., L, num_tokens], multi-hot and counts to [..., num_tokens].
 
@@ -102,7 +120,7 @@ class CategoryEncoding(KerasLayer):
     inputs = ("inputs", "count_weights?")
     call_arguments = ("count_weights",)
     masking = "drop"
-    num_tokens = arg(Optional(Whole(1)), default=None, doc="The number of categories.")
+    num_tokens = arg(Optional(Count(1)), default=None, doc="The number of categories.")
     output_mode = arg(
         OutputMode("multi_hot", "one_hot", "count"),
         default="multi_hot",
@@ -110,7 +128,7 @@ class CategoryEncoding(KerasLayer):
     )
     sparse = arg(SPARSE, default=False, doc="Not offered.")
     keras = "CategoryEncoding"
-    onnx = ("Equal", "Less", "Where", "Min", "Expand", "ScatterElements", "Slice")
+    onnx = ("Equal", "Range", "Less", "Where", "Min", "Expand", "ScatterElements", "Slice")
     formula = (
         "one_hot: y[..., i, k] = 1 if x[..., i] == k else 0\n"
         "multi_hot: y[..., k] = 1 if any x[..., i] == k else 0\n"

@@ -57,7 +57,20 @@ class Discretization(KerasLayer):
     )
     sparse = arg(SPARSE, default=False, doc="Not offered.")
     keras = "Discretization"
-    onnx = ("Less", "Not", "ReduceSum", "Gather", "Add", "Where", "Equal", "Min", "Expand", "ScatterElements", "Slice")
+    onnx = (
+        "Less",
+        "Not",
+        "ReduceSum",
+        "Gather",
+        "Add",
+        "Where",
+        "Equal",
+        "Range",
+        "Min",
+        "Expand",
+        "ScatterElements",
+        "Slice",
+    )
     formula = "bin(x) = number of boundaries <= x"
     example = "input ages: float32[N, 1]\nDiscretization([18, 40, 65])"
 

@@ -14,6 +14,7 @@ from archonnx.compiler.graph import TensorType
 from archonnx.compiler.layers.base import Layer, LayerError, arg
 from archonnx.compiler.layers.category_encoding import (
     SPARSE,
+    Count,
     OutputMode,
     encode,
     encoded_shape,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 ML = "ai.onnx.ml"
 ML_VERSION = 4  # the first whose LabelEncoder takes whole numbers to whole numbers
+FACTORS = 1 << 24
 UNKNOWN, MASKED = -1, -2  # what stands for no entry and for the mask while places are looked up
 
 
@@ -63,8 +65,8 @@ class IntegerLookup(Layer):
 
     inputs = ("inputs",)
     masking = "drop"
-    max_tokens = arg(Optional(Whole(2)), default=None, doc="The most places, those of mask and unknown included.")
-    num_oov_indices = arg(Whole(0), default=1, doc="Places for what is not in the vocabulary.")
+    max_tokens = arg(Optional(Count(2)), default=None, doc="The most places, those of mask and unknown included.")
+    num_oov_indices = arg(Count(0), default=1, doc="Places for what is not in the vocabulary.")
     mask_token = arg(Optional(Int64()), default=None, doc="The number that marks what is left out; its place is 0.")
     oov_token = arg(Int64(), default=-1, doc="What an unknown place gives where `invert`.")
     vocabulary = arg(Optional(Vocabulary()), default=None, doc="The numbers that have places.")
@@ -84,7 +86,20 @@ class IntegerLookup(Layer):
     salt = arg(Absent("it is for FarmHash alone"), default=None, doc="Not offered.")
     dtype = arg(Ignored(), default=None, doc="Keras takes it and does not use it.")
     keras = "IntegerLookup"
-    onnx = ("LabelEncoder", "Mod", "Add", "Equal", "Less", "Where", "Min", "Expand", "ScatterElements", "Slice", "Mul")
+    onnx = (
+        "LabelEncoder",
+        "Mod",
+        "Add",
+        "Equal",
+        "Range",
+        "Less",
+        "Where",
+        "Min",
+        "Expand",
+        "ScatterElements",
+        "Slice",
+        "Mul",
+    )
     formula = (
         "place(x) = 0 if x == mask_token\n"
         "           first + i if x == vocabulary[i]\n"
@@ -122,6 +137,9 @@ class IntegerLookup(Layer):
         elif self.oov_method == "farmhash" and self.num_oov_indices > 1:
             message = "cannot hash by FarmHash, which ONNX has no operator for"
             argument, help = "oov_method", 'oov_method="floormod", or num_oov_indices=1'
+        elif self.output_mode == "tf_idf" and self._depth > FACTORS:
+            message = f'has {self._depth} places, and "tf_idf" writes out a factor for each of at most {FACTORS}'
+            argument = "max_tokens" if self.pad_to_max_tokens else "num_oov_indices"
         if message:
             raise LayerError("E0342", f"IntegerLookup {message}", argument=argument, help=help)
 
@@ -159,8 +177,9 @@ class IntegerLookup(Layer):
     @property
     def _special(self) -> bool:
         """Whether the vocabulary begins with mask and unknown, as Keras' get_vocabulary() gives it."""
-        special = [self.mask_token] * self._unknown + [self.oov_token] * self.num_oov_indices
-        return list(self.vocabulary[: self._first]) == special
+        first = self.vocabulary[: self._first]
+        masked, unknown = first[: self._unknown], first[self._unknown :]
+        return len(first) == self._first and {*masked} <= {self.mask_token} and {*unknown} <= {self.oov_token}
 
     @property
     def _tokens(self) -> tuple[int, ...]:

@@ -1,7 +1,8 @@
 """MelSpectrogram: what of a signal is heard over time.
 
 The transform takes the form that measured best in onnxruntime: a convolution with constant waves for short frames, the
-operator STFT for frames of LONG places or more whose number is a power of two; in float64, which Conv lacks, always.
+operator STFT for frames of LONG places or more whose number is a power of two, and past LARGE; in float64, which Conv
+lacks, always.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from archonnx.contract.dims import Dim, Facts
 
 LONG = 1024
+LARGE = 4096  # past it the waves of a convolution would take more than 64 MB
 LN10 = 2.302585092994046
 # The mel scale of the Hidden Markov Model Toolkit: 1127 * ln(1 + f / 700).
 BREAK, HIGH = 700.0, 1127.0
@@ -39,7 +41,7 @@ class MelSpectrogram(KerasLayer):
     sequence_length = arg(Optional(Whole(1, LONGEST)), default=None, doc="Samples of the window; None: fft_length.")
     window = arg(SignalWindow("hann", "hamming"), default="hann", doc="The window that frames are multiplied by.")
     sampling_rate = arg(Whole(1), default=16000, doc="Samples a second.")
-    num_mel_bins = arg(Whole(1, 1 << 16), default=128, doc="Bands.")
+    num_mel_bins = arg(Whole(1, 1024), default=128, doc="Bands.")
     min_freq = arg(Real(minimum=0.0), default=20.0, doc="Where the lowest band begins, in hertz.")
     max_freq = arg(
         Optional(Real(above=0.0)), default=None, doc="Where the highest band ends, in hertz; None: half the rate."
@@ -162,7 +164,7 @@ class MelSpectrogram(KerasLayer):
         before = (length - self._frame) // 2
         window = np.pad(values, (before, length - self._frame - before))
         power_of_two = length & (length - 1) == 0
-        if x.dtype == "float64" or (power_of_two and length >= LONG):
+        if x.dtype == "float64" or (power_of_two and length >= LONG) or length > LARGE:
             z = b.op(
                 "STFT",
                 b.expand_dims(x, [2]),

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import archonnx
 from archonnx.contract.diagnostics import CompileError, Diagnostic
@@ -352,6 +356,23 @@ def test_other_floating_types(dtype: str, tmp_path: Path) -> None:
     expected = suppressed(boxes.astype(float), scores.astype(float), 12, 0.5)
     for y, reference in zip(found, expected, strict=True):
         np.testing.assert_allclose(y, reference, rtol=1e-3 if dtype == "float16" else 1e-6)
+
+
+@cache
+def suppression() -> Any:
+    """A session of one model for every number of images, boxes and classes."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "a.onnx"
+        archonnx.compile(text=source("NonMaxSuppression(6, 0.4, 0.3)", OPEN_BOXES, 4)).save(path)
+        return ort.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+
+@given(st.integers(1, 3), st.integers(1, 20), st.integers(1, 4), st.integers(0, 1000))
+def test_suppression_of_any_size(batch: int, count: int, classes: int, seed: int) -> None:
+    boxes, scores = boxes_of(batch, count, seed=seed), random(batch, count, classes, seed=seed)
+    found = suppression().run(None, {"x0": boxes, "x1": scores})
+    for y, reference in zip(found, suppressed(boxes, scores, 6, 0.4, 0.3), strict=True):
+        np.testing.assert_allclose(y, reference, rtol=1e-6)
 
 
 def test_two_suppressions_in_one_model(tmp_path: Path) -> None:

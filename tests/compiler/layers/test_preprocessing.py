@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import archonnx
 from archonnx.contract.diagnostics import CompileError, Diagnostic
@@ -44,19 +48,19 @@ BAD = [
         "CategoryEncoding(0)",
         TOKENS,
         "E0403",
-        "num_tokens of CategoryEncoding is a whole number, at least 1, or None, got 0",
+        "num_tokens of CategoryEncoding is a whole number from 1 to 2147483646, or None, got 0",
     ),
     (
         "CategoryEncoding(-4)",
         TOKENS,
         "E0403",
-        "num_tokens of CategoryEncoding is a whole number, at least 1, or None, got -4",
+        "num_tokens of CategoryEncoding is a whole number from 1 to 2147483646, or None, got -4",
     ),
     (
         "CategoryEncoding(4.0)",
         TOKENS,
         "E0403",
-        "num_tokens of CategoryEncoding is a whole number, at least 1, or None, got 4.0",
+        "num_tokens of CategoryEncoding is a whole number from 1 to 2147483646, or None, got 4.0",
     ),
     (
         'CategoryEncoding(4, "onehot")',
@@ -120,13 +124,13 @@ BAD = [
         "IntegerLookup(1, vocabulary=[3])",
         TOKENS,
         "E0403",
-        "max_tokens of IntegerLookup is a whole number, at least 2, or None",
+        "max_tokens of IntegerLookup is a whole number from 2 to 2147483646, or None",
     ),
     (
         f"IntegerLookup({V}, num_oov_indices=-1)",
         TOKENS,
         "E0403",
-        "num_oov_indices of IntegerLookup is a whole number, at least 0",
+        "num_oov_indices of IntegerLookup is a whole number from 0 to 2147483646",
     ),
     (f"IntegerLookup({V}, mask_token=0.5)", TOKENS, "E0403", "mask_token of IntegerLookup is a whole number"),
     (f"IntegerLookup({V}, oov_token=None)", TOKENS, "E0403", "oov_token of IntegerLookup is a whole number"),
@@ -190,6 +194,12 @@ BAD = [
         TOKENS,
         "E0342",
         "IntegerLookup cannot hash by FarmHash",
+    ),
+    (
+        'IntegerLookup(vocabulary=[3], num_oov_indices=999999999, output_mode="tf_idf", idf_weights=[1])',
+        TOKENS,
+        "E0342",
+        'IntegerLookup has 1000000000 places, and "tf_idf" writes out a factor for each of at most 16777216',
     ),
     ("IntegerLookup(vocabulary=[3, 4, 3])", TOKENS, "E0343", "IntegerLookup has 3 more than once in its vocabulary"),
     ("IntegerLookup(vocabulary=[3, 0], mask_token=0)", TOKENS, "E0343", "IntegerLookup has its mask_token, 0, in its"),
@@ -267,6 +277,29 @@ def test_what_lies_outside_counts_for_nothing(mode: str, tmp_path: Path) -> None
     y = run(tmp_path, f'CategoryEncoding(3, "{mode}")', ["int64[N, 6]"], x)
     hot = (x[..., None] == np.arange(3)).astype(np.float32)
     np.testing.assert_array_equal(y, hot if mode == "one_hot" else hot.sum(axis=1))
+
+
+@cache
+def counts() -> Any:
+    """A session that counts what is below 6, with weights, of any number of images and tokens."""
+    text = """model A():
+    input x: int64[N, T]
+    input w: float32[N, T]
+    (x, w) -> CategoryEncoding(6, "count")
+"""
+    with TemporaryDirectory() as folder:
+        archonnx.compile(text=text).save(Path(folder) / "a.onnx")
+        return ort.InferenceSession(Path(folder) / "a.onnx", providers=["CPUExecutionProvider"])
+
+
+@given(st.data())
+def test_counts_are_sums_over_what_is_equal(data: st.DataObject) -> None:
+    shape = (data.draw(st.integers(1, 4)), data.draw(st.integers(1, 9)))
+    rows = st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(-1, 6), min_size=shape[1], max_size=shape[1])
+    x = np.array(data.draw(st.lists(rows, min_size=shape[0], max_size=shape[0])), np.int64)
+    w = np.arange(x.size, dtype=np.float32).reshape(shape)
+    (y,) = counts().run(None, {"x": x, "w": w})
+    np.testing.assert_array_equal(y, np.where(x[..., None] == np.arange(6), w[..., None], 0).sum(axis=1))
 
 
 def test_weights_may_be_negative(tmp_path: Path) -> None:
