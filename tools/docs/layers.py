@@ -36,9 +36,10 @@ FAMILIES: dict[str, str] = {
     "Activations": "activation activation_lines activation_curves activation_axes",
     "Several inputs in one": "merging",
     "Order and shape": "reshaping padding border_padding shuffling",
-    "Images": "resizing grid_sample image_augmentation",
-    "Preparing data": "preprocessing category_encoding discretization lookup hashing text_vectorization spectrogram",
+    "Images": "resizing grid_sample contrast",
+    "Preparing data": "preprocessing category_encoding discretization lookup spectrogram mel_spectrogram",
     "Masks, and what acts in training only": "masks regularization",
+    "Augmentation": "augmentation augmentation_color augmentation_mixing",
     "Detection": "anchors box_decoding non_max_suppression",
 }
 INTRODUCTION = """\

@@ -18,8 +18,6 @@ LINE = ("float32[N, 700]",)
 OPEN_LINE = ("float32[N, T]",)
 LONG = {"T": 600}
 LONGER = {"T": 977}
-# Keras' bands are float32 numbers of float32 mels, a step of which is 1e-5 of the width of a narrow band.
-NARROW = 1e-4
 
 
 def _mel(arguments: str, inputs: tuple[str, ...] = LINE, **options: object) -> Case:
@@ -73,7 +71,7 @@ CASES = [
         sizes=SIZES,
         again=AGAIN,
     ),
-    _mel("256, 64", tolerance=NARROW),
+    _mel("", ("float32[N, 9000]",)),
     _mel("256, 64, num_mel_bins=20"),
     _mel("256, 64, 200, num_mel_bins=20"),
     _mel("200, 50, 101, num_mel_bins=20"),
