@@ -173,8 +173,8 @@ def unknown(callee: tree.Expr, frame: Frame) -> Abort:
         help = f"did you mean {near[0]}?" if near else "`archonnx layers` lists the layers"
         if name in KERAS_LATER:
             help = f"Keras' {name} is not among the layers yet; `archonnx layers` lists those that are"
-        if name in KERAS_NOT_OFFERED:
-            help = f"Keras' {name} {KERAS_NOT_OFFERED[name]}"
+        if name in registry.NOT_OFFERED:
+            help = f"Keras' {name} {registry.NOT_OFFERED[name]}"
     kind = "layer or block" if name[:1].isupper() else "block or function"
     return frame.error("E0202", f"there is no {kind} {name}", callee.place, help)
 
@@ -185,21 +185,6 @@ KERAS_LATER = frozenset(
     "RMSNormalization SpectralNormalization MelSpectrogram RandomBrightness RandomContrast RandomCrop RandomFlip "
     "RandomRotation RandomTranslation RandomZoom AdaptiveAveragePooling2D AdaptiveMaxPooling2D".split()
 )
-
-_HASH = "hashes by FarmHash or SipHash, which ONNX has no operator for: do it before the model"
-_STRINGS = "turns strings into numbers: do it before the model, which takes the numbers"
-_PYTHON = "runs Python code, which a model cannot hold"
-# Layers of Keras 3 that the library will not have, each with the reason and the way round it.
-KERAS_NOT_OFFERED = {
-    "Hashing": _HASH,
-    "HashedCrossing": _HASH,
-    "StringLookup": _STRINGS,
-    "TextVectorization": _STRINGS,
-    "TFSMLayer": _PYTHON,
-    "JaxLayer": _PYTHON,
-    "FlaxLayer": _PYTHON,
-    "TorchModuleWrapper": _PYTHON,
-}
 
 
 def is_known(name: str) -> bool:

@@ -35,6 +35,20 @@ ALIASES = {
     "HardSwish": "HardSiLU",
     "Swish": "SiLU",
 }
+_HASH = "hashes by FarmHash or SipHash, which ONNX has no operator for: do it before the model"
+_STRINGS = "turns strings into numbers: do it before the model, which takes the numbers"
+_PYTHON = "runs Python code, which a model cannot hold"
+# Layers of Keras that the library will not have, each with the reason and the way round it.
+NOT_OFFERED = {
+    "Hashing": _HASH,
+    "HashedCrossing": _HASH,
+    "StringLookup": _STRINGS,
+    "TextVectorization": _STRINGS,
+    "TFSMLayer": _PYTHON,
+    "JaxLayer": _PYTHON,
+    "FlaxLayer": _PYTHON,
+    "TorchModuleWrapper": _PYTHON,
+}
 _CLASS = re.compile(r"^class (\w+)", re.MULTILINE)
 
 

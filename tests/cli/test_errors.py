@@ -92,6 +92,7 @@ def test_the_signal_handler_is_put_back() -> None:
         (["run", "x.onnx", "--top", "0"], "--top"),
         (["explain", "E9999"], "there is no diagnostic E9999"),
         (["layers", "Conv2"], "there is no layer or tensor function Conv2"),
+        (["layers", "Hashing"], "there is no layer or tensor function Hashing; Keras' Hashing hashes by FarmHash or"),
         (["completion", "tcsh"], "'tcsh' is not one of"),
     ],
 )

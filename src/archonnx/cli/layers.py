@@ -78,6 +78,8 @@ def _find(name: str) -> type[Layer]:
         library = registry.layer_names()
         near = did_you_mean(name, [*library, *plugins.plugin_names(library), *registry.function_names()])
         hint = f"did you mean {', '.join(near)}?" if near else "`archonnx layers` lists them"
+        if name in registry.NOT_OFFERED:
+            hint = f"Keras' {name} {registry.NOT_OFFERED[name]}"
         raise UsageError(f"there is no layer or tensor function {name}; {hint}")
     return found
 

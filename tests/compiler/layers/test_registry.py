@@ -73,3 +73,10 @@ def test_aliases_are_those_of_keras() -> None:
         name: ours[value] for name, value in vars(keras.layers).items() if isinstance(value, type) and value in ours
     }
     assert {name: ours for name, ours in second.items() if name != ours} == of_keras
+
+
+def test_what_is_not_offered_is_a_layer_of_keras_and_none_of_ours() -> None:
+    keras = pytest.importorskip("keras", reason="whether Keras has a layer is asked of it")
+    for name in registry.NOT_OFFERED:
+        assert hasattr(keras.layers, name)
+        assert registry.find_layer(name) is None
