@@ -395,6 +395,51 @@ def test_two_suppressions_in_one_model(tmp_path: Path) -> None:
     np.testing.assert_array_equal(count, second[3])
 
 
+# A whole detector
+
+DETECTOR = """
+block head(classes, bins):
+    input x: [N, H, W, C]
+    Conv2D(4 * bins + classes, 1)
+    Reshape((H * W, 4 * bins + classes))
+
+model Detector(classes = 5, bins = 8):
+    input image: float32[N, 32 * H, 32 * W, 3]
+    p3 = image -> Conv2D(6, 8, strides=8)
+    p4 = p3 -> Conv2D(6, 2, strides=2)
+    p5 = p4 -> Conv2D(6, 2, strides=2)
+    (points, strides) = (p3, p4, p5) -> AnchorPoints((8, 16, 32))
+    heads = [p -> head(classes, bins) for p in [p3, p4, p5]]
+    x = heads -> Concatenate(1)
+    distances = x[..., :4 * bins] -> DistributionFocalDecoding(bins)
+    boxes = (distances, points, strides) -> DistanceDecoding()
+    scores = sigmoid(4 * x[..., 4 * bins:])
+    (best, highest, labels, count) = (boxes, scores) -> NonMaxSuppression(20, 0.5, 0.4)
+    output best
+    output highest
+    output labels
+    output count
+    output x
+"""
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 1), (2, 3)])
+def test_a_detector_finds_what_its_heads_say(height: int, width: int, tmp_path: Path) -> None:
+    """Of images of any size that is a multiple of 32, from the numbers of its heads on."""
+    archonnx.compile(text=DETECTOR).save(tmp_path / "a.onnx", seed=5)
+    session = ort.InferenceSession(tmp_path / "a.onnx", providers=["CPUExecutionProvider"])
+    *found, x = session.run(None, {"image": random(2, 32 * height, 32 * width, 3, low=-4, high=4)})
+    sizes = [(height * 4 // by, width * 4 // by) for by in (1, 2, 4)]
+    points, strides = make_anchors(sizes, (8, 16, 32), 0.5)
+    parts = np.exp(x[..., :32].reshape(*x.shape[:2], 4, 8))
+    distances = (parts / parts.sum(-1, keepdims=True)) @ np.arange(8)
+    boxes = np.concatenate([points - distances[..., :2], points + distances[..., 2:]], -1) * strides
+    scores = 1 / (1 + np.exp(-4 * x[..., 32:]))
+    for y, reference in zip(found, suppressed(boxes, scores, 20, 0.5, 0.4), strict=True):
+        np.testing.assert_allclose(y, reference, rtol=1e-4, atol=1e-5)
+    assert found[3].min() > 0
+
+
 # What is said of what does not fit
 
 
