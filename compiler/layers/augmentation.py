@@ -51,6 +51,12 @@ class Span(Repeated):
         super().__init__(Real(), 2, alone=False)
         self.examples = ((0, 255), (0, 1))
 
+    def parse(self, value: Any) -> tuple[Any, ...]:
+        span = super().parse(value)
+        if span[0] == span[1]:
+            raise self.fail()
+        return span
+
     def describe(self) -> str:
         return "two numbers, the least and the largest value of a pixel"
 

@@ -7,6 +7,7 @@ lacks, always.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from archonnx.compiler.graph import TensorType
@@ -37,14 +38,16 @@ class MelSpectrogram(KerasLayer):
     inputs = ("inputs",)
     masking = "drop"
     fft_length = arg(Whole(2, LONGEST), default=2048, doc="Length of the transform.")
-    sequence_stride = arg(Whole(1), default=512, doc="Samples from frame to frame.")
+    sequence_stride = arg(Whole(1, 1 << 20), default=512, doc="Samples from frame to frame.")
     sequence_length = arg(Optional(Whole(1, LONGEST)), default=None, doc="Samples of the window; None: fft_length.")
     window = arg(SignalWindow("hann", "hamming"), default="hann", doc="The window that frames are multiplied by.")
-    sampling_rate = arg(Whole(1), default=16000, doc="Samples a second.")
+    sampling_rate = arg(Whole(1, 1 << 30), default=16000, doc="Samples a second.")
     num_mel_bins = arg(Whole(1, 1024), default=128, doc="Bands.")
-    min_freq = arg(Real(minimum=0.0), default=20.0, doc="Where the lowest band begins, in hertz.")
+    min_freq = arg(Real(0.0, 1e9), default=20.0, doc="Where the lowest band begins, in hertz.")
     max_freq = arg(
-        Optional(Real(above=0.0)), default=None, doc="Where the highest band ends, in hertz; None: half the rate."
+        Optional(Real(maximum=1e9, above=0.0)),
+        default=None,
+        doc="Where the highest band ends, in hertz; None: half the rate.",
     )
     power_to_db = arg(Flag(), default=True, doc="Whether decibels are given.")
     top_db = arg(Real(), default=80.0, doc="Decibels below the loudest that are kept apart.")
@@ -88,12 +91,14 @@ class MelSpectrogram(KerasLayer):
                 f"MelSpectrogram has a window of {len(self.window)} numbers for frames of {self._frame}",
                 argument="window",
             )
-        if self.min_freq >= self._top:
+        # The edges of the bands are float32 numbers: those of one band must differ.
+        low, high = (HIGH * math.log1p(hertz / BREAK) for hertz in (self.min_freq, self._top))
+        if (high - low) / (self.num_mel_bins + 1) <= high * 2.0**-21:
             raise LayerError(
                 "E0347",
-                f"MelSpectrogram has bands from {self.min_freq:g} to {self._top:g} hertz",
+                f"MelSpectrogram has {self.num_mel_bins} bands from {self.min_freq:g} to {self._top:g} hertz",
                 argument="min_freq" if self.max_freq is None else "max_freq",
-                help="the highest frequency is above the lowest",
+                help="the highest frequency is above the lowest, as far as that they can be told apart",
             )
 
     @property

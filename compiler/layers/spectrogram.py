@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 MODES = ("log", "magnitude", "psd", "real", "imag", "angle", "stft")
 LONGEST = 1 << 16  # places of a frame: kernels are frames by half as many bins
+ENDS_AT_ZERO = ("hann", "bartlett", "blackman")
 PI = 3.141592653589793
 
 
@@ -97,8 +98,17 @@ class STFTSpectrogram(KerasLayer):
         elif isinstance(window, tuple) and len(window) != self.frame_length:
             message = f"has a window of {len(window)} numbers for frames of {self.frame_length}"
             argument = "window"
+        elif self.scaling is not None and self._empty:
+            message, argument = f"divides a window of {self.frame_length} zeros by its {self.scaling}", "frame_length"
         if message:
             raise LayerError("E0346", f"STFTSpectrogram {message}", argument=argument)
+
+    @property
+    def _empty(self) -> bool:
+        """Whether all values of the window are 0: those given, or the ends of one that begins and ends at 0."""
+        if isinstance(self.window, tuple):
+            return not any(self.window)
+        return self.window in ENDS_AT_ZERO and self.frame_length == 2 and not self.periodic
 
     @property
     def _bins(self) -> int:
