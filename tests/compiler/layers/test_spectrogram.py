@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import archonnx
 from archonnx.contract.diagnostics import CompileError, Diagnostic
+from archonnx.contract.dims import evaluate
 
 ort = pytest.importorskip("onnxruntime", reason="what is computed is run")
 
@@ -206,3 +209,23 @@ def test_multiply_accumulates(line: str, kind: str, macs: int) -> None:
     (node,) = archonnx.compile(text=text(line, kind)).graph.nodes
     types = tuple(value.type for value in node.inputs if value is not None)
     assert node.layer.macs(types, (node.outputs[0].type,)) == macs
+
+
+def line_of(data: st.DataObject) -> tuple[str, str]:
+    """A spectrogram and its input's type over T."""
+    frame = data.draw(st.integers(2, 40))
+    step = data.draw(st.integers(1, frame))
+    if data.draw(st.booleans()):
+        return f"MelSpectrogram({frame}, {step}, num_mel_bins=3)", "float32[N, {}]"
+    padding = data.draw(st.sampled_from(["valid", "same"]))
+    return f'STFTSpectrogram("stft", {frame}, {step}, window=None, padding="{padding}")', "float32[N, {}, 2]"
+
+
+@given(st.data(), st.integers(41, 200))
+def test_symbols_agree_with_numbers(data: st.DataObject, samples: int) -> None:
+    line, kind = line_of(data)
+    known, symbolic = (
+        archonnx.compile(text=text(line, kind.format(size))).graph.outputs[0].value.type.shape
+        for size in (samples, "T")
+    )
+    assert tuple(evaluate(d, {"N": 3, "T": samples}) for d in symbolic) == tuple(evaluate(d, {"N": 3}) for d in known)
