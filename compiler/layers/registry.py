@@ -44,6 +44,7 @@ NOT_OFFERED = {
     "HashedCrossing": _HASH,
     "StringLookup": _STRINGS,
     "TextVectorization": _STRINGS,
+    "Pipeline": "is a list of layers: write them one a line",
     "TFSMLayer": _PYTHON,
     "JaxLayer": _PYTHON,
     "FlaxLayer": _PYTHON,

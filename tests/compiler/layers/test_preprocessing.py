@@ -257,6 +257,7 @@ def test_a_third_input_is_one_too_many() -> None:
             TOKENS,
             "Keras' Hashing hashes by FarmHash or SipHash, which ONNX has no operator for: do it be",
         ),
+        ("Pipeline([])", TOKENS, "Keras' Pipeline is a list of layers: write them one a line"),
         ("StringLookup()", "input x: string[N]", "Keras' StringLookup turns strings into numbers: do it before"),
         ("keras.layers.TextVectorization()", "input x: string[N]", "Keras' TextVectorization turns strings into"),
     ],
