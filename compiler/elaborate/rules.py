@@ -11,6 +11,7 @@ from archonnx.compiler.elaborate.values import (
 )
 from archonnx.compiler.graph import TensorType, Value, Weight
 from archonnx.compiler.layers.base import Layer, LayerError
+from archonnx.compiler.layers.inner import require_same
 from archonnx.contract import dims
 from archonnx.contract.diagnostics import Diagnostic, Label, Place
 from archonnx.contract.dims import Dim, Expr, Facts
@@ -77,8 +78,12 @@ class Rules:
     def weight(
         self, name: str, shape: tuple[int, ...], initializer: Any, *, trainable: bool = True, dtype: str = "float32"
     ) -> None:
-        """Declare a weight of the layer, or share the one of that path."""
+        """Declare a weight of the layer, or share the one of that path; a layer that was inside another has its own."""
         path = f"{self._path}/{name}"
+        held = self._layer.weights.get(name)
+        if held is not None and held.path != path:
+            require_same(held, dtype, shape, self._layer.type_name)
+            return
         made = declare_weight(
             path,
             dtype,
@@ -133,13 +138,7 @@ def declare_weight(
 
     known = frame.state.weights.get(path)
     if known is not None:
-        if known.shape != shape or known.dtype != dtype:
-            raise LayerError(
-                "E0391",
-                f"{what} is applied again, and its weight {path} would be {dtype}{list(shape)}: "
-                f"it is {known.dtype}{list(known.shape)}",
-                help="layers that share weights take inputs of the same width",
-            )
+        require_same(known, dtype, shape, what)
         return known
     elements = 1
     for extent in shape:

@@ -1,7 +1,8 @@
 """Layers inside a layer: Bidirectional(LSTM(8)), SpectralNormalization(Conv2D(4, 3)).
 
 The weights of the layer inside are the outer layer's, under `name/`: `bidirectional/forward_lstm/kernel`. The layer
-inside sees them under its own names.
+inside sees them under its own names. A layer that has been applied before, by itself or inside another, keeps the
+weights that it has, as in Keras, and the outer layer shares them.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from archonnx.compiler.graph import TensorType
-from archonnx.compiler.layers.base import Layer
+from archonnx.compiler.layers.base import Layer, LayerError
 from archonnx.compiler.layers.plugins import Guard
 
 if TYPE_CHECKING:
+    from archonnx.compiler.graph import Weight
     from archonnx.compiler.ir import Tensor
     from archonnx.compiler.layers.base import Context
     from archonnx.compiler.lowering.builder import Builder
@@ -32,8 +34,24 @@ class InnerContext:
     ) -> None:
         """Declare a weight of the layer inside; `name/` is left out where the layer inside has no name."""
         full = f"{self._name}/{name}" if self._name else name
+        held = self._layer.weights.get(name)
+        if held is not None and self._outer.weights.get(full) is not held:
+            require_same(held, dtype, shape, self._layer.type_name)
+            self._outer.weights[full] = held
+            return
         self._c.weight(full, shape, initializer, trainable=trainable and self._layer.given_trainable, dtype=dtype)
         self._layer.weights[name] = self._outer.weights[full]
+
+
+def require_same(known: Weight, dtype: str, shape: tuple[int, ...], what: str) -> None:
+    """E0391 where a weight that is there already is not what another application of its layer would declare."""
+    if known.shape != shape or known.dtype != dtype:
+        raise LayerError(
+            "E0391",
+            f"{what} is applied again, and its weight {known.path} would be {dtype}{list(shape)}: "
+            f"it is {known.dtype}{list(known.shape)}",
+            help="layers that share weights take inputs of the same width",
+        )
 
 
 def declare_inner(c: Context, outer: Layer, layer: Layer, name: str, *inputs: Any) -> None:

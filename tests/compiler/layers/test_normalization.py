@@ -192,7 +192,7 @@ def run(line: str, given: str, x: Array, folder: Path, opset: int | None = None)
 
 @pytest.mark.parametrize("opset", [17, 20, 23])
 @pytest.mark.parametrize("groups", [1, 2, 6])
-@pytest.mark.parametrize("shape", [(2, 6), (2, 1, 6), (3, 5, 4, 6), (1, 2, 3, 2, 6)])
+@pytest.mark.parametrize("shape", [(2, 6), (2, 1, 6), (3, 5, 4, 6), (1, 2, 3, 2, 6), (2, 1, 2, 3, 2, 2, 6)])
 def test_each_group_has_mean_0_and_variance_1(shape: tuple[int, ...], groups: int, opset: int, tmp_path: Path) -> None:
     x = np.random.default_rng(3).normal(3.0, 2.0, shape).astype(np.float32)
     given = f"float32[{', '.join(['N', *map(str, shape[1:])])}]"
@@ -226,6 +226,37 @@ def test_what_is_inside_counts_as_it_does_alone() -> None:
     )
     assert around[0] == alone[0]
     assert around[1] == {f"s/{path}": shape for path, shape in alone[1].items()} | {"s/vector_u": (1, 4)}
+
+
+AROUND = "SpectralNormalization(d)"
+SHARED = [
+    ([AROUND, "d"], ["spectral_normalization/dense/kernel", "spectral_normalization/vector_u"]),
+    (["d", AROUND], ["d/kernel", "spectral_normalization/vector_u"]),
+    (
+        [AROUND, AROUND],
+        ["spectral_normalization/dense/kernel", "spectral_normalization/vector_u", "spectral_normalization_1/vector_u"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("uses", "weights"), SHARED, ids=[", ".join(case[0]) for case in SHARED])
+def test_a_layer_inside_another_and_alone_has_one_kernel(uses: list[str], weights: list[str]) -> None:
+    """As in Keras, where the variable is made at the first use."""
+    lines = [f"y{i} = x -> {use}\n    output y{i}" for i, use in enumerate(uses)]
+    text = "\n    ".join(["model A():", f"input x: {IMAGE}", "d = Dense(4, use_bias=False)", *lines]) + "\n"
+    model = archonnx.compile(text=text)
+    assert [w.path for w in model.graph.weights()] == weights
+    assert [c.name for c in model.lower().constants() if "kernel" in c.name] == weights[:1]
+
+
+@pytest.mark.parametrize("uses", [case[0] for case in SHARED], ids=lambda uses: ", ".join(uses))
+def test_one_kernel_fits_one_width(uses: list[str]) -> None:
+    lines = [f"y{i} = x{i} -> {use}\n    output y{i}" for i, use in enumerate(uses)]
+    inputs = ["input x0: float32[N, 6]", "input x1: float32[N, 5]"]
+    with pytest.raises(CompileError) as caught:
+        archonnx.compile(text="\n    ".join(["model A():", *inputs, "d = Dense(4)", *lines]) + "\n")
+    (found,) = caught.value.diagnostics
+    assert (found.code, found.message.partition(",")[0]) == ("E0391", "Dense is applied again")
 
 
 def operators(line: str, opset: int) -> list[str]:

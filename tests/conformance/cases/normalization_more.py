@@ -207,6 +207,15 @@ TORCH_CASES = [
         )
         for kinds, run in ((STREAM, LAST), (OPEN, LAST), (VOLUME, LAST))
     ),
+    TorchCase(
+        "LocalResponseNormalization(2, 0.1)",
+        ("float32[N, 2, 3, 2, T, 6]",),
+        module="nn.LocalResponseNorm(2, 0.1)",
+        run=LAST,
+    ),
+    TorchCase(
+        "InstanceNormalization()", ("float32[N, 2, 3, 2, T, 6]",), module="nn.GroupNorm(6, 6)", state=AFFINE, run=LAST
+    ),
     TorchCase("LocalResponseNormalization(3, 0.1, axis=1)", OPEN_FIRST, module="nn.LocalResponseNorm(3, 0.1)"),
     TorchCase("LocalResponseNormalization(4, 0.1, axis=-3)", FIRST, module="nn.LocalResponseNorm(4, 0.1)", opset=17),
     TorchCase(
