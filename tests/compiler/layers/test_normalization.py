@@ -276,3 +276,15 @@ def test_the_operators() -> None:
         "InstanceNormalization",
         "Reshape",
     ]
+
+
+@pytest.mark.parametrize("size", ["32, 32", "H, W"])
+@pytest.mark.parametrize(
+    "line",
+    ["GroupNormalization(4)", "InstanceNormalization()", "LocalResponseNormalization(5)", "UnitNormalization()"],
+)
+def test_between_convolutions_nothing_is_turned(line: str, size: str) -> None:
+    convolution = 'Conv2D(8, 3, padding="same")'
+    lines = [f"input x: float32[N, {size}, 3]", convolution, line, "ReLU()", convolution, "GlobalAveragePooling2D()"]
+    model = archonnx.compile(text="\n    ".join(["model A():", *lines]) + "\n")
+    assert [o.type for o in model.lower().operators].count("Transpose") == 1  # of the image
