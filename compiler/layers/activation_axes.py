@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from archonnx.compiler.layers.common import require_least_rank, resolve_axes, re
 from archonnx.compiler.layers.domains import Axes, Axis, Flag
 
 if TYPE_CHECKING:
+    from archonnx.compiler.graph import Value
     from archonnx.compiler.ir import Tensor
     from archonnx.compiler.layers.activations import Function
     from archonnx.compiler.layers.base import Context
@@ -43,6 +45,10 @@ class _Gate(ActivationLayer):
             )
         halved = c.facts.normalize(size // 2)
         return TensorType(x.dtype, (*x.shape[:axis], halved, *x.shape[axis + 1 :]))
+
+    def merge_masks(self, masks: list[Value | None], apply: Callable[..., Value]) -> Value | None:
+        """Along the last axis, which no mask has, the mask passes; another one may be the mask's too."""
+        return masks[0] if self.axis == -1 else None
 
 
 class GLU(_Gate):

@@ -178,6 +178,15 @@ def test_the_operators(line: str, opset: int, types: list[str]) -> None:
     assert operators(line, opset) == types
 
 
+@pytest.mark.parametrize(
+    ("line", "kept"), [("GLU()", True), ("SwiGLU(1)", False), ("GELU()", True), ("Sparsemax(1)", True)]
+)
+def test_a_mask_passes_where_its_axes_stay(line: str, kept: bool) -> None:
+    text = f"model A():\n    input t: int32[N, 8]\n    t -> Embedding(9, 4, mask_zero=True) -> {line}\n    output y\n"
+    mask = archonnx.compile(text=text).graph.outputs[0].value.mask
+    assert (mask is not None) == kept
+
+
 @pytest.mark.parametrize(("alias", "name"), [("Swish", "SiLU"), ("HardSwish", "HardSiLU")])
 def test_second_names(alias: str, name: str) -> None:
     model = archonnx.compile(text=f"model A():\n    input x: {VECTOR}\n    {alias}()\n")

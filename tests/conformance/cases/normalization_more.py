@@ -75,6 +75,7 @@ CASES = [
         SpectralNormalization(layer=Dense(3, activation="tanh", use_bias=False, name="critic"), power_iterations=3)
         SpectralNormalization(Conv2D(4, 3, padding="same"))
         SpectralNormalization(Conv2DTranspose(4, 3, 2))
+        SpectralNormalization(Conv2D(4, 3, trainable=False))
         SpectralNormalization(DepthwiseConv2D(3))
         SpectralNormalization(SpectralNormalization(Conv2D(4, 1)))
         SpectralNormalization(Conv2D(4, 3), 2, dtype="float64")
