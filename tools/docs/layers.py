@@ -27,10 +27,10 @@ FAMILIES: dict[str, str] = {
     "Fully connected layers and tables": "dense einsum_dense reversible_embedding",
     "Convolutions": "convolution separable_convolution transposed_convolution",
     "Pools": "pooling adaptive_pooling lp_pooling",
-    "Recurrent layers": "recurrent_layers bidirectional convolutional_recurrence conv_lstm recurrent recurrent_cells "
-    "recurrent_stack time_distributed",
-    "Attention layers": "attention multi_head_attention group_query_attention",
-    "Positions": "position_embedding rotary_embedding positions",
+    "Recurrent layers": "recurrent_layers bidirectional conv_lstm recurrent recurrent_cells recurrent_stack "
+    "time_distributed",
+    "Attention layers": "attention multi_head_attention",
+    "Positions": "position_embedding rotary_embedding position_bias",
     "Normalization layers": "normalization group_normalization rms_normalization local_response_normalization "
     "spectral_normalization",
     "Activations": "activation activation_lines activation_curves activation_axes",
