@@ -202,7 +202,36 @@ GRIDS = [
         for mode in ("bilinear", "nearest")
         for outside in ("zeros", "border", "reflection")
     ),
+    TorchCase(
+        'GridSample(dtype="float16")',
+        ("float16[N, 9, 8, 3]", "float16[N, 4, 5, 2]"),
+        low=-1.3,
+        high=1.3,
+        module="None",
+        run=f"torch.nn.functional.grid_sample({LAST}.float(), x1.float(), align_corners=False).movedim(1, -1)",
+        tolerance=2e-3,
+    ),
     _grid('align_corners=True, dtype="float64"', "align_corners=True", ("float64[N, 9, 8, 3]", "float64[N, 4, 5, 2]")),
 ]  # fmt: skip
 
-TORCH_CASES = [*SHUFFLES, *BORDERS, *_norms(1), *_norms(2), *_norms(3), *GRIDS]
+# In float16 beside PyTorch's float32, which takes the same numbers.
+HALF = [
+    TorchCase(
+        f'{ours}, dtype="float16")',
+        ("float16[N, 4, W, 4]",),
+        module=f"nn.{theirs}",
+        run=f"layer({LAST}.float()).movedim(1, -1)",
+        sizes={"W": 8},
+        tolerance=2e-3,
+    )
+    for ours, theirs in (
+        ("PixelShuffle(2", "PixelShuffle(2)"),
+        ("ChannelShuffle(2", "ChannelShuffle(2)"),
+        ("ReplicationPadding2D((1, 2)", "ReplicationPad2d((2, 2, 1, 1))"),
+        ("ConstantPadding2D(2, 0.5", "ConstantPad2d(2, 0.5)"),
+        ("LpPooling2D(2, 2", "LPPool2d(2, 2)"),
+        ("AdaptiveAveragePooling2D(3", "AdaptiveAvgPool2d(3)"),
+        ("AdaptiveMaxPooling2D(3", "AdaptiveMaxPool2d(3)"),
+    )
+]
+TORCH_CASES = [*SHUFFLES, *HALF, *BORDERS, *_norms(1), *_norms(2), *_norms(3), *GRIDS]
