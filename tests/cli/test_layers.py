@@ -8,7 +8,7 @@ import pytest
 
 import archonnx
 from archonnx.cli import main
-from archonnx.cli.layer_page import compared, flow, input_text
+from archonnx.cli.layer_page import compared, flow, inputs_text
 from archonnx.compiler.analysis.layer_facts import applications, example_source, layer_facts, signature
 from archonnx.compiler.layers.domains import Absent, Ignored
 from archonnx.compiler.layers.registry import find_function, find_layer, function_names, layer_names
@@ -108,16 +108,18 @@ def test_examples_are_bodies_or_files() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "text"),
+    ("inputs", "text"),
     [
-        ("x", "x"),
-        ("mask?", "mask (may be left out)"),
-        ("*inputs", "inputs (one or more)"),
-        ("*initial_state?", "initial_state (any number)"),
+        (["x"], "x"),
+        (["x", "mask?"], "x; may be left out: mask"),
+        (["q", "v", "k?", "mask?"], "q, v; may be left out: k, mask"),
+        (["*inputs"], "inputs (one or more)"),
+        (["x", "*initial_state?"], "x; any number of: initial_state"),
+        ([], "none"),
     ],
 )
-def test_inputs_are_told_in_words(name: str, text: str) -> None:
-    assert input_text(name) == text
+def test_inputs_are_told_in_words(inputs: list[str], text: str) -> None:
+    assert inputs_text(inputs) == text
 
 
 def test_errors_are_told_by_peer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from archonnx.cli.console import Steps
-from archonnx.cli.layer_page import TITLES, flow, input_text, largest
+from archonnx.cli.layer_page import TITLES, flow, inputs_text, largest
 from archonnx.compiler.analysis.layer_facts import layer_facts, measured, signature
 from archonnx.compiler.layers.registry import ALIASES, find_layer, layer_names
 from tools.docs import measuring
@@ -129,7 +129,7 @@ def section(facts: dict[str, Any]) -> str:
     if facts["formula"]:
         lines += ["```text", facts["formula"], "```", ""]
     lines += arguments(facts)
-    lines.append(f"- Inputs: {', '.join(input_text(i) for i in facts['inputs'])}. {MASKS[facts['masking']]}")
+    lines.append(f"- Inputs: {inputs_text(facts['inputs'])}. {MASKS[facts['masking']]}")
     if facts["onnx"]:
         lines.append(f"- Becomes: {', '.join(facts['onnx'])}.")
     counterparts = [f"{TITLES[peer]} `{facts[peer]}`" for peer in TITLES if facts[peer]]

@@ -25,7 +25,7 @@ def page(facts: dict[str, Any]) -> str:
         lines += ["", styled("Computes", "cyan"), *_indented(facts["formula"])]
     if facts["arguments"] or is_layer:
         lines += ["", styled("Arguments", "cyan"), *_arguments(facts, is_layer)]
-    lines += ["", f"{styled('Inputs', 'cyan')}: {', '.join(input_text(i) for i in facts['inputs'])}"]
+    lines += ["", f"{styled('Inputs', 'cyan')}: {inputs_text(facts['inputs'])}"]
     if is_layer:
         lines.append(f"{styled('Masks', 'cyan')}: {MASKS[facts['masking']]}")
     for title, text in (
@@ -77,12 +77,17 @@ def largest(row: dict[str, Any]) -> str:
 TITLES = {"keras": "Keras", "torch": "PyTorch"}
 
 
-def input_text(name: str) -> str:
-    """An input as Layer.inputs spells it, in words."""
-    plain = name.strip("*?")
-    if name.startswith("*"):
-        return f"{plain} ({'any number' if name.endswith('?') else 'one or more'})"
-    return f"{plain} (may be left out)" if name.endswith("?") else plain
+def inputs_text(inputs: list[str]) -> str:
+    """Inputs as Layer.inputs spells them, in words: `query, value; may be left out: key`."""
+    given = [name for name in inputs if not name.endswith("?")]
+    left_out = [name for name in inputs if name.endswith("?") and not name.startswith("*")]
+    any_number = [name for name in inputs if name.endswith("?") and name.startswith("*")]
+    parts = [", ".join(f"{n[1:]} (one or more)" if n.startswith("*") else n for n in given)]
+    if left_out:
+        parts.append(f"may be left out: {', '.join(name.rstrip('?') for name in left_out)}")
+    if any_number:
+        parts.append(f"any number of: {', '.join(name.strip('*?') for name in any_number)}")
+    return "; ".join(part for part in parts if part) or "none"
 
 
 def _arguments(facts: dict[str, Any], is_layer: bool) -> list[str]:
