@@ -64,7 +64,7 @@ class ConvLSTM(OverTime):
         "kernel_constraint", "recurrent_constraint", "bias_constraint", "dropout", "recurrent_dropout", "seed",
         "return_sequences", "return_state", "go_backwards", "stateful", "zero_output_for_mask",
     )  # fmt: skip
-    onnx = ("Conv", "Scan", "Expand")
+    onnx = ("Conv", "Scan", "Expand", "Add", "Mul", "Sigmoid", "Tanh")
     formula = """i, f, g, o = split(conv(x[:, t], kernel) + bias + conv(h[t - 1], recurrent_kernel), 4)
 c[t] = recurrent_activation(f) * c[t - 1] + recurrent_activation(i) * activation(g)
 h[t] = recurrent_activation(o) * activation(c[t])"""
