@@ -26,18 +26,23 @@ MOVING = set(
 
 
 @cache
-def emitted(sizes: bool) -> dict[str, dict[str, str]]:
-    """Layer -> operator -> a case that gives it, over all cases whose activation is the default."""
-    found: dict[str, dict[str, str]] = defaultdict(dict)
+def emitted() -> tuple[dict[str, dict[str, str]], dict[str, set[str]]]:
+    """Over all cases whose activation is the default, by layer: what a case gives beside the arithmetic of sizes, with
+    that case; and all that is given."""
+    telling: dict[str, dict[str, str]] = defaultdict(dict)
+    all_given: dict[str, set[str]] = defaultdict(set)
     for case in (*CASES, *TORCH_CASES):
         if plain(case):
             model = archonnx.compile(text=case.text(), **({"opset": case.opset} if case.opset else {}))
             owners = {node.path: node.layer for node in model.graph.nodes}
             for operator in model.lower().everywhere():
                 layer = owners.get(operator.layer)
-                if layer is not None and not holds_layer(layer) and (sizes or not computes_sizes(operator)):
-                    found[layer.type_name].setdefault(operator.type, case.id)
-    return found
+                if layer is None or holds_layer(layer):
+                    continue
+                all_given[layer.type_name].add(operator.type)
+                if not computes_sizes(operator):
+                    telling[layer.type_name].setdefault(operator.type, case.id)
+    return telling, all_given
 
 
 def computes_sizes(operator: Operator) -> bool:
@@ -74,12 +79,13 @@ def is_activation(layer: type[Layer], name: str) -> bool:
 
 @pytest.mark.parametrize("layer", LIBRARY, ids=lambda layer: layer.__name__)
 def test_every_operator_given_is_named(layer: type[Layer]) -> None:
-    given = emitted(sizes=False).get(layer.__name__, {})
+    given = emitted()[0].get(layer.__name__, {})
     assert {operator: case for operator, case in given.items() if operator not in {*layer.onnx, *MOVING}} == {}
 
 
 @pytest.mark.parametrize("layer", LIBRARY, ids=lambda layer: layer.__name__)
 def test_every_operator_named_is_given(layer: type[Layer]) -> None:
     """But those that only move, which passes may turn into one another."""
-    if layer.__name__ in emitted(sizes=True):
-        assert set(layer.onnx) - MOVING - emitted(sizes=True)[layer.__name__].keys() == set()
+    given = emitted()[1]
+    if layer.__name__ in given:
+        assert set(layer.onnx) - MOVING - given[layer.__name__] == set()
