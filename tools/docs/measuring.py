@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -23,9 +24,9 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 TESTS = ROOT / "tests" / "conformance"
 ERRORS = ROOT / "compiler" / "layers" / "errors.json"
 CACHE = ROOT / ".measured.json"
+SAVED_EVERY = 100  # cases, after which what was measured is written down
 STRICT = 1e-5  # cases with a looser bound are in a smaller type: their errors are told apart
 PEERS = {"keras": "keras", "torch": "torch", "onnxruntime": "onnxruntime"}
-SAVED_EVERY = 50  # cases, after which what was measured is written down
 
 
 def tables() -> Any:
@@ -79,35 +80,37 @@ def stale(names: Sequence[str]) -> list[str]:
 
 
 def measure(names: Sequence[str], progress: Callable[[int, int], None]) -> list[str]:
-    """Measure these layers and record them; what is known of others stays. Gives the cases that fail, in words."""
+    """Measure these layers and record them; what is known of others stays. Gives the cases that fail, in words.
+
+    What is interrupted is not lost: the cache holds what was measured until then.
+    """
     comparisons = {
         "keras": import_module_of_tests("keras_harness").compare,
         "torch": import_module_of_tests("torch_harness").compare_with_torch,
     }
     known = cases_by_layer()
     todo = {(peer, case): None for n in names for peer, cases in known.get(n, {}).items() for case in map(_Key, cases)}
-    cache = _read_cache()
+    remembered = _read_cache()
     errors: dict[tuple[str, str], float] = {}
     failures: list[str] = []
-    kept: dict[str, float] = {}
-    for done, (peer, key) in enumerate(todo):
-        progress(done, len(todo))
-        digest = _digest(peer, key.case)
-        if digest not in cache:
-            try:
-                cache[digest] = comparisons[peer](key.case)
-            except Exception as failure:  # noqa: BLE001 - a case may fail in anybody's code; all that fail are told
-                failures.append(f"{key.case.id}: {_said(failure)}")
-                continue
-        error = cache[digest]
-        kept[digest] = error
-        if not error <= key.case.tolerance:
-            failures.append(f"{key.case.id}: error {error:.1e}, allowed {key.case.tolerance:.0e}")
-        errors[peer, key.case.id] = error
-        if done % SAVED_EVERY == 0:
-            CACHE.write_text(json.dumps(cache))
-    progress(len(todo), len(todo))
-    CACHE.write_text(json.dumps(cache if len(kept) < len(cache) / 2 else kept))
+    try:
+        for done, (peer, key) in enumerate(todo):
+            progress(done, len(todo))
+            if done % SAVED_EVERY == 0:
+                CACHE.write_text(json.dumps(remembered))
+            digest = _digest(peer, key.case)
+            if digest not in remembered:
+                try:
+                    remembered[digest] = comparisons[peer](key.case)
+                except Exception as failure:  # noqa: BLE001 - a case may fail in anybody's code; all that fail are told
+                    failures.append(f"{key.case.id}: {_said(failure)}")
+                    continue
+            error = errors[peer, key.case.id] = remembered[digest]
+            if not error <= key.case.tolerance:
+                failures.append(f"{key.case.id}: error {error:.1e}, allowed {key.case.tolerance:.0e}")
+        progress(len(todo), len(todo))
+    finally:
+        CACHE.write_text(json.dumps(remembered))
     if not failures:
         _record(names, known, errors)
     return failures
@@ -144,7 +147,7 @@ def _record(names: Sequence[str], known: dict[str, dict[str, list[Any]]], errors
         rows[name] = {peer: _row(cases, peer, errors) for peer, cases in known.get(name, {}).items()}
         if not rows[name]:
             del rows[name]
-    peers = {peer: version(package).partition("+")[0] for peer, package in PEERS.items()}
+    peers = {peer: text.partition("+")[0] for peer, text in _versions().items()}
     body = ",\n".join(f"  {json.dumps(name)}: {json.dumps(rows[name])}" for name in sorted(rows))
     ERRORS.write_text(f'{{\n "peers": {json.dumps(peers)},\n "layers": {{\n{body}\n }}\n}}\n', encoding="utf-8")
 
@@ -184,13 +187,19 @@ def _digest(peer: str, case: Any) -> str:
             lowered += path.read_bytes().hex()
     except ArchonnxError as error:
         lowered = str(error)
-    parts = [peer, repr(case), lowered, _harness(), *(version(package) for package in PEERS.values())]
+    parts = [peer, repr(case), lowered, _harness(), *_versions().values()]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
 
 
+@cache
 def _harness() -> str:
     """What the harness does is part of a result."""
     return "".join((TESTS / name).read_text(encoding="utf-8") for name in ("keras_harness.py", "torch_harness.py"))
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return {peer: version(package) for peer, package in PEERS.items()}
 
 
 def _read_cache() -> dict[str, float]:
