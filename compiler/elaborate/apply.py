@@ -88,6 +88,9 @@ def arrange(
         if rest is not None and given_name == names[rest] and isinstance(value, (list, tuple)):
             extra.extend(_tensor(v, layer, frame, at, raw) for v in value)  # initial_state=[h, c]
             continue
+        if given_name is not None and given_name not in names and given_name in layer.declared:
+            help = f"write it in the parentheses: {name}(..., {given_name}={show(value)})"
+            raise frame.error("E0604", f"{given_name} is an argument of {name}, not an input", at, help)
         tensor = _tensor(value, layer, frame, at, raw)
         if given_name is not None:
             if given_name not in names:

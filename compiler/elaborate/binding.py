@@ -14,6 +14,7 @@ from archonnx.compiler.elaborate.values import (
     kind_of,
     show,
 )
+from archonnx.compiler.layers.base import Layer
 from archonnx.compiler.syntax import tree
 from archonnx.contract.diagnostics import Place, did_you_mean
 
@@ -77,8 +78,12 @@ def bind(
     place: Place,
     frame: Frame,
     extras: Sequence[str] = (),
+    inputs: Sequence[str] = (),
 ) -> dict[str, Given]:
-    """Arguments by parameter, as Python binds them. Reports each misfit (E0402, E0404, E0405), then raises."""
+    """Arguments by parameter, as Python binds them. Reports each misfit (E0402, E0404, E0405), then raises.
+
+    `inputs` are names that are written left of the arrow, for the mend.
+    """
     bound: dict[str, Given] = {}
     before = frame.reports
     positional = [g for g in given if g.name is None]
@@ -107,7 +112,9 @@ def bind(
             near = did_you_mean(argument.name, [*parameters, *extras])
             listed = ", ".join(parameters) if parameters else "none"
             help = (
-                f"did you mean {near[0]}?"
+                input_help(argument.name, what)
+                if argument.name in inputs
+                else f"did you mean {near[0]}?"
                 if near
                 else f"its arguments are {listed}"
                 if parameters
@@ -117,6 +124,18 @@ def bind(
     if frame.reports > before:
         raise Abort(None)
     return bound
+
+
+def input_help(name: str, layer: str) -> str:
+    """The mend where an input is written among the arguments."""
+    return f"{name} is an input, left of the arrow: (..., {name}=...) -> {layer}(...)"
+
+
+def input_names(declared: object) -> list[str]:
+    """The names of a layer's inputs; of a block none, as its parameters may have the same."""
+    if not (isinstance(declared, type) and issubclass(declared, Layer)):
+        return []
+    return [entry.strip("*?") for entry in declared.inputs]
 
 
 def with_defaults(
@@ -134,7 +153,7 @@ def with_defaults(
         if line.place.line < node.place.line and constructor_of(line.call, frame) is declared:
             inner = Frame(frame.state, frame.module, None, frame.scope, frame.trail)
             bound.update(bind(arguments_of(line.call, inner), parameters, what, line.call.place, inner, extras))
-    bound.update(bind(given, parameters, what, node.place, frame, extras))
+    bound.update(bind(given, parameters, what, node.place, frame, extras, input_names(declared)))
     return bound
 
 

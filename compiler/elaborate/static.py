@@ -175,4 +175,6 @@ def _check_call(node: tree.Call, frame: Frame) -> None:
         if argument.name is not None and argument.name not in known:
             near = did_you_mean(argument.name, known)
             help = f"did you mean {near[0]}?" if near else f"its arguments are {', '.join(layer.declared)}"
+            if argument.name in binding.input_names(layer):
+                help = binding.input_help(argument.name, name)
             frame.report("E0402", f"{name} has no argument {argument.name}", argument.place, help)

@@ -10,6 +10,7 @@ import onnx
 import pytest
 
 import archonnx
+from archonnx.compiler.artifact import check_file
 from archonnx.contract.diagnostics import CompileError, Diagnostic
 
 Array = np.ndarray[Any, Any]
@@ -297,11 +298,33 @@ TURNED = pasts("float32[N, P, 2, 3]")
         (f"(x, x, past_key=pk, past_value=pv) -> {CACHE}", pasts("float32[N, 3, P, 3]"), None),
         (f"(y, y) -> {M}", ("input y: float32[N, 8]",), "write the axis of the steps too: float32[N, T, 8]"),
         (f"(x, x, past_key=pk) -> {CACHE}", pasts("float32[N, 2, P, 3]")[:2], "the cache is both of them"),
+        ("(x, x, use_causal_mask=True) -> MultiHeadAttention(2, 3)", (X,), "(..., use_causal_mask=True)"),
+        (
+            "(x, x) -> MultiHeadAttention(2, 3, attention_mask=m)",
+            PADDING,
+            "attention_mask is an input, left of the arrow: (..., attention_mask=...) -> MultiHeadAttention(...)",
+        ),
     ],
 )
 def test_mend(line: str, inputs: tuple[str, ...], help: str | None) -> None:
     found = diagnose(line, *inputs).help
     assert found is None if help is None else help in (found or "")
+
+
+def test_an_input_among_the_arguments_of_a_block_that_nothing_applies(tmp_path: Path) -> None:
+    text = f"""block unused():
+    input x: [N, T, 8]
+    (x, x) -> MultiHeadAttention(2, 3, attention_mask=x)
+
+model A():
+    {X}
+    (x, x) -> {M}
+"""
+    (tmp_path / "a.arch").write_text(text, encoding="utf-8")
+    (found,) = check_file(tmp_path / "a.arch").diagnostics
+    assert found.code == "E0402"
+    assert found.help is not None
+    assert found.help.startswith("attention_mask is an input, left of the arrow")
 
 
 @pytest.mark.parametrize(
