@@ -171,20 +171,10 @@ def unknown(callee: tree.Expr, frame: Frame) -> Abort:
         help = KERAS_MODEL_WORDS[name]
     else:
         help = f"did you mean {near[0]}?" if near else "`archonnx layers` lists the layers"
-        if name in KERAS_LATER:
-            help = f"Keras' {name} is not among the layers yet; `archonnx layers` lists those that are"
         if name in registry.NOT_OFFERED:
             help = f"Keras' {name} {registry.NOT_OFFERED[name]}"
     kind = "layer or block" if name[:1].isupper() else "block or function"
     return frame.error("E0202", f"there is no {kind} {name}", callee.place, help)
-
-
-# Layers of Keras 3 that the library does not have: nothing that is near in letters is meant.
-KERAS_LATER = frozenset(
-    "MultiHeadAttention GroupQueryAttention Attention AdditiveAttention EinsumDense GroupNormalization "
-    "RMSNormalization SpectralNormalization MelSpectrogram RandomBrightness RandomContrast RandomCrop RandomFlip "
-    "RandomRotation RandomTranslation RandomZoom AdaptiveAveragePooling2D AdaptiveMaxPooling2D".split()
-)
 
 
 def is_known(name: str) -> bool:

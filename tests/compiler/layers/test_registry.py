@@ -80,3 +80,13 @@ def test_what_is_not_offered_is_a_layer_of_keras_and_none_of_ours() -> None:
     for name in registry.NOT_OFFERED:
         assert hasattr(keras.layers, name)
         assert registry.find_layer(name) is None
+
+
+def test_every_layer_of_keras_is_here_or_its_name_is_answered() -> None:
+    keras = pytest.importorskip("keras", reason="which layers there are is asked of Keras")
+    from archonnx.compiler.elaborate.calls import KERAS_MODEL_WORDS
+
+    bases = {"InputSpec", "Layer", "Wrapper"}  # nothing that a model applies
+    answered = {*registry.NOT_OFFERED, *KERAS_MODEL_WORDS, *bases}
+    theirs = {name for name in dir(keras.layers) if name[:1].isupper()}
+    assert {name for name in theirs - answered if registry.find_layer(name) is None} == set()
