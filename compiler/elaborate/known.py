@@ -56,8 +56,7 @@ def _work_out(value: Value, state: State) -> None:
     elif isinstance(node.layer, Raw):
         types = [None if v is None else v.type for v in node.inputs]
         arrays = [None if v is None else known[id(v)] for v in node.inputs]
-        name, attributes = node.type_name, node.layer.messages()
-        made = results_of(name, state.opset, attributes, types, arrays, len(node.outputs))
+        made = results_of(node.layer, state.opset, types, arrays, len(node.outputs))
         for position, result in enumerate(node.outputs):
             known[id(result)] = made[position] if made is not None else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ from archonnx.compiler.layers.base import REQUIRED, Argument, Layer, LayerError
 from archonnx.contract.diagnostics import did_you_mean
 
 if TYPE_CHECKING:
+    from onnx import NodeProto
+
     from archonnx.compiler.graph import TensorType
     from archonnx.compiler.ir import Tensor
     from archonnx.compiler.layers.base import Context
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 # Defaults that are written out: onnx's shape inference loses them on the way into the operator's own definition.
 SPELT_OUT = {"MeanVarianceNormalization": {"axes": [0, 2, 3]}}
 
+
+REPLACED = {"Scatter": "onnx.ScatterElements(), which takes the same", "Upsample": "onnx.Resize()"}
 
 # What the language has in place of operators that hold graphs or deal in sequences.
 INSTEAD = {
@@ -46,8 +51,7 @@ class Raw(Layer):
     masking = "drop"
     takes_constants = True
     version: int = 0  # the operator set that the schema is of
-    tensors: frozenset[str] = frozenset()  # attributes that are tensors
-    sparse: frozenset[str] = frozenset()  # attributes that are sparse tensors
+    kinds: Mapping[str, int] = {}  # the attributes' types, numbers of onnx.AttributeProto.AttributeType
     omissible: frozenset[int] = frozenset()  # results that may be left out, by position
 
     def infer(self, c: Context, *inputs: TensorType | None) -> tuple[TensorType, ...]:
@@ -57,22 +61,33 @@ class Raw(Layer):
         """The attributes that are given: numbers, strings, lists, arrays for tensors, messages for sparse ones."""
         given = {k: v for k, v in self.arguments.items() if v is not None}
         given = SPELT_OUT.get(self.type_name, {}) | given
-        given |= {k: tensor_attribute(given[k]) for k in self.tensors & given.keys()}
-        return given | {k: sparse_attribute(given[k]) for k in self.sparse & given.keys()}
+        return {k: _held(v, self.kinds[k]) for k, v in given.items()}
 
-    def messages(self) -> dict[str, Any]:
-        """The attributes as onnx.helper takes them: arrays as messages."""
+    def node(self, inputs: Sequence[str], outputs: Sequence[str]) -> NodeProto:
+        """The operator between these names, "" for one that is left out: attributes of the schema's types."""
         import numpy as np
-        from onnx import numpy_helper
+        from onnx import helper, numpy_helper
 
-        given = self.attributes()
-        return {k: numpy_helper.from_array(v) if isinstance(v, np.ndarray) else v for k, v in given.items()}
+        node = helper.make_node(self.type_name, inputs, outputs)
+        for name, value in self.attributes().items():
+            held = numpy_helper.from_array(value) if isinstance(value, np.ndarray) else value
+            node.attribute.append(helper.make_attribute(name, held, attr_type=self.kinds[name]))
+        return node
 
     def lower(self, b: Builder, *inputs: Tensor | None) -> Tensor | tuple[Tensor, ...]:
         made = b.op(self.type_name, *inputs, result=result_types(b), **self.attributes())
         if made and made[0].producer is not None:
             made[0].producer.omissible = self.omissible & frozenset(range(len(made)))
         return made
+
+
+def _held(value: Any, kind: int) -> Any:
+    """An attribute as operator graphs hold it."""
+    from onnx import AttributeProto
+
+    if kind == AttributeProto.TENSOR:
+        return tensor_attribute(value)
+    return sparse_attribute(value) if kind == AttributeProto.SPARSE_TENSOR else value
 
 
 @cache
@@ -105,8 +120,7 @@ def raw_operator(name: str, opset: int) -> type[Layer]:
         "inputs": tuple(form.get(port.option, "{}").format(port.name) for port in schema.inputs),
         "onnx": (name,),
         "version": schema.since_version,
-        "tensors": frozenset(n for n, k in kinds.items() if k == "TENSOR"),
-        "sparse": frozenset(n for n, k in kinds.items() if k == "SPARSE_TENSOR"),
+        "kinds": {n: int(onnx.AttributeProto.AttributeType.Value(k)) for n, k in kinds.items()},
         "omissible": frozenset(i for i, port in enumerate(schema.outputs) if port.option == option.Optional),
     }
     for attribute, kind in kinds.items():
@@ -163,7 +177,7 @@ def _schema(name: str, opset: int) -> Any:
             "E0902", f"{name} came with opset {since}, and this is opset {opset}", help=f"build with --opset {since}"
         ) from None
     if schema.deprecated:
-        raise LayerError(
-            "E0903", f"{name} is deprecated since opset {schema.since_version}", help="choose what replaced it"
-        )
+        newest = onnx.defs.get_schema(name, "")
+        help = f"build with --opset {newest.since_version}" if not newest.deprecated else f"use {REPLACED[name]}"
+        raise LayerError("E0903", f"{name} is deprecated since opset {schema.since_version}", help=help)
     return schema

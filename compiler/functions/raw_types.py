@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from archonnx.compiler.graph import TensorType
@@ -25,7 +26,7 @@ def infer_with_onnx(layer: Raw, c: Context, inputs: tuple[TensorType | None, ...
     """
     import onnx
 
-    schema = onnx.defs.get_schema(layer.type_name, c.opset, "")
+    schema: Any = onnx.defs.get_schema(layer.type_name, c.opset, "")
     _check_dtypes(schema, inputs)
     count = _result_count(schema, c.results, _parts(layer, c))
     names = ["" if t is None else f"i{k}" for k, t in enumerate(inputs)]
@@ -43,16 +44,36 @@ def infer_with_onnx(layer: Raw, c: Context, inputs: tuple[TensorType | None, ...
         value = c.array(k)
         if value is not None:
             data[names[k]] = onnx.numpy_helper.from_array(value, names[k])
-    node = onnx.helper.make_node(layer.type_name, names, results, **layer.messages())
+    node = layer.node(names, results)
     try:
         found = onnx.shape_inference.infer_node_outputs(
             schema, node, kinds, data, opset_imports=[onnx.helper.make_opsetid("", c.opset)]
         )
-    except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError, RuntimeError) as error:
+    except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError, RuntimeError, ValueError) as error:
         raise LayerError("E0905", f"ONNX refuses {_call(layer.type_name, inputs)}: {_reason(error)}") from None
+    ranked = all(found[o].tensor_type.HasField("shape") for o in results if o in found) if found else False
+    if not ranked and (schema.has_function or schema.has_context_dependent_function):
+        found = {**found, **_by_definition(node, kinds, data, c.opset)}
     unread = TensorType(next((t.dtype for t in inputs if t is not None), "float32"), ())
-    kinds_of = [unread if k in left_out else _type(found.get(o), layer, c, symbols, k) for k, o in enumerate(results)]
-    return tuple(kinds_of)
+    made = [
+        unread if k in left_out else _type(found.get(o), layer, c, symbols, k, inputs) for k, o in enumerate(results)
+    ]
+    return tuple(made)
+
+
+def _by_definition(node: Any, kinds: dict[str, Any], data: dict[str, Any], opset: int) -> dict[str, Any]:
+    """The results' types of an operator that has no shape rule, through the operators that define it."""
+    import onnx
+
+    inputs = [onnx.helper.make_value_info(name, kind) for name, kind in kinds.items() if name not in data]
+    outputs = [onnx.helper.make_empty_tensor_value_info(name) for name in node.output if name]
+    graph = onnx.helper.make_graph([node], "definition", inputs, outputs, list(data.values()))
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)])
+    try:
+        inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
+    except onnx.shape_inference.InferenceError:
+        return {}  # it is told what it gives instead
+    return {value.name: value.type for value in inferred.graph.output}
 
 
 def _named(size: Dim, symbols: dict[str, Dim]) -> int | str:
@@ -68,7 +89,8 @@ def _named(size: Dim, symbols: dict[str, Dim]) -> int | str:
 
 
 def _call(name: str, inputs: tuple[TensorType | None, ...]) -> str:
-    return f"{name} of {', '.join('None' if t is None else str(t) for t in inputs)}"
+    given = ", ".join("None" if t is None else str(t) for t in inputs)
+    return f"{name} of {given}" if given else name
 
 
 def _reason(error: Exception) -> str:
@@ -142,13 +164,31 @@ def _result_count(schema: Any, wanted: int | None, parts: int | None) -> int:
     return wanted
 
 
-def _type(proto: Any, layer: Raw, c: Context, symbols: dict[str, Dim], index: int) -> TensorType:
+def _by_rank(layer: Raw, inputs: Sequence[TensorType | None], c: Context) -> TensorType | None:
+    """The result of operators of which onnx does not say that it has as many axes as the first input."""
+    x = inputs[0] if inputs else None
+    if x is None:
+        return None
+    name = layer.type_name
+    if name == "GroupNormalization":
+        return x
+    if name == "Pad" or (name.startswith("Reduce") and layer.arguments.get("keepdims") != 0):
+        return TensorType(x.dtype, tuple([c.symbol("size") for _ in x.shape]))
+    return None
+
+
+def _type(
+    proto: Any, layer: Raw, c: Context, symbols: dict[str, Dim], index: int, inputs: Sequence[TensorType | None]
+) -> TensorType:
     announced = c.announced(index)
     known = proto is not None and proto.HasField("tensor_type")
     if not known or not proto.tensor_type.elem_type or not proto.tensor_type.HasField("shape"):
         if announced is not None:
             told = BY_ONNX.get(proto.tensor_type.elem_type) if known else None
             return announced if told is None else TensorType(told.name, announced.shape)
+        own = _by_rank(layer, inputs, c)
+        if own is not None:
+            return own
         written = "it: y: float32[N, K]" if c.results is None else "each: y: float32[N, K], z: float32[N]"
         raise LayerError(
             "E0906",

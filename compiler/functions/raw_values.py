@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from archonnx.compiler.functions.raw import Raw
     from archonnx.compiler.graph import TensorType
 
 LARGEST = 1024  # elements of a tensor that is worked out
@@ -21,12 +22,7 @@ _EVALUATED = frozenset(
 
 
 def results_of(
-    name: str,
-    opset: int,
-    attributes: Mapping[str, Any],
-    types: Sequence[TensorType | None],
-    arrays: Sequence[NDArray[Any] | None],
-    count: int,
+    layer: Raw, opset: int, types: Sequence[TensorType | None], arrays: Sequence[NDArray[Any] | None], count: int
 ) -> list[NDArray[Any]] | None:
     """The results of an operator whose inputs are known, by onnx's reference implementation, else None.
 
@@ -34,6 +30,7 @@ def results_of(
     """
     import numpy as np
 
+    name, attributes = layer.type_name, layer.attributes()
     if name == "Shape" and types[0] is not None:
         sizes = types[0].shape[attributes.get("start", 0) : attributes.get("end")]
         known = [size for size in sizes if isinstance(size, int)]
@@ -46,7 +43,7 @@ def results_of(
         return None  # ONNX rounds towards zero, the reference downwards
     if name in ("ConstantOfShape", "Expand", "Tile", "Range") and _elements(name, arrays) > LARGEST:
         return None
-    return _evaluated(name, opset, attributes, arrays, count)
+    return _evaluated(layer, opset, arrays, count)
 
 
 def _elements(name: str, arrays: Sequence[NDArray[Any] | None]) -> float:
@@ -61,15 +58,13 @@ def _elements(name: str, arrays: Sequence[NDArray[Any] | None]) -> float:
     return made if name == "ConstantOfShape" else made * given[0].size
 
 
-def _evaluated(
-    name: str, opset: int, attributes: Mapping[str, Any], arrays: Sequence[NDArray[Any] | None], count: int
-) -> list[NDArray[Any]] | None:
+def _evaluated(layer: Raw, opset: int, arrays: Sequence[NDArray[Any] | None], count: int) -> list[NDArray[Any]] | None:
     import numpy as np
     import onnx
     from onnx.reference import ReferenceEvaluator
 
     names = [f"i{k}" if a is not None else "" for k, a in enumerate(arrays)]
-    node = onnx.helper.make_node(name, names, [f"o{k}" for k in range(count)], **attributes)
+    node = layer.node(names, [f"o{k}" for k in range(count)])
     feeds = {n: a for n, a in zip(names, arrays, strict=True) if a is not None}
     graph = onnx.helper.make_graph(
         [node],

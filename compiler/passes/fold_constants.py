@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +63,8 @@ def _structural(operator: Operator, builder: Builder) -> Tensor | None:
         return builder.transpose(x, permutation_of(operator))
     if operator.type == "Cast":
         return builder.cast(x, result.dtype)
-    return Tensor(x.name, result.type, recipe=x.recipe.reshape(tuple(d for d in result.shape if isinstance(d, int))))
+    shape = tuple(d for d in result.shape if isinstance(d, int))
+    return Tensor(x.name, result.type, recipe=x.recipe.reshape(shape)) if math.prod(shape) == x.recipe.size else None
 
 
 def _concat(operator: Operator, builder: Builder) -> Tensor | None:

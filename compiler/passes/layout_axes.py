@@ -138,7 +138,7 @@ def slice_(sweep: Sweep, operator: Operator) -> bool:
     given = operator.inputs[3] if len(operator.inputs) > 3 else None
     starts = operator.inputs[1]
     assert starts is not None
-    count = starts.shape[0]
+    count = starts.shape[0] if starts.rank else None
     axes = literal_ints(given) if given is not None else list(range(count)) if isinstance(count, int) else None
     if view.is_plain or view.tensor.recipe is not None or axes is None:
         return False

@@ -33,7 +33,8 @@ def propagate_layout(graph: OperatorGraph, facts: Facts) -> OperatorGraph:
     sweep = Sweep(graph, facts)
     for operator in graph.operators:
         rule = RULES.get(operator.type) if not operator.domain else None
-        if rule is None or not rule(sweep, operator):
+        scalars = all(t is None or t.rank == 0 for t in operator.inputs)  # of no axes that could be ordered
+        if rule is None or scalars or not rule(sweep, operator):
             sweep.keep(operator)
     for name, tensor in graph.outputs:
         sweep.graph.outputs.append((name, sweep.whole(tensor)))

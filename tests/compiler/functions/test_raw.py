@@ -92,7 +92,9 @@ MISTAKES = """
 E0901 | x -> onnx.HardSwich()                    | did you mean onnx.HardSwish?
 E0901 | x -> onnx.TreeEnsemble()                 | ONNX has no operator TreeEnsemble
 E0902 | (x, x) -> onnx.CumProd()                 | CumProd came with opset 26
-E0903 | x -> onnx.Upsample()                     | deprecated since opset 10
+E0903 | x -> onnx.Upsample()                     | deprecated since opset 10 | use onnx.Resize()
+E0903 | (x, x, x) -> onnx.Scatter()              | use onnx.ScatterElements()
+E0903 | (x, x, x) -> onnx.GroupNormalization(num_groups=2) | since opset 18 | build with --opset 21
 E0904 | x -> onnx.If()                           | holds a graph of its own
 E0904 | x -> onnx.SequenceConstruct()            | deals in sequences
 E0905 | (x, i) -> onnx.Add()                     | B is int64 beside float32
@@ -100,6 +102,8 @@ E0905 | (x, x) -> onnx.Gather()                  | indices is one of int32, int6
 E0905 | i -> onnx.Sqrt()                         | cast(tensor, float32)
 E0905 | (x, i) -> onnx.MatMul()                  | B is int64 beside float32
 E0905 | (x, x) -> onnx.Concat(axis=7)            | axis must be in
+E0905 | x -> onnx.Cast(to=1000)                  | does not specify a valid type
+E0905 | () -> onnx.Constant()                    | ONNX refuses Constant: One and only one
 E0905 | x -> onnx.Split(num_outputs=0)           | 1 to 100,000 parts, got 0
 E0905 | x -> onnx.Split(num_outputs=10**12)      | got 1,000,000,000,000
 E0906 | (x, shape_of) -> onnx.Reshape()          | announce it
@@ -115,7 +119,7 @@ E0908 | x -> custom("com.example", "Warp")(a=[1, "b"]) | is a number, a string o
 E0908 | x -> custom("com.example", "Warp")(a=None)     | is a number, a string or a list
 """
 
-LINES = [tuple(part.strip() for part in line.split(" | ")) for line in MISTAKES.strip().splitlines()]
+LINES = [tuple(part.strip() for part in line.split(" | ", 2)) for line in MISTAKES.strip().splitlines()]
 
 
 @pytest.mark.parametrize(("code", "call", "said"), LINES, ids=[line[1] for line in LINES])
@@ -192,6 +196,38 @@ model A():
 """
     zeros = np.zeros((2, 3), np.float32)
     assert run(text, {"x": zeros}, tmp_path)[0].tolist() == [[0, 1.5, 0], [0, 0, 6]]
+
+
+@pytest.mark.parametrize(
+    ("call", "kind"),
+    [
+        ("s -> onnx.ArgMax()", "int64[]"),
+        ("s -> onnx.LpNormalization()", "float32[]"),
+        ("s -> onnx.Transpose(perm=[])", "float32[]"),
+        ("(x, 1, [3], [1]) -> onnx.Slice()", "float32[N, 2]"),
+        ("() -> onnx.RandomUniform(shape=[])", "float32[]"),
+        ("x -> onnx.Unsqueeze(axes=[])", "E0910"),
+        ("(x, cast([], int64)) -> onnx.Unsqueeze()", "float32[N, 4]"),
+        ("([], cast([], int64)) -> onnx.Reshape()", "int64[]"),
+        ("x -> onnx.MeanVarianceNormalization(axes=[1])", "float32[N, 4]"),
+        ("(x, [3, 3]) -> onnx.CenterCropPad()", "float32[3, 3]"),
+        ("9 -> onnx.HannWindow()", "float32[9]"),
+        ("(x, w, w) -> onnx.GroupNormalization(num_groups=2)", "float32[N, 4]"),
+        ("(x, k) -> onnx.ReduceSum()", "float32[size_1, size_2]"),
+        ("(x, k) -> onnx.ReduceSum(keepdims=0)", "E0906"),
+    ],
+)
+def test_what_has_no_axes_or_no_items(call: str, kind: str, tmp_path: Path) -> None:
+    inputs = "    input x: float32[N, 4]\n    input s: float32[]\n    input w: float32[2]\n    input k: int64[1]\n"
+    text = f"model A():\n{inputs}    y = {call}\n    output y\n    output z = x + s + mean(w) + cast(k, float32)\n"
+    try:
+        model = archonnx.compile(text=text, opset=21 if "Group" in call else None)
+    except archonnx.CompileError as error:
+        assert [d.code for d in error.diagnostics] == [kind]
+        return
+    assert str(model.graph.outputs[0].value.type) == kind
+    if "Slice" not in call:  # whose starts have to be a list, as onnxruntime says
+        model.save(tmp_path / "model.onnx")
 
 
 def test_shapes_and_axes_are_worked_out() -> None:
