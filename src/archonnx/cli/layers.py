@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from archonnx.cli import complete
+from archonnx.cli import complete, operator_page
 from archonnx.cli.console import out, styled
 from archonnx.cli.options import color_option, format_option, warn
 from archonnx.contract.diagnostics import CompileError, Diagnostic, UsageError, did_you_mean
@@ -26,16 +26,21 @@ def layers(name: str | None, format: str) -> int:
 
     With a NAME: what it computes, its arguments in their order, with what values each takes and its default, its
     inputs, the ONNX operators it becomes, its counterparts in Keras and PyTorch, and an example with its shapes and
-    weights. Tensor functions (softmax, concat) are known too, and so are the layers of other packages.
+    weights. Tensor functions (softmax, concat) are known too, and so are the layers of other packages, and ONNX's own
+    operators, written onnx.Gather; `onnx` alone lists those.
 
     \b
     Examples:
       archonnx layers
       archonnx layers Conv2D
       archonnx layers Conv2D --format json
+      archonnx layers onnx.Gather
     """
     if name is None:
         _list(format)
+        return 0
+    if name == "onnx" or name.startswith(operator_page.PREFIX):
+        operator_page.show_operator(name, format)
         return 0
     from archonnx.compiler.analysis.layer_facts import layer_facts
 
