@@ -111,8 +111,11 @@ def arrange(
             help = (
                 "join them first: (a, b) -> Concatenate(), or a + b"
                 if len(names) == 1 and not raw
-                else f"its input{'s are' if len(names) != 1 else ' is'} {', '.join(names) or 'none'}"
+                else f"its input{'s are' if len(names) != 1 else ' is'} {', '.join(names)}"
+                if names
+                else f"it has none: () -> {layer.written_name}(...)"
             )
+            help = layer.surplus_help(frame.state.opset) or help
             raise frame.error("E0604", f"{name} takes {most}, got {len(given)}", source_place, help)
     arranged: list[Value | None] = []
     for i, entry in enumerate(spec):
@@ -129,8 +132,11 @@ def arrange(
         elif entry.endswith("?"):
             arranged.append(None)
         else:
-            needed = ", ".join(n for n, s in zip(names, spec, strict=True) if not s.endswith("?"))
-            raise frame.error("E0604", f"{name} needs its input {names[i]}", place, f"({needed}) -> {name}(...)")
+            needed = [n for n, s in zip(names, spec, strict=True) if not s.endswith("?")]
+            source = f"({', '.join(needed)})" if len(needed) > 1 else needed[0]
+            raise frame.error(
+                "E0604", f"{name} needs its input {names[i]}", place, f"{source} -> {layer.written_name}(...)"
+            )
     while arranged and arranged[-1] is None and len(arranged) > 1:
         arranged.pop()
     return arranged
@@ -141,7 +147,10 @@ def _tensor(value: Any, layer: Layer, frame: Frame, place: Place, raw: bool) -> 
         return value
     if value is None and raw:
         return None
-    if raw and (isinstance(value, (int, float, bool, list, tuple, Expr))):
+    if raw and isinstance(value, str):
+        written = f"as a tensor: () -> onnx.Constant(value={show(value)})"
+        raise frame.error("E0606", f"left of `->` stands a tensor, got {kind_of(value)}", place, written)
+    if raw and isinstance(value, (int, float, bool, list, tuple, Expr)) and not holds_tensor(value):
         return tensors.constant(value, None, frame, place)
     if value is None:
         return None

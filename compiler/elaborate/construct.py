@@ -140,7 +140,7 @@ def construct(layer: type[Layer], bound: dict[str, binding.Given], node: tree.Ca
     known = {n for n, a in layer.declared.items() if a.domain.takes_tensor}
     tensors = [g for n, g in bound.items() if holds_tensor(g.value) and not (n in known and isinstance(g.value, Value))]
     if tensors:
-        text = f"x -> {name}(...)"
+        text = f"x -> {_written(layer)}(...)"
         raise frame.error(
             "E0607",
             f"{name} is configured in parentheses and applied by the arrow: a tensor does not go in",
@@ -155,7 +155,10 @@ def construct(layer: type[Layer], bound: dict[str, binding.Given], node: tree.Ca
             if argument.required:
                 missing = [a.name for a in layer.declared.values() if a.required and a.name not in bound]
                 frame.report(
-                    "E0401", f"{name} needs {binding.listed(missing)}", node.place, f"{name}({_layer_signature(layer)})"
+                    "E0401",
+                    f"{name} needs {binding.listed(missing)}",
+                    node.place,
+                    f"{_written(layer)}({_layer_signature(layer)})",
                 )
                 break
             values[argument.name] = argument.default
@@ -255,6 +258,12 @@ def bounded_nest(value: Any, place: Place, frame: Frame) -> None:
         raise frame.error("E0806", f"lists nested {depth:,} deep; {limits.RANK} are the most", place)
 
 
+def _written(layer: type[Layer]) -> str:
+    from archonnx.compiler.functions.raw import Raw
+
+    return f"onnx.{layer.__name__}" if issubclass(layer, Raw) else layer.__name__
+
+
 def _layer_signature(layer: type[Layer]) -> str:
     return ", ".join(a.name if a.required else f"{a.name}=..." for a in list(layer.declared.values())[:6]) + (
         ", ..." if len(layer.declared) > 6 else ""
@@ -270,6 +279,13 @@ def construct_raw(callee: tree.Attribute, node: tree.Call, frame: Frame) -> Any:
         raise rules.layer_error(error, frame, callee.place, {}) from None
     given = binding.arguments_of(node, frame)
     for g in given:
+        if g.name is None and isinstance(g.value, Value):
+            raise frame.error(
+                "E0607",
+                f"onnx.{callee.name} is applied by the arrow: a tensor does not go into its parentheses",
+                g.place,
+                f"write x -> onnx.{callee.name}(...)",
+            )
         if g.name is not None and g.name not in layer.declared and g.name not in ("name", "trainable"):
             elsewhere = attribute_elsewhere(callee.name, g.name, frame.state.opset)
             if elsewhere is not None:

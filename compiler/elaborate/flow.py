@@ -55,6 +55,9 @@ def stage_of(stage: tree.Expr, frame: Frame) -> Any:
             )
         if what is not None:
             raise frame.error("E0605", f"{stage.id} is {what[0]}, not a layer", stage.place, f"call it: {what[1]}")
+    if isinstance(stage, tree.Attribute) and isinstance(stage.value, tree.Name) and stage.value.id == "onnx":
+        name = f"onnx.{stage.name}"
+        raise frame.error("E0605", f"{name} stands without its parentheses", stage.place, f"write {name}()")
     layer = evaluate.expression(stage, frame)
     if layer is POISON or isinstance(layer, Appliable):
         return layer

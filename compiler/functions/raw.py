@@ -54,6 +54,25 @@ class Raw(Layer):
     kinds: Mapping[str, int] = {}  # the attributes' types, numbers of onnx.AttributeProto.AttributeType
     omissible: frozenset[int] = frozenset()  # results that may be left out, by position
 
+    @property
+    def written_name(self) -> str:
+        return f"onnx.{self.type_name}"
+
+    def surplus_help(self, opset: int) -> str | None:
+        """Where the next input is one of another operator set: its attribute here, or the operator set that has it."""
+        import onnx
+
+        history = [s for s in onnx.defs.get_all_schemas_with_history() if s.name == self.type_name and not s.domain]
+        for schema in sorted(history, key=lambda s: s.since_version):
+            more = schema.inputs[len(self.inputs) :]
+            if more and more[0].name in self.declared:
+                return f"{more[0].name} is an attribute at opset {opset}: {self.written_name}({more[0].name}=...)"
+            if more and schema.since_version > opset:
+                return (
+                    f"{more[0].name} came with opset {schema.since_version}: build with --opset {schema.since_version}"
+                )
+        return None
+
     def infer(self, c: Context, *inputs: TensorType | None) -> tuple[TensorType, ...]:
         return infer_with_onnx(self, c, inputs)
 

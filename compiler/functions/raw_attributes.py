@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from archonnx.compiler.layers.domains import Domain
+from archonnx.contract.diagnostics import did_you_mean
 from archonnx.contract.dtypes import DTYPES
 
 if TYPE_CHECKING:
@@ -19,6 +21,9 @@ _WORDS = {
     "TENSOR": "a number, a string, nested lists of them, or a cast of one: cast([1], int32)",
     "SPARSE_TENSOR": "a tuple (values, indices, shape) of lists",
 }
+
+
+FLOAT32_MAX = 3.4028234663852886e38
 
 
 class Attribute(Domain):
@@ -59,6 +64,10 @@ class Attribute(Domain):
                 raise self.fail()
         elif not isinstance(value, types):
             raise self.fail()
+        elif isinstance(value, int):
+            self._within(value)
+        elif isinstance(value, float):
+            self._real(value)
 
     def _sparse(self, value: Any) -> tuple[Any, ...]:
         if not isinstance(value, (list, tuple)) or len(value) != 3:
@@ -70,6 +79,8 @@ class Attribute(Domain):
         whole = [*shape, *(i for entry in indices for i in (entry if isinstance(entry, (list, tuple)) else [entry]))]
         if len(indices) != len(values) or not all(isinstance(n, int) and not isinstance(n, bool) for n in whole):
             raise self.fail("the indices are whole numbers, one for each value, or a list of one for each axis")
+        for number in whole:
+            self._within(number)
         return tuple(values), tuple(indices), tuple(shape)
 
     def _one(self, value: Any, kind: str) -> int | float | str:
@@ -77,13 +88,26 @@ class Attribute(Domain):
             return DTYPES[value].onnx  # Cast(to=float16) and the like
         if kind == "INT" and isinstance(value, bool):
             return int(value)  # ONNX writes its flags as 0 and 1
+        if kind == "INT" and isinstance(value, str):
+            near = did_you_mean(value, list(DTYPES))
+            raise self.fail(f"did you mean {near[0]}?" if near else None)
         if kind == "STRING" and isinstance(value, str):
             return value
         if kind == "FLOAT" and isinstance(value, (int, float)) and not isinstance(value, bool):
-            return float(value)
+            return self._real(value)
         if kind == "INT" and isinstance(value, int):
-            return value
+            return self._within(value)
         raise self.fail()
+
+    def _real(self, value: int | float) -> float:
+        if FLOAT32_MAX < abs(value) != math.inf:
+            raise self.fail("attributes are float32, which ends at 3.4e38")
+        return float(value)
+
+    def _within(self, value: int) -> int:
+        if not -(2**63) <= value < 2**63:
+            raise self.fail("whole numbers are int64, from -2**63 to 2**63 - 1")
+        return value
 
     def describe(self) -> str:
         return _WORDS.get(self.kind, f"{self.kind.lower()}, which has no form in the language")

@@ -28,6 +28,7 @@ def infer_with_onnx(layer: Raw, c: Context, inputs: tuple[TensorType | None, ...
 
     schema: Any = onnx.defs.get_schema(layer.type_name, c.opset, "")
     _check_dtypes(schema, inputs)
+    _check_order(layer, inputs)
     count = _result_count(schema, c.results, _parts(layer, c))
     names = ["" if t is None else f"i{k}" for k, t in enumerate(inputs)]
     left_out = layer.omissible & c.dropped
@@ -50,7 +51,9 @@ def infer_with_onnx(layer: Raw, c: Context, inputs: tuple[TensorType | None, ...
             schema, node, kinds, data, opset_imports=[onnx.helper.make_opsetid("", c.opset)]
         )
     except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError, RuntimeError, ValueError) as error:
-        raise LayerError("E0905", f"ONNX refuses {_call(layer.type_name, inputs)}: {_reason(error)}") from None
+        reason = _reason(error)
+        named = next((n for n in layer.attributes() if re.search(rf"\b{re.escape(n)}\b", reason)), None)
+        raise LayerError("E0905", f"ONNX refuses {_call(layer.type_name, inputs)}: {reason}", argument=named) from None
     ranked = all(found[o].tensor_type.HasField("shape") for o in results if o in found) if found else False
     if not ranked and (schema.has_function or schema.has_context_dependent_function):
         found = {**found, **_by_definition(node, kinds, data, c.opset)}
@@ -110,12 +113,12 @@ def _check_dtypes(schema: Any, inputs: tuple[TensorType | None, ...]) -> None:
             continue
         port = ports[min(k, len(ports) - 1)]
         if _spelling(kind.dtype) not in port.types:
-            known = {_spelling(name): name for name in DTYPES}
-            wanted = ", ".join(known[t] for t in sorted(port.types) if t in known)
+            wanted = [name for name in DTYPES if _spelling(name) in port.types]
             raise LayerError(
                 "E0905",
-                f"ONNX refuses {_call(schema.name, inputs)}: {port.name} is one of {wanted}",
-                help="convert it: cast(tensor, float32)" if "float32" in wanted.split(", ") else None,
+                f"ONNX refuses {_call(schema.name, inputs)}: {port.name} is {'one of ' * (len(wanted) > 1)}"
+                f"{', '.join(wanted)}",
+                help=_conversion(wanted),
                 input=k,
             )
         variadic = port.option == onnx.defs.OpSchema.FormalParameterOption.Variadic
@@ -129,6 +132,23 @@ def _check_dtypes(schema: Any, inputs: tuple[TensorType | None, ...]) -> None:
                 help=f"convert one of them: cast(tensor, {first})",
                 input=k,
             )
+
+
+def _check_order(layer: Raw, inputs: tuple[TensorType | None, ...]) -> None:
+    """E0905 where a Transpose does not order every axis, which onnx lets pass."""
+    perm, x = layer.arguments.get("perm"), inputs[0] if inputs else None
+    if layer.type_name == "Transpose" and perm is not None and x is not None and sorted(perm) != list(range(x.rank)):
+        wanted = f"names each axis from 0 to {x.rank - 1} once" if x.rank else "of a scalar is []"
+        message = f"ONNX refuses Transpose of {x}: perm {wanted}, got {perm}"
+        raise LayerError("E0905", message, argument="perm")
+
+
+def _conversion(wanted: Sequence[str]) -> str | None:
+    """How to bring a tensor to one of these dtypes."""
+    best = next((d for d in ("float32", "int64", "int32", "uint8") if d in wanted), None)
+    if best is not None:
+        return f"convert it: cast(tensor, {best})"
+    return "compare it, which gives booleans: x > 0" if "bool" in wanted else None
 
 
 def _spelling(dtype: str) -> str:

@@ -176,6 +176,15 @@ class Layer:
     def type_name(self) -> str:
         return type(self).__name__
 
+    @property
+    def written_name(self) -> str:
+        """The constructor as a source writes it: `onnx.Relu` for a raw operator."""
+        return self.type_name
+
+    def surplus_help(self, opset: int) -> str | None:
+        """What to do where more inputs are given than it takes, None where nothing better is known than their names."""
+        return None
+
     @classmethod
     def default_name(cls) -> str:
         return snake_case(cls.__name__)

@@ -160,7 +160,7 @@ def _page(facts: dict[str, Any]) -> str:
 
 
 def _literal(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (str, list)) else str(value)
 
 
 def _paragraph(text: str) -> list[str]:
