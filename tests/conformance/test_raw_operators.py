@@ -173,3 +173,20 @@ def test_every_operator_of_the_domain_is_applied() -> None:
         with pytest.raises(LayerError) as caught:
             raw_operator(name, NEWEST_OPSET)
         assert caught.value.code == "E0904"
+
+
+DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "raw-operators.md").read_text(encoding="utf-8")
+
+
+def test_the_document_says_how_many() -> None:
+    assert f"{len(WRITTEN):,} of {len(CASES):,}" in DOCUMENT
+    counts = Counter(TEXTS.values())
+    rows = re.findall(r"^\| left out: .* \| (\d+) \|$", DOCUMENT, re.MULTILINE)
+    assert sorted(map(int, rows)) == sorted(counts.values())
+
+
+@pytest.mark.parametrize("block", re.findall(r"^```arch\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL))
+def test_what_the_document_shows_compiles(block: str, tmp_path: Path) -> None:
+    model = archonnx.compile(text=block)
+    assert not model.diagnostics
+    model.save(tmp_path / "model.onnx")
