@@ -183,3 +183,39 @@ def test_a_transformer_computes_what_keras_computes(
     expected = keras.ops.convert_to_numpy(model([arrays[name] for name in names] if len(names) > 1 else TOKENS))
     assert y.shape == expected.shape
     assert keras_harness.error(y, expected) <= 1e-5
+
+
+def vision(options: dict[str, Any], flat: bool) -> Any:
+    layers = keras.layers
+    image = keras.Input((12, 12, 3))
+    x = layers.Conv2D(8, 3, strides=2, padding="same", activation="relu")(image)
+    x = layers.Reshape((-1, 8))(x) if flat else x
+    x = layers.Add()([x, attention(2, 4, **options)(x, x)])
+    x = layers.Reshape((6, 6, 8))(x) if flat else x
+    return keras.Model(image, layers.Conv2D(4, 3, padding="same")(x))
+
+
+@pytest.mark.parametrize("opset", [20, 23])
+@pytest.mark.parametrize("options", ["flat", "", "attention_axes=1", "attention_axes=2", "attention_axes=(2, 1)"])
+def test_attention_between_convolutions_computes_what_keras_computes(options: str, opset: int, tmp_path: Path) -> None:
+    """The passes turn images around convolutions, and leave the axes of attention as they are."""
+    flat = options == "flat"
+    lines = [
+        "model Vision():",
+        "input image: float32[N, 12, 12, 3]",
+        'x = image -> Conv2D(8, 3, strides=2, padding="same", activation="relu")',
+        *(["x = x -> Reshape((-1, 8))"] if flat else []),
+        f"a = (x, x) -> MultiHeadAttention(2, 4{'' if flat or not options else ', ' + options})",
+        "x = (x, a) -> Add()",
+        *(["x = x -> Reshape((6, 6, 8))"] if flat else []),
+        'output y = x -> Conv2D(4, 3, padding="same")',
+    ]
+    image = np.random.default_rng(5).normal(size=(2, 12, 12, 3)).astype(np.float32)
+    y, weights = ours("\n    ".join(lines) + "\n", {"image": image}, opset, tmp_path)
+    keras.utils.clear_session(free_memory=False)
+    model = vision({} if flat or not options else eval(f"dict({options})"), flat)
+    for variable in model.weights:
+        variable.assign(weights[variable.path])
+    expected = keras.ops.convert_to_numpy(model(image))
+    assert y.shape == expected.shape
+    assert keras_harness.error(y, expected) <= 1e-5
