@@ -180,8 +180,12 @@ def activated(c: Context, activation: Any, x: TensorType) -> TensorType:
     if activation is None:
         return x
     if not isinstance(activation, str):
-        with Guard(activation, "the rule infer"):
-            found: TensorType = activation.infer(c, x)
+        try:
+            with Guard(activation, "the rule infer"):
+                found: TensorType = activation.infer(c, x)
+        except LayerError as error:  # what it names are its own arguments and input, not the layer's around it
+            error.argument, error.input, error.axis = "activation", None, None
+            raise
         return found
     if activation in ALONG_LAST and x.rank == 0:
         raise LayerError("E0302", f'"{activation}" works along the last axis, and {x} has none', argument="activation")

@@ -104,6 +104,15 @@ def test_mend(line: str, given: str, help: str | None) -> None:
     assert diagnose(line, given).help == help
 
 
+@pytest.mark.parametrize("line", ["Dense(5, activation=GLU())", "Dense(4, activation=LogSoftmax(3))"])
+def test_a_place_is_the_activation_at_fault(line: str) -> None:
+    """And nothing points at an axis of the layer's input, which is another than the activation's."""
+    found = diagnose(line)
+    assert found.place is not None
+    assert (found.place.line, found.place.column) == (3, 25)
+    assert found.labels == ()
+
+
 def test_the_mend_that_is_offered_mends() -> None:
     archonnx.compile(text="model A():\n    input x: float32[N, D]\n    require D % 2 == 0\n    GLU()\n")
 
