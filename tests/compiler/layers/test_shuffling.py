@@ -68,6 +68,30 @@ def test_one_undoes_the_other(lines: list[str], shape: tuple[int, ...], tmp_path
     assert np.array_equal(x, y)
 
 
+@pytest.mark.parametrize("opset", [17, 20, 22])
+@pytest.mark.parametrize(
+    ("window", "strides"), [((3, 2), 2), ((1, 4), 3), ((2, 2), 5), ((5, 1), 1), ((7, 9), 4)], ids=lambda v: str(v)
+)
+def test_what_same_adds_to_a_norm_is_zeros(window: tuple[int, int], strides: int, opset: int, tmp_path: Path) -> None:
+    """The Euclidean length is the root of a depthwise convolution of squares with ones, over open sizes."""
+    import onnxruntime
+
+    lines = [
+        f"y = x -> LpPooling2D(2, {window}, {strides}, 'same')",
+        "z = x * x",
+        f"w = z -> DepthwiseConv2D({window}, {strides}, 'same', depthwise_initializer='ones', use_bias=False)",
+        "output y",
+        "output root = sqrt(w)",
+    ]
+    model("\n    ".join(lines), "input x: float32[N, H, W, 3]", opset=opset).save(tmp_path / "norms.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "norms.onnx", providers=["CPUExecutionProvider"])
+    for height, width in ((9, 8), (1, 11), (12, 5), (6, 1)):
+        x = np.random.default_rng(height).normal(size=(2, height, width, 3)).astype(np.float32)
+        y, root = session.run(None, {"x": x})
+        assert y.shape == root.shape
+        assert np.abs(y - root).max() <= 1e-5 * np.abs(root).max()
+
+
 IMAGE = "input x: float32[N, 8, 8, 3]"
 PLACES = "input g: float32[N, 4, 4, 2]"
 ERRORS = [
