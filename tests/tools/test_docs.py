@@ -36,7 +36,7 @@ def test_the_page_is_what_the_classes_say(docs: ModuleType) -> None:
 
 def test_every_layer_is_measured_over_all_its_cases(docs: ModuleType, measuring: Any) -> None:
     problems = measuring.stale(layer_names())
-    assert problems == [], f"measure again by: {docs.MEASURE}"
+    assert problems == {}, f"measure again by: {docs.MEASURE}"
 
 
 def test_no_recorded_error_is_past_what_the_cases_allow(measuring: Any) -> None:
@@ -56,11 +56,11 @@ def test_what_is_stale_is_told(measuring: Any, monkeypatch: pytest.MonkeyPatch) 
         name: {peer: {"cases": len(cases)} for peer, cases in known.get(name, {}).items()} for name in layer_names()
     }
     monkeypatch.setattr(measuring, "recorded", lambda: {"peers": {}, "layers": rows})
-    assert measuring.stale(layer_names()) == []
+    assert measuring.stale(layer_names()) == {}
     rows["Dense"]["keras"]["cases"] += 1
     rows["Gone"] = {}
     del rows["Conv2D"]
-    told = "\n".join(measuring.stale([*layer_names(), "Uncased"]))
+    told = "\n".join(measuring.stale([*layer_names(), "Uncased"]).values())
     assert "Gone is measured and is no layer" in told
     assert "Uncased has no case" in told
     assert re.search(r"^Dense has cases .*'keras': \d+.*, measured ", told, re.MULTILINE)

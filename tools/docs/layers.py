@@ -195,7 +195,7 @@ def weights(applied: dict[str, Any]) -> str:
 
 def out_of_date() -> list[str]:
     """What is to be done to bring page and record up to date, with why."""
-    found = [f"{problem}: {MEASURE}" for problem in measuring.stale(layer_names())]
+    found = [f"{problem}: {MEASURE}" for problem in measuring.stale(layer_names()).values()]
     if not PAGE.is_file() or PAGE.read_text(encoding="utf-8") != generated():
         found.append(f"docs/layers.md is not what the layers' classes say: {WRITE}")
     return found
@@ -206,17 +206,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--measure", nargs="*", metavar="LAYER", help="first measure these layers, by default all")
     parser.add_argument("--check", action="store_true", help="write nothing; say what is out of date")
+    parser.add_argument("--changed", action="store_true", help="first measure the layers whose cases are more or fewer")
     options = parser.parse_args()
     if options.check:
         problems = out_of_date()
         print("\n".join(problems) or "up to date")
         return 1 if problems else 0
-    if options.measure is not None:
-        unknown = [name for name in options.measure if name not in layer_names()]
-        if unknown:
-            parser.error(f"there is no layer {', '.join(unknown)}")
+    names = layer_names() if options.measure == [] else options.measure or []
+    if options.changed:
+        names = [name for name in measuring.stale(layer_names()) if name in layer_names()]
+    unknown = [name for name in names if name not in layer_names()]
+    if unknown:
+        parser.error(f"there is no layer {', '.join(unknown)}")
+    if names:
         with Steps("measuring", unit="cases") as progress:
-            failures = measuring.measure(options.measure or layer_names(), progress)
+            failures = measuring.measure(names, progress)
         if failures:
             print("\n".join(failures), file=sys.stderr)
             print(f"{len(failures)} cases fail: nothing is recorded", file=sys.stderr)

@@ -63,19 +63,19 @@ def recorded() -> dict[str, Any]:
     return {"peers": found.get("peers", {}), "layers": found.get("layers", {})}
 
 
-def stale(names: Sequence[str]) -> list[str]:
-    """What the record lacks, or has too much of, in words."""
+def stale(names: Sequence[str]) -> dict[str, str]:
+    """The layers of which the record lacks something, or has too much, and what, in words."""
     known = cases_by_layer()
     elsewhere = tables().ELSEWHERE
     rows = recorded()["layers"]
-    problems = [f"{name} is measured and is no layer" for name in sorted(rows.keys() - set(names))]
+    problems = {name: f"{name} is measured and is no layer" for name in sorted(rows.keys() - set(names))}
     for name in names:
         expected = {peer: len(cases) for peer, cases in known.get(name, {}).items()}
         found = {peer: row["cases"] for peer, row in rows.get(name, {}).items()}
         if not expected and name not in elsewhere:
-            problems.append(f"{name} has no case")
+            problems[name] = f"{name} has no case"
         elif expected != found:
-            problems.append(f"{name} has cases {expected}, measured {found}")
+            problems[name] = f"{name} has cases {expected}, measured {found}"
     return problems
 
 
