@@ -26,8 +26,8 @@ def is_layer(name: str) -> bool:
 
 
 def constructors() -> list[str]:
-    """The name of every layer there is."""
+    """Every name of every layer there is, second names too."""
     from archonnx.compiler.layers.plugins import plugin_names
 
-    library = registry.layer_names()
+    library = registry.taken_names()
     return [*library, *plugin_names(library)]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from archonnx.compiler.lowering.builder import Builder
     from archonnx.contract.dims import Dim
 
-WRITTEN = 1 << 16  # categories that are written into the file
+WRITTEN = 1 << 10  # categories that are written into the file
 SPARSE = Absent("ONNX models give dense results", absent=False)
 
 

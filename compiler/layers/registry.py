@@ -98,6 +98,11 @@ def layer_names() -> list[str]:
     return sorted(name for name in _modules() if name[:1].isupper() and _find(name) is not None)
 
 
+def taken_names() -> list[str]:
+    """The names of the library's layers and their second names: no package's layer can have one of them."""
+    return sorted((*layer_names(), *ALIASES))
+
+
 def find_function(name: str) -> type[Layer] | None:
     """The tensor function of that name, `softmax`, or None."""
     return None if name[:1].isupper() else _find(name)

@@ -15,8 +15,8 @@ from installed import ROOT, archonnx, environment, install
 SOURCE = """
 model Outside(units = 6):
     input x: float32[N, T, 8]
-    y = x -> Dense(units, activation=Swish(2.0))
-    low = x -> LowRankDense(units, rank=3, bias_initializer="ones") -> Swish()
+    y = x -> Dense(units, activation=Tempered(2.0))
+    low = x -> LowRankDense(units, rank=3, bias_initializer="ones") -> Tempered()
     (z, g) = (y, low, y + low) -> GatedSum()
     output z
     output g
@@ -80,15 +80,15 @@ def test_its_layers_are_listed_apart_with_the_package(site: Path) -> None:
     run = archonnx("layers", sites=(site,))
     assert (run.returncode, run.stderr) == (0, "")
     ours, _, theirs = run.stdout.partition("From the package gating-layers 1.2:\n")
-    assert "Swish" not in [line.split()[0] for line in ours.splitlines() if line]
-    assert [line.split()[0] for line in theirs.splitlines()] == ["GatedSum", "LowRankDense", "Swish"]
+    assert "Tempered" not in [line.split()[0] for line in ours.splitlines() if line]
+    assert [line.split()[0] for line in theirs.splitlines()] == ["GatedSum", "LowRankDense", "Tempered"]
     assert "`x * sigmoid(beta * x)`, its result of its input's type." in theirs
     run = archonnx("layers", "--format", "json", sites=(site,))
     packages = {row["name"]: row["package"] for row in json.loads(run.stdout)}
-    assert (packages["Swish"], packages["Dense"]) == ("gating-layers 1.2", None)
+    assert (packages["Tempered"], packages["Dense"]) == ("gating-layers 1.2", None)
 
 
-@pytest.mark.parametrize("name", ["Swish", "LowRankDense", "GatedSum"])
+@pytest.mark.parametrize("name", ["Tempered", "LowRankDense", "GatedSum"])
 def test_a_layer_is_described(name: str, site: Path) -> None:
     run = archonnx("layers", name, sites=(site,))
     assert (run.returncode, run.stderr) == (0, "")
@@ -113,7 +113,7 @@ def test_its_layers_are_completed_and_suggested(site: Path, folder: Path) -> Non
 def test_its_errors_have_their_places(site: Path, folder: Path) -> None:
     (folder / "wrong.arch").write_text(
         "model A():\n    input x: float32[N, 8]\n    LowRankDense(4, rank=5)\n"
-        "model B():\n    input x: int32[N, 8]\n    Swish()\n"
+        "model B():\n    input x: int32[N, 8]\n    Tempered()\n"
         "model C():\n    input x: float32[N, 8]\n    LowRankDense(4, rnk=2)\n"
         "model D():\n    input x: float32[N, D]\n    LowRankDense(4, rank=0)\n"
         "model E():\n    input x: float32[N, D]\n    LowRankDense(4, 2)\n"

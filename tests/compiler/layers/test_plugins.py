@@ -140,6 +140,16 @@ def test_the_library_keeps_its_names(installed: Install, capsys: pytest.CaptureF
         assert "give the package's layer another name" in said
 
 
+def test_the_library_keeps_its_second_names(installed: Install, capsys: pytest.CaptureFixture[str]) -> None:
+    installed(GOOD.replace("Good", "Swish"), "Swish")
+    found = registry.find_layer("Swish")
+    assert found is not None
+    assert (found.__name__, found.package) == ("SiLU", None)
+    for words in (["layers"], ["layers", "Swish"]):
+        assert main(words) == 0
+        assert "error[E0922]: the package foreign 0.1 claims the name Swish" in capsys.readouterr().err
+
+
 def test_the_list_goes_on_past_a_broken_package(installed: Install, capsys: pytest.CaptureFixture[str]) -> None:
     installed(GOOD, "Good")
     installed("import no_such_module", "Bad", name="strange")
