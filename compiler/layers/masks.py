@@ -43,5 +43,7 @@ mask = any(inputs != mask_value, axis=-1)"""
         x = self.cast_kept(b, inputs)
         differs = b.op("Not", b.op("Equal", x, b.constant(self.mask_value, x.dtype)))
         kept = b.cast(b.reduce("Max", b.cast(differs, "int32"), [-1], keepdims=True), "bool")
-        y = b.op("Where", kept, x, b.like(x, 0), result=x.type)
-        return y, b.squeeze(kept, [-1])
+        # onnxruntime's Where takes no 16 bits and no uint64; what is only handed on comes back as it was.
+        moved = b.cast(x, {"int16": "int32", "uint16": "int32", "uint64": "int64"}.get(x.dtype, x.dtype))
+        y = b.op("Where", kept, moved, b.like(moved, 0), result=moved.type)
+        return b.cast(y, x.dtype), b.squeeze(kept, [-1])

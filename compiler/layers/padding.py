@@ -9,6 +9,7 @@ from archonnx.compiler.layers.base import LayerError, arg
 from archonnx.compiler.layers.common import KerasLayer, decide, require_rank
 from archonnx.compiler.layers.domains import DataFormat, Sides
 from archonnx.compiler.layers.windows import SPATIAL, axis_names, channel_axis, spatial_axes, with_sizes
+from archonnx.contract.dtypes import DTYPES
 
 if TYPE_CHECKING:
     from archonnx.compiler.ir import Tensor
@@ -56,6 +57,8 @@ class Border(KerasLayer):
         return sizes
 
     def infer(self, c: Context, inputs: TensorType) -> TensorType:
+        if self.sign > 0 and DTYPES[inputs.dtype].kind == "string":
+            raise LayerError("E0303", f"{self.type_name} needs numbers, got {inputs}", input=0)
         require_rank(self, inputs, axis_names(self.rank, self.channels_first))
         x = self.kept(inputs)
         channels = x.shape[channel_axis(self.rank, self.channels_first)]

@@ -265,7 +265,10 @@ class _GlobalMax(_GlobalPool):
 
     def lower(self, b: Builder, inputs: Tensor) -> Tensor:
         x = self.cast_kept(b, inputs)
-        return b.reduce("Max", x, spatial_axes(self.rank, self.channels_first), keepdims=self.keepdims)
+        # ONNX's ReduceMax takes no 16 bits, onnxruntime's no uint32: a wider type holds them all.
+        wide = b.cast(x, {"int16": "int32", "uint16": "int32", "uint32": "int64"}.get(x.dtype, x.dtype))
+        y = b.reduce("Max", wide, spatial_axes(self.rank, self.channels_first), keepdims=self.keepdims)
+        return b.cast(y, x.dtype)
 
 
 class GlobalAveragePooling1D(_GlobalAverage):

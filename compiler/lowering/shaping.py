@@ -211,6 +211,8 @@ class Shaping(Sizes):
         pads = [*pads_begin, *pads_end]
         if all(isinstance(p, int) and p == 0 for p in pads):
             return x
+        if x.dtype in ("int16", "uint16"):  # onnxruntime has no kernel
+            return self.cast(self.pad(self.cast(x, "int32"), pads_begin, pads_end, value, mode), x.dtype)
         shape = tuple(b + d + e for b, d, e in zip(pads_begin, x.shape, pads_end, strict=True))
         fill = self.like(x, value) if mode == "constant" and value != 0 else None
         return self.op(
