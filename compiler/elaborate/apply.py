@@ -147,11 +147,8 @@ def _tensor(value: Any, layer: Layer, frame: Frame, place: Place, raw: bool) -> 
         return value
     if value is None and raw:
         return None
-    if raw and isinstance(value, str):
-        written = f"as a tensor: () -> onnx.Constant(value={show(value)})"
-        raise frame.error("E0606", f"left of `->` stands a tensor, got {kind_of(value)}", place, written)
-    if raw and isinstance(value, (int, float, bool, list, tuple, Expr)) and not holds_tensor(value):
-        return tensors.constant(value, None, frame, place)
+    if raw and isinstance(value, (int, float, bool, str, list, tuple, Expr)) and not holds_tensor(value):
+        return tensors.constant(value, None, frame, place, strings=True)
     if value is None:
         return None
     if isinstance(value, Results) or (isinstance(value, (list, tuple)) and holds_tensor(value)):

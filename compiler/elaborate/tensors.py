@@ -64,8 +64,11 @@ def reference(weight: Weight, frame: Frame, place: Place, path: str | None = Non
     return value
 
 
-def constant(value: Any, dtype: str | None, frame: Frame, place: Place) -> Value:
-    """A number, a nested list or a dimension as a tensor. Without a dtype: int64, float32 or bool, as they are."""
+def constant(value: Any, dtype: str | None, frame: Frame, place: Place, *, strings: bool = False) -> Value:
+    """A number, a nested list or a dimension as a tensor. Without a dtype: int64, float32 or bool, as they are.
+
+    `strings`: whether strings, or nested lists of them, are taken too.
+    """
     if isinstance(value, Expr):
         size = frame.state.facts.normalize(value)
         if isinstance(size, Expr):
@@ -75,6 +78,8 @@ def constant(value: Any, dtype: str | None, frame: Frame, place: Place) -> Value
             return made
         value = size
     numbers, ragged = _numbers(value, frame, place)
+    if strings and not ragged and numbers and all(isinstance(n, str) for n in numbers):
+        return _constant(value, "string", frame, place)
     if ragged or not all(isinstance(n, (int, float, bool)) for n in numbers):
         odd = next((n for n in numbers if not isinstance(n, (int, float, bool))), None)
         what = "lists of different lengths" if ragged else kind_of(odd)
@@ -95,6 +100,10 @@ def constant(value: Any, dtype: str | None, frame: Frame, place: Place) -> Value
             place,
             "convert the tensor first: cast(tensor, float32)",
         )
+    return _constant(value, dtype, frame, place)
+
+
+def _constant(value: Any, dtype: str, frame: Frame, place: Place) -> Value:
     layer = _need("constant")({"value": _frozen(value), "dtype": dtype})
     made = apply.add(layer, (), frame, place, path=frame.scope.join(frame.scope.automatic("constant")))
     assert isinstance(made, Value)

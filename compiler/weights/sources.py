@@ -68,6 +68,8 @@ class Constant(Recipe):
         return pick(self.array.reshape(-1), starts, length)
 
     def box(self, evaluation: Evaluation, box: Box) -> Array:
+        if not box:
+            return self.array  # indexed by nothing, it would be what it holds
         part: Array = self.array[tuple(slice(low, high) for low, high in box)]
         return part
 

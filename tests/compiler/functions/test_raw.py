@@ -186,6 +186,19 @@ def test_attributes_that_are_tensors(written: str, dtype: str, wanted: Any) -> N
     assert str(model.graph.outputs[0].value.type) == f"{dtype}[{', '.join(map(str, array.shape))}]"
 
 
+def test_strings_are_inputs() -> None:
+    text = """
+model A():
+    input words: string[N]
+    output shouted = (words, "!") -> onnx.StringConcat()
+    output same = (words, ["yes", "né"]) -> onnx.Equal()
+"""
+    words = np.array(["yes", "no"], dtype=object)
+    results = archonnx.load(archonnx.compile(text=text), "cpu")(words)
+    assert results["shouted"].tolist() == ["yes!", "no!"]
+    assert results["same"].tolist() == [True, False]
+
+
 def test_sparse_attributes(tmp_path: Path) -> None:
     text = """
 model A():

@@ -61,7 +61,8 @@ x -> onnx.Constant(value=1)             | E0604 | Constant takes 0 inputs, got 1
 [] -> onnx.Concat(axis=0)               | E0604 | Concat needs one or more inputs | | onnx
 (x, w=x) -> onnx.MatMul()               | E0604 | MatMul has no input w | its inputs are A, B | w
 (A=x, A=x) -> onnx.MatMul()             | E0604 | MatMul got its input A twice | | A=x)
-(x, "a") -> onnx.Reshape()              | E0606 | stands a tensor, got a string | () -> onnx.Constant(value="a") | (x
+(x, "a") -> onnx.Reshape()              | E0905 | float32[N, 4], string[]: shape is int64 | | onnx
+(x, ["a", 1]) -> onnx.Reshape()         | E0511 | a constant is a number or nested lists of numbers, got a string | | (x
 ([x, x],) -> onnx.Concat(axis=0)        | E0606 | Concat takes tensors, got a list of 2 as one input | | ([x
 (x, [[1, 2], [3]]) -> onnx.Reshape()    | E0511 | lists of different lengths | | (x
 onnx.Relu(x)                            | E0607 | onnx.Relu is applied by the arrow | write x -> onnx.Relu(...) | x)
