@@ -29,5 +29,5 @@ def constructors() -> list[str]:
     """Every name of every layer there is, second names too."""
     from archonnx.compiler.layers.plugins import plugin_names
 
-    library = registry.taken_names()
+    library = registry.library_names()
     return [*library, *plugin_names(library)]

@@ -98,9 +98,9 @@ def layer_names() -> list[str]:
     return sorted(name for name in _modules() if name[:1].isupper() and _find(name) is not None)
 
 
-def taken_names() -> list[str]:
-    """The names of the library's layers and their second names: no package's layer can have one of them."""
-    return sorted((*layer_names(), *ALIASES))
+def library_names() -> list[str]:
+    """Every name that means a layer of the library, second names too, sorted."""
+    return sorted({*layer_names(), *ALIASES})
 
 
 def find_function(name: str) -> type[Layer] | None:

@@ -3,18 +3,18 @@
 A layer is one class. It is found by the language, and by every command, once the package declares it:
 
     [project.entry-points."archonnx.layers"]
-    Swish = "mylayers:Swish"
+    BetaSwish = "mylayers:BetaSwish"
 
     from archonnx.layers import Builder, Context, Layer, Tensor, TensorType, arg, domains
 
-    class Swish(Layer):
+    class BetaSwish(Layer):
         \"\"\"`x * sigmoid(beta * x)`, its result of its input's shape.\"\"\"
 
         inputs = ("x",)
         beta = arg(domains.Real(), default=1.0, doc="Slope of the gate.")
         onnx = ("Sigmoid", "Mul")
         formula = "y = x * sigmoid(beta * x)"
-        example = "input x: float32[N, 16]\\nSwish(beta=1.5)"
+        example = "input x: float32[N, 16]\\nBetaSwish(beta=1.5)"
 
         def infer(self, c: Context, x: TensorType) -> TensorType:
             return x

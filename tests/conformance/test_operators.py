@@ -85,7 +85,7 @@ def test_every_operator_given_is_named(layer: type[Layer]) -> None:
 
 @pytest.mark.parametrize("layer", LIBRARY, ids=lambda layer: layer.__name__)
 def test_every_operator_named_is_given(layer: type[Layer]) -> None:
-    """But those that only move, which passes may turn into one another."""
+    """But those that only move, which passes may turn into one another, and Range, in place of very long constants."""
     given = emitted()[1]
     if layer.__name__ in given:
-        assert set(layer.onnx) - MOVING - given[layer.__name__] == set()
+        assert set(layer.onnx) - MOVING - {"Range"} - given[layer.__name__] == set()

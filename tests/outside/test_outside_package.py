@@ -15,8 +15,8 @@ from installed import ROOT, archonnx, environment, install
 SOURCE = """
 model Outside(units = 6):
     input x: float32[N, T, 8]
-    y = x -> Dense(units, activation=Tempered(2.0))
-    low = x -> LowRankDense(units, rank=3, bias_initializer="ones") -> Tempered()
+    y = x -> Dense(units, activation=BetaSwish(2.0))
+    low = x -> LowRankDense(units, rank=3, bias_initializer="ones") -> BetaSwish()
     (z, g) = (y, low, y + low) -> GatedSum()
     output z
     output g
@@ -80,15 +80,15 @@ def test_its_layers_are_listed_apart_with_the_package(site: Path) -> None:
     run = archonnx("layers", sites=(site,))
     assert (run.returncode, run.stderr) == (0, "")
     ours, _, theirs = run.stdout.partition("From the package gating-layers 1.2:\n")
-    assert "Tempered" not in [line.split()[0] for line in ours.splitlines() if line]
-    assert [line.split()[0] for line in theirs.splitlines()] == ["GatedSum", "LowRankDense", "Tempered"]
+    assert "BetaSwish" not in [line.split()[0] for line in ours.splitlines() if line]
+    assert [line.split()[0] for line in theirs.splitlines()] == ["BetaSwish", "GatedSum", "LowRankDense"]
     assert "`x * sigmoid(beta * x)`, its result of its input's type." in theirs
     run = archonnx("layers", "--format", "json", sites=(site,))
     packages = {row["name"]: row["package"] for row in json.loads(run.stdout)}
-    assert (packages["Tempered"], packages["Dense"]) == ("gating-layers 1.2", None)
+    assert (packages["BetaSwish"], packages["Dense"]) == ("gating-layers 1.2", None)
 
 
-@pytest.mark.parametrize("name", ["Tempered", "LowRankDense", "GatedSum"])
+@pytest.mark.parametrize("name", ["BetaSwish", "LowRankDense", "GatedSum"])
 def test_a_layer_is_described(name: str, site: Path) -> None:
     run = archonnx("layers", name, sites=(site,))
     assert (run.returncode, run.stderr) == (0, "")
@@ -113,7 +113,7 @@ def test_its_layers_are_completed_and_suggested(site: Path, folder: Path) -> Non
 def test_its_errors_have_their_places(site: Path, folder: Path) -> None:
     (folder / "wrong.arch").write_text(
         "model A():\n    input x: float32[N, 8]\n    LowRankDense(4, rank=5)\n"
-        "model B():\n    input x: int32[N, 8]\n    Tempered()\n"
+        "model B():\n    input x: int32[N, 8]\n    BetaSwish()\n"
         "model C():\n    input x: float32[N, 8]\n    LowRankDense(4, rnk=2)\n"
         "model D():\n    input x: float32[N, D]\n    LowRankDense(4, rank=0)\n"
         "model E():\n    input x: float32[N, D]\n    LowRankDense(4, 2)\n"

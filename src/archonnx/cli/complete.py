@@ -26,10 +26,11 @@ def models(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
 def layers(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Layers by name, with what they do; packages are named, not imported."""
     from archonnx.cli.layers import documented
-    from archonnx.compiler.layers.plugins import claims
+    from archonnx.compiler.layers.plugins import claims, plugin_names
+    from archonnx.compiler.layers.registry import library_names
 
     known = dict(documented())
-    known |= {name: f"from {several[0].package}" for name, several in claims().items() if name not in known}
+    known |= {name: f"from {claims()[name][0].package}" for name in plugin_names(library_names())}
     return [CompletionItem(n, help=text) for n, text in known.items() if n.lower().startswith(incomplete.lower())]
 
 

@@ -56,7 +56,7 @@ def layers(name: str | None, format: str) -> int:
     if kind.package is None:
         from archonnx.compiler.layers import plugins
 
-        warn([_diagnostic(error) for error in plugins.shadowed([short, kind.__name__])], {})
+        warn([_diagnostic(error) for error in plugins.shadowed(sorted({kind.__name__, short}))], {})
     return 0
 
 
@@ -80,8 +80,8 @@ def _find(name: str) -> type[Layer]:
     except LayerError as error:
         raise CompileError([_diagnostic(error)]) from error
     if found is None:
-        library = registry.taken_names()
-        near = did_you_mean(name, [*library, *plugins.plugin_names(library), *registry.function_names()])
+        theirs = plugins.plugin_names(registry.library_names())
+        near = did_you_mean(name, [*registry.layer_names(), *theirs, *registry.function_names()])
         hint = f"did you mean {', '.join(near)}?" if near else "`archonnx layers` lists them"
         if name in registry.NOT_OFFERED:
             hint = f"Keras' {name} {registry.NOT_OFFERED[name]}"
@@ -120,7 +120,7 @@ def _of_packages() -> tuple[list[tuple[str, str, str]], list[Diagnostic]]:
     from archonnx.compiler.layers.base import LayerError
 
     found: list[tuple[str, str, str]] = []
-    library = registry.taken_names()
+    library = registry.library_names()
     wrong = [_diagnostic(error) for error in plugins.shadowed(library)]
     for name in plugins.plugin_names(library):
         try:

@@ -20,19 +20,19 @@ from archonnx.layers import (
 )
 
 
-class Tempered(Layer):
+class BetaSwish(Layer):
     """`x * sigmoid(beta * x)`, its result of its input's type."""
 
     inputs = ("x",)
     beta = arg(domains.Real(), default=1.0, doc="Slope of the gate.")
     onnx = ("Mul", "Sigmoid")
     formula = "y = x * sigmoid(beta * x)"
-    example = "input x: float32[N, 16]\nTempered(beta=1.5)"
+    example = "input x: float32[N, 16]\nBetaSwish(beta=1.5)"
     acts_elementwise = True
 
     def infer(self, c: Context, x: TensorType) -> TensorType:
         if x.dtype not in ("float16", "float32", "float64"):
-            raise LayerError("E0303", f"Tempered needs floating numbers, got {x}", input=0)
+            raise LayerError("E0303", f"BetaSwish needs floating numbers, got {x}", input=0)
         return x
 
     def lower(self, b: Builder, x: Tensor) -> Tensor:
