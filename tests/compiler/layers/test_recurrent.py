@@ -246,6 +246,20 @@ def test_both_ways_have_weights_of_their_own(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("layer", "kept"),
+    [("LSTM(2, return_sequences=True)", True), ("LSTM(2)", False)],
+)
+def test_both_results_carry_the_mask_where_they_are_sequences(layer: str, kept: bool) -> None:
+    """Keras' compute_mask gives it twice where nothing is merged."""
+    text = f"model A():\n    {X}\n    (a, b) = x -> Masking() -> Bidirectional({layer}, None)\n    output a\n    output b\n"
+    masks = [output.value.mask for output in archonnx.compile(text=text).graph.outputs]
+    assert [mask is not None for mask in masks] == [kept, kept]
+    text = f"model A():\n    {X}\n    (y, h, c) = x -> Masking() -> LSTM(2, return_sequences=True, return_state=True)\n"
+    outputs = archonnx.compile(text=text + "    output y\n    output h\n    output c\n").graph.outputs
+    assert [output.value.mask is not None for output in outputs] == [True, False, False]
+
+
 def test_layers_inside_that_are_frozen_stay_so() -> None:
     text = f"""model A():
     {X}
