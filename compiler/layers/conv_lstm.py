@@ -91,6 +91,8 @@ h[t] = recurrent_activation(o) * activation(c[t])"""
         names = ("channels", *AXES[self.rank]) if self.channels_first else (*AXES[self.rank], "channels")
         require_rank(self, sequences, ("batch", "steps", *names))
         c.known(sequences, 2 if self.channels_first else -1)
+        axes = [axis + 1 for axis in spatial_axes(self.rank, self.channels_first)]
+        moved(self, c.facts, sequences, self.window, axes, "kernel_size", AXES[self.rank])
         return TensorType(self.compute_dtype, (sequences.shape[0], *sequences.shape[2:]))
 
     def places(self, facts: Facts, step: TensorType) -> list[Dim]:

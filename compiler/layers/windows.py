@@ -57,8 +57,16 @@ def with_sizes(x: TensorType, channels_first: bool, spatial: Sequence[Dim], chan
     return TensorType(x.dtype, (x.shape[0], *spatial, channels))
 
 
-def moved(layer: Layer, facts: Facts, x: TensorType, window: Window, axes: Sequence[int], argument: str) -> list[Dim]:
-    """How many places a window has along each spatial axis. E0304 where there is none."""
+def moved(
+    layer: Layer,
+    facts: Facts,
+    x: TensorType,
+    window: Window,
+    axes: Sequence[int],
+    argument: str,
+    names: Sequence[str] = (),
+) -> list[Dim]:
+    """How many places a window has along each spatial axis. E0304 where there is none; `names` are the axes' in it."""
     sizes: list[Dim] = []
     for number, axis in enumerate(axes):
         size, stride, extent = x.shape[axis], window.strides[number], window.extents[number]
@@ -68,16 +76,13 @@ def moved(layer: Layer, facts: Facts, x: TensorType, window: Window, axes: Seque
         if decide(facts, ">=", size, extent) is False:
             raise LayerError(
                 "E0304",
-                f"{layer.type_name} looks at {extent} places along {_axis(x, axis, axes)}, and {x} has {size}",
+                f"{layer.type_name} looks at {extent} places along the {(names or SPATIAL[len(axes)])[number]}, "
+                f"and {x} has {size}",
                 argument=argument,
                 help='padding="same" fills up what is missing' if window.padding == "valid" else None,
             )
         sizes.append(facts.normalize((size - extent) // stride + 1))
     return sizes
-
-
-def _axis(x: TensorType, axis: int, axes: Sequence[int]) -> str:
-    return f"the {SPATIAL[len(axes)][axis - axes[0]]}"
 
 
 def padded(

@@ -328,7 +328,13 @@ BAD = [
     ),
     ('ConvLSTM2D(4, 3, padding="causal")', (VIDEO,), "E0403", 'padding of ConvLSTM2D is "valid" or "same", got'),
     ("ConvLSTM2D(4, 3, strides=2, dilation_rate=2)", (VIDEO,), "E0410", "ConvLSTM2D takes strides or a dilation rate"),
-    ("ConvLSTM2D(4, 8)", (VIDEO,), "E0304", "ConvLSTM2D looks at 8 places along the width, and float32[N, 8, 7, 3]"),
+    ("ConvLSTM2D(4, 8)", (VIDEO,), "E0304", "ConvLSTM2D looks at 8 places along the width, and float32[N, T, 8, 7, 3]"),
+    (
+        "ConvLSTM1D(4, 9)",
+        ("input x: float32[N, T, 8, 3]",),
+        "E0304",
+        "ConvLSTM1D looks at 9 places along the rows, and float32[N, T, 8, 3] has 8",
+    ),
     ('ConvLSTM2D(4, 3, "glu")', (VIDEO,), "E0403", "strides of ConvLSTM2D"),
     ('ConvLSTM2D(4, 3, activation="glu")', (VIDEO,), "E0645", "activation of ConvLSTM2D keeps the width of the state"),
     (
