@@ -143,7 +143,19 @@ class Average(_Merge):
         return b.op("Div", total, b.like(total, float(len(xs))))
 
 
-class Maximum(_Merge):
+class _Extreme(_Merge):
+    """The largest or the smallest."""
+
+    abstract = True
+
+    def merge(self, b: Builder, xs: list[Tensor]) -> Tensor:
+        dtype = xs[0].dtype
+        if dtype in ("int16", "uint16"):  # onnxruntime has no kernel
+            return b.cast(super().merge(b, [b.cast(x, "int32") for x in xs]), dtype)
+        return super().merge(b, xs)
+
+
+class Maximum(_Extreme):
     """The largest of its inputs, [batch, ...] each, place by place; shapes broadcast."""
 
     operator = "Max"
@@ -153,7 +165,7 @@ class Maximum(_Merge):
     example = "input x: float32[N, 4]\ninput y: float32[N, 4]\n(x, y) -> Maximum()"
 
 
-class Minimum(_Merge):
+class Minimum(_Extreme):
     """The smallest of its inputs, [batch, ...] each, place by place; shapes broadcast."""
 
     operator = "Min"

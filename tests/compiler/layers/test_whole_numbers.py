@@ -58,6 +58,23 @@ def test_every_type_gives_the_numbers_of_int64(call: str, dtype: str, opset: int
     assert np.array_equal(found.astype(np.int64), run(call, "int64", opset, tmp_path))
 
 
+@pytest.mark.parametrize("dtype", ["int16", "uint16", "int8", "uint64"])
+@pytest.mark.parametrize(
+    ("name", "merged"),
+    [("Maximum", np.maximum), ("Minimum", np.minimum), ("Add", np.add), ("Multiply", np.multiply)],
+)
+def test_merges_keep_every_type(name: str, merged: Any, dtype: str, tmp_path: Path) -> None:
+    import onnxruntime
+
+    text = f"model A():\n    input a: {dtype}[N, 3]\n    input b: {dtype}[N, 3]\n    y = (a, b) -> {name}()\n    output y\n"
+    archonnx.compile(text=text).save(tmp_path / "merged.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "merged.onnx", providers=["CPUExecutionProvider"])
+    a, b = np.array([[1, 7, 3]], dtype), np.array([[5, 2, 3]], dtype)
+    (y,) = session.run(None, {"a": a, "b": b})
+    assert y.dtype == dtype
+    assert np.array_equal(y, merged(a, b))
+
+
 @pytest.mark.parametrize(("dtype", "largest"), [("int16", 32767), ("uint16", 65535), ("uint32", 4294967295)])
 def test_the_largest_numbers_stay(dtype: str, largest: int, tmp_path: Path) -> None:
     import onnxruntime
