@@ -6,10 +6,11 @@ ceil((i + 1) size / count): bins overlap, or differ in length, where they do not
     one bin                     a reduction
     equal, at equal distances   one pool, where that holds along every axis
     equal, of symbolic size     the axis made into two, and a reduction
-    other means                 a product with a matrix [count, size]
-    other maxima                the places of every bin gathered, the last of a short one twice, and a reduction
+    other means                 a product with a constant matrix [count, size]; where the size is large or symbolic,
+                                the places of every bin gathered, divided by its length, and summed
+    other maxima                the places of every bin gathered, and a reduction
 
-Matrix and places are constants where the size is known, else computed when the model runs.
+Where places are gathered, the last of a short bin is there several times, and counts as once.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from archonnx.contract.dims import Dim
 
 _DATA_FORMAT = 'Place of the channels: "channels_last" (None) or "channels_first".'
+MATRIX_LIMIT = 1 << 20  # the most numbers of a matrix: 4 MB in float32
 _OUTPUT_SIZE = "Places of the result along each axis."
 
 
@@ -111,11 +113,16 @@ class _AdaptivePool(KerasLayer):
         raise TypeError(type(self).__name__)
 
 
+def _bins(size: int, count: int) -> list[tuple[int, int]]:
+    """Where each bin begins, and where it ends."""
+    return [(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
+
+
 def _window(size: Dim, count: int) -> tuple[int, int] | None:
     """Length and distance of the bins, where all are alike and the size is known."""
     if not isinstance(size, int):
         return None
-    bins = [(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
+    bins = _bins(size, count)
     lengths = {end - start for start, end in bins}
     steps = {after - start for (start, _), (after, _) in pairwise(bins)} or set(lengths)
     if len(lengths) > 1 or len(steps) > 1 or 0 in steps:
@@ -131,40 +138,77 @@ def _bounds(b: Builder, size: Dim, count: int) -> tuple[Tensor, Tensor]:
     return starts, b.op("Div", b.op("Add", reached, b.ints([count - 1])), b.ints([count]))
 
 
+def _longest(size: Dim, count: int) -> Dim:
+    """Places that no bin has more of."""
+    return ceil_div(size, count) + 1
+
+
+def _steps(b: Builder, size: Dim, count: int) -> Tensor:
+    """int64 0, 1, ..., as many as `_longest`."""
+    most = b.known(_longest(size, count))
+    start, step = b.constant(0, "int64"), b.constant(1, "int64")
+    return b.op("Range", start, b.dim(most), step, result=TensorType("int64", (most,)))
+
+
+def _places(b: Builder, size: Dim, count: int) -> Tensor:
+    """int64 [count, longest]: the places of each bin, the last one over again in shorter bins."""
+    if isinstance(size, int):
+        bins = _bins(size, count)
+        longest = max(end - start for start, end in bins)
+        return b.constant([[min(start + j, end - 1) for j in range(longest)] for start, end in bins], "int64")
+    starts, ends = _bounds(b, size, count)
+    return b.op("Min", b.op("Add", starts, _steps(b, size, count)), b.op("Sub", ends, b.ints([1])))
+
+
 class _AdaptiveAverage(_AdaptivePool):
     """The mean of each bin."""
 
     abstract = True
     operator = "AveragePool"
     reduction = "Mean"
-    onnx = ("AveragePool", "ReduceMean", "MatMul", "Div")
+    onnx = ("AveragePool", "ReduceMean", "MatMul", "Div", "ReduceSum")
 
     def pools(self, dtype: str) -> bool:
         return dtype != "float64"
 
     def binned(self, b: Builder, x: Tensor, axis: int, count: int) -> Tensor:
-        matrix = self._matrix(b, b.known(x.shape[axis]), count, x.dtype)
+        size = b.known(x.shape[axis])
+        if isinstance(size, int) and size * count <= MATRIX_LIMIT:
+            return self._multiplied(b, x, axis, size, count)
+        parts = b.gather(x, _places(b, size, count), axis)
+        divisors = b.expand_dims(b.cast(self._divisors(b, size, count), x.dtype), range(2, x.rank - axis + 1))
+        return b.reduce("Sum", b.op("Div", parts, divisors, result=parts.type), [axis + 1])
+
+    def _multiplied(self, b: Builder, x: Tensor, axis: int, size: int, count: int) -> Tensor:
+        """A product with a matrix [count, size]: one over the length of a bin at each of its places, 0 elsewhere."""
+        import numpy as np
+
+        weights = np.zeros((count, size))
+        for i, (start, end) in enumerate(_bins(size, count)):
+            weights[i, start:end] = 1 / (end - start)
         if axis == x.rank - 1:
-            return b.matmul(x, b.transpose(matrix, (1, 0)))
+            return b.matmul(x, b.constant(weights.T, x.dtype))
         before, after = x.shape[: axis + 1], x.shape[axis + 1 :]
-        y = b.matmul(matrix, b.reshape(x, (*before, product(after))))
+        y = b.matmul(b.constant(weights, x.dtype), b.reshape(x, (*before, product(after))))
         return b.reshape(y, (*before[:-1], count, *after))
 
-    def _matrix(self, b: Builder, size: Dim, count: int, dtype: str) -> Tensor:
-        """[count, size]: one over the length of a bin at each of its places, 0 elsewhere."""
+    def _divisors(self, b: Builder, size: Dim, count: int) -> Tensor:
+        """int64 [count, longest]: the length of the bin, times as often as a place is there over again."""
         if isinstance(size, int):
-            import numpy as np
-
-            weights = np.zeros((count, size))
-            for i in range(count):
-                start, end = i * size // count, -(-(i + 1) * size // count)
-                weights[i, start:end] = 1 / (end - start)
-            return b.constant(weights, dtype)
+            bins = _bins(size, count)
+            longest = max(end - start for start, end in bins)
+            rows = []
+            for start, end in bins:
+                length = end - start
+                times = longest - length + 1
+                rows.append([length] * (length - 1) + [length * times] * times)
+            return b.constant(rows, "int64")
         starts, ends = _bounds(b, size, count)
-        places = b.op("Range", b.constant(0, "int64"), b.dim(size), b.constant(1, "int64"),
-                      result=TensorType("int64", (size,)))  # fmt: skip
-        inside = b.op("And", b.op("Less", places, ends), b.op("Not", b.op("Less", places, starts)))
-        return b.op("Div", b.cast(inside, dtype), b.cast(b.op("Sub", ends, starts), dtype))
+        lengths = b.op("Sub", ends, starts)
+        repeats = b.op("Sub", b.dim(b.known(_longest(size, count) + 1)), lengths)
+        before = b.op("Less", _steps(b, size, count), b.op("Sub", lengths, b.ints([1])))
+        kind = TensorType("int64", (count, b.known(_longest(size, count))))
+        return b.op("Where", before, lengths, b.op("Mul", lengths, repeats), result=kind)
 
 
 class _AdaptiveMax(_AdaptivePool):
@@ -179,20 +223,7 @@ class _AdaptiveMax(_AdaptivePool):
         return maximum_type(self, x)
 
     def binned(self, b: Builder, x: Tensor, axis: int, count: int) -> Tensor:
-        size = b.known(x.shape[axis])
-        return b.reduce("Max", b.gather(x, self._places(b, size, count), axis), [axis + 1])
-
-    def _places(self, b: Builder, size: Dim, count: int) -> Tensor:
-        """int64 [count, longest]: the places of each bin, the last one over again in shorter bins."""
-        if isinstance(size, int):
-            bins = [(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
-            longest = max(end - start for start, end in bins)
-            return b.constant([[min(start + j, end - 1) for j in range(longest)] for start, end in bins], "int64")
-        starts, ends = _bounds(b, size, count)
-        most = b.known(ceil_div(size, count) + 1)
-        steps = b.op("Range", b.constant(0, "int64"), b.dim(most), b.constant(1, "int64"),
-                     result=TensorType("int64", (most,)))  # fmt: skip
-        return b.op("Min", b.op("Add", starts, steps), b.op("Sub", ends, b.ints([1])))
+        return b.reduce("Max", b.gather(x, _places(b, b.known(x.shape[axis]), count), axis), [axis + 1])
 
 
 class AdaptiveAveragePooling1D(_AdaptiveAverage):
