@@ -138,6 +138,8 @@ class Emitter:
         return operator.outputs[0] if isinstance(result, TensorType) else tuple(operator.outputs)
 
     def _lacks_bfloat16(self, kind: str, inputs: Sequence[Tensor | None]) -> bool:
+        if self.node is None or self.node.layer.takes_constants:
+            return False  # passes move what is right already; raw operators stand as written, their types checked
         dtypes = tuple(None if t is None else t.dtype for t in inputs)
         return "bfloat16" in dtypes and not takes(kind, self.opset, dtypes)
 

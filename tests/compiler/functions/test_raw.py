@@ -186,6 +186,18 @@ def test_attributes_that_are_tensors(written: str, dtype: str, wanted: Any) -> N
     assert str(model.graph.outputs[0].value.type) == f"{dtype}[{', '.join(map(str, array.shape))}]"
 
 
+def test_no_casts_stand_around_raw_operators() -> None:
+    """bfloat16 that an operator takes, beside float32, goes in as it is."""
+    text = """
+model A():
+    input x: float32[N, 4]
+    input like: bfloat16[]
+    output y = (x, like) -> onnx.CastLike()
+"""
+    operators = archonnx.compile(text=text).lower().operators
+    assert [o.type for o in operators] == ["CastLike"]
+
+
 def test_strings_are_inputs() -> None:
     text = """
 model A():
