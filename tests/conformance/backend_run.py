@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +19,6 @@ from archonnx.compiler.artifact import CompiledModel
 from archonnx.compiler.lowering.lower import lower
 from archonnx.compiler.writer import build
 from archonnx.contract.diagnostics import ArchonnxError, CompileError
-
-os.environ.setdefault("ALLOW_RELEASED_ONNX_OPSET_ONLY", "0")  # onnxruntime: take the newest operator set too
 
 
 @dataclass(frozen=True)
