@@ -164,9 +164,4 @@ def optional(kind: str) -> bool:
 def torch_parameters(row: LayerRow) -> tuple[int, ...]:
     """What torchinfo may print for our row: no moving statistics; a second bias in recurrent layers."""
     own = row.parameters - row.counted.buffers
-    if row.type in ("LSTM", "GRU", "SimpleRNN") and row.output_shapes:
-        units = row.output_shapes[0][-1]
-        gates = {"LSTM": 4, "GRU": 3, "SimpleRNN": 1}[row.type]
-        if isinstance(units, int):
-            return own, own + gates * units
-    return (own,)
+    return (own, own + row.second_biases) if row.second_biases else (own,)

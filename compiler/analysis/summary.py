@@ -40,7 +40,8 @@ class LayerRow:
 
     `also` are the names of the type in Keras and PyTorch; `activation` the name of a built-in activation;
     `connected_to` names what it reads, `producer[use][result]` as Keras writes it; `place` is `file:line:column`;
-    `uses` counts applications. `layers` is how many layers the row stands for.
+    `uses` counts applications. `layers` is how many layers the row stands for. `second_biases` are parameters that
+    PyTorch has beside these.
     """
 
     path: str
@@ -55,6 +56,7 @@ class LayerRow:
     place: str | None = None
     uses: int = 1
     layers: int = 1
+    second_biases: int = 0
 
     @property
     def output_shape(self) -> list[Any]:
@@ -182,8 +184,8 @@ def _rows(graph: LayerGraph, bound: Mapping[str, int], shown: Mapping[str, int])
                 counted=parameters,
                 also=tuple(
                     name.rsplit(".", 1)[-1]
-                    for name in (first.layer.keras, first.layer.torch)
-                    if name and name.rsplit(".", 1)[-1] != first.type_name
+                    for name in first.layer.counterparts()
+                    if name.rsplit(".", 1)[-1] != first.type_name
                 ),
                 activation=_activation(first),
                 connected_to=tuple(
@@ -194,6 +196,7 @@ def _rows(graph: LayerGraph, bound: Mapping[str, int], shown: Mapping[str, int])
                 ),
                 place=str(first.place) if first.place else None,
                 uses=len(applied),
+                second_biases=first.layer.biases_of_torch(),
             )
         )
     return rows, total
@@ -273,6 +276,7 @@ def fold(summary: Summary, graph: LayerGraph, depth: int) -> Summary:
             also=(),
             activation=None,
             layers=before.layers + row.layers,
+            second_biases=before.second_biases + row.second_biases,
         )
     return replace(summary, layers=tuple(folded.values()), keras_order=(), chain=False)
 

@@ -207,6 +207,14 @@ class Layer:
         """The operators of one application, built with `b`."""
         raise TypeError(f"{self.type_name} declares no lowering")
 
+    def counterparts(self) -> tuple[str, ...]:
+        """What a layer of these arguments is called in Keras and PyTorch."""
+        return tuple(name for name in (self.keras, self.torch) if name)
+
+    def biases_of_torch(self) -> int:
+        """How many parameters more PyTorch's counterpart has: a second bias where this layer has one."""
+        return 0
+
     def merge_masks(self, masks: list[Value | None], apply: Callable[..., Value]) -> Value | None:
         """The mask of the results, for layers that pass masks: by default the first input's, as in Keras.
 

@@ -157,6 +157,13 @@ class Bidirectional(KerasLayer):
             return forward
         return TensorType(forward.dtype, (*forward.shape[:-1], forward.shape[-1] + backward.shape[-1]))
 
+    def counterparts(self) -> tuple[str, ...]:
+        """PyTorch's layer of both ways too."""
+        return ("Bidirectional", *self.forward.counterparts())
+
+    def biases_of_torch(self) -> int:
+        return sum(way.biases_of_torch() for way in self.ways)
+
     def merge_masks(self, masks: list[Value | None], apply: Callable[..., Value]) -> Value | None:
         return masks[0] if self.layer.return_sequences else None
 

@@ -94,6 +94,14 @@ model Example():
     def runs_cell(self) -> bool:  # type: ignore[override]
         return isinstance(self.cell, CellBlock)
 
+    def counterparts(self) -> tuple[str, ...]:
+        """PyTorch's layer of the cell too: LSTM for LSTMCell."""
+        inside = () if self.runs_cell else self.cell.counterparts()
+        return ("RNN", *(name.removesuffix("Cell") for name in inside if name.endswith("Cell")))
+
+    def biases_of_torch(self) -> int:
+        return 0 if self.runs_cell else self.cell.biases_of_torch()
+
     def declare(self, c: Context, *inputs: Any) -> None:
         if not self.runs_cell:
             name = self.cell.given_name or self.cell.default_name()

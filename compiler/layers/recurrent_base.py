@@ -151,6 +151,9 @@ class GatedCell(Cell):
         if self.use_bias:
             c.weight("bias", self.bias_shape(), self.bias_start(), dtype=dtype)
 
+    def biases_of_torch(self) -> int:
+        return int(self.gates * self.units) if self.use_bias and len(self.bias_shape()) == 1 else 0
+
     def step_macs(self, step: TensorType) -> Dim:
         rows: Dim = step.shape[-1] + self.units
         return product((*step.shape[:-1], rows, self.gates * self.units))

@@ -83,6 +83,14 @@ output y"""
         for cell, name, x in zip(self.cells, self.names(), self.steps(c, step), strict=False):
             declare_inner(c, self, cell, name, x)
 
+    def counterparts(self) -> tuple[str, ...]:
+        """PyTorch's layer where all cells are of one kind: it is several deep."""
+        kinds = {cell.counterparts() for cell in self.cells}
+        return ("StackedRNNCells", *(kinds.pop() if len(kinds) == 1 else ()))
+
+    def biases_of_torch(self) -> int:
+        return sum(cell.biases_of_torch() for cell in self.cells)
+
     def step_macs(self, step: TensorType) -> Dim:
         total: Dim = 0
         for cell in self.cells:

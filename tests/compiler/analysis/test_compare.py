@@ -222,6 +222,27 @@ def test_a_layer_of_ours_too_many_is_a_difference_to_keras_and_not_to_torchinfo(
     assert changed(text, torch).agrees
 
 
+@pytest.mark.parametrize(
+    ("layer", "row"),
+    [
+        ("LSTM(5, return_sequences=True)", "LSTM  [2, 7, 5]  260"),
+        ("GRU(5, return_sequences=True)", "GRU  [2, 7, 5]  195"),
+        ("SimpleRNN(5, return_sequences=True)", "RNN  [2, 7, 5]  65"),
+        ("LSTM(5, return_sequences=True, use_bias=False)", "LSTM  [2, 7, 5]  220"),
+        ("Bidirectional(LSTM(5, return_sequences=True))", "LSTM  [2, 7, 10]  520"),
+        ("Bidirectional(GRU(5, return_sequences=True))", "GRU  [2, 7, 10]  390"),
+        ("RNN([LSTMCell(5), LSTMCell(5)], return_sequences=True)", "LSTM  [2, 7, 5]  500"),
+        ("RNN(GRUCell(5), return_sequences=True)", "GRU  [2, 7, 5]  195"),
+    ],
+)
+def test_recurrent_layers_have_a_second_bias_in_pytorch(layer: str, row: str) -> None:
+    """The numbers are those of torch.nn's parameters, for 6 features."""
+    text = f"model m():\n    input x: float32[N, 7, 6]\n    {layer}\n    output y\n"
+    assert changed(text, f"{TORCH}{row}\n===\nTotal params: {row.split()[-1]}\n").agrees
+    more = str(int(row.split()[-1]) + 1)
+    assert not changed(text, f"{TORCH}{row.rpartition(' ')[0]} {more}\n===\nTotal params: {more}\n").agrees
+
+
 def test_layers_in_another_order_on_one_path_differ() -> None:
     swapped = RESNET18.replace(
         "conv_bn(filters, 3, strides) -> ReLU() -> conv_bn(filters, 3)",
