@@ -123,7 +123,11 @@ def arrange(
             if names[i] in taken:
                 extra.insert(0, taken[names[i]])
             if not extra and not entry.endswith("?"):
-                raise frame.error("E0604", f"{name} needs one or more inputs", place)
+                what = "inputs" if not i else names[i]
+                listed = ", ".join(names)
+                raise frame.error(
+                    "E0604", f"{name} needs one or more {what}", place, f"({listed}, ...) -> {layer.written_name}(...)"
+                )
             if any(v is None for v in extra) and not entry.endswith("?") and not raw:
                 raise frame.error("E0604", f"{name} takes tensors, and one of its inputs is None", source_place)
             arranged.extend(extra)
@@ -233,7 +237,7 @@ def add(
         raise rules.layer_error(error, frame, place, places, inputs) from None
     except DimTooLargeError as error:
         what = f"a size that {layer.type_name} would give is too large to keep exact: {error}"
-        raise frame.error("E0804", what, place) from None
+        raise frame.error("E0804", what, places.get(rules.largest_argument(layer) or "", place)) from None
     node = frame.state.add_node(path, layer, inputs, made, frame, place)
     if layer.package is not None:
         _check_macs(node, frame, place)
@@ -273,7 +277,8 @@ def _checked(type: TensorType, layer: Layer, frame: Frame, place: Place) -> Tens
                     "its input is too small for it",
                 )
             if size > dims.DIM_LIMIT:
-                raise frame.error("E0804", f"{layer.type_name} would give a size past 2**63 - 1 at axis {axis}", place)
+                message = f"{layer.type_name} would give a size past 2**63 - 1 at axis {axis}"
+                raise LayerError("E0804", message, argument=rules.largest_argument(layer))
         elif size not in frame.state.bounded_sizes:
             smallest = frame.state.facts.bounds(size)[0]
             if smallest is not None and smallest > dims.DIM_LIMIT:

@@ -78,6 +78,15 @@ def _mask(whole: Value, step: Value, path: str, frame: Frame, place: Place) -> V
     return step.mask
 
 
+def _told(abort: Abort, step: Value, place: Place) -> Abort:
+    """What went wrong at the application, with a word of what the layer inside is given."""
+    found = abort.diagnostic
+    if found is None or found.place != place:
+        return abort
+    seen = f"TimeDistributed makes one axis of batch and steps: the layer inside gets {step.type}"
+    return Abort(replace(found, help=f"{seen}; {found.help}" if found.help else seen))
+
+
 def _run(
     inside: Appliable, steps: Sequence[Input], frame: Frame, place: Place
 ) -> tuple[LayerGraph, tuple[str | None, ...]]:
@@ -90,7 +99,10 @@ def _run(
     state.graph = graph
     try:
         values = [given.value for given in steps]
-        made = apply.apply(inside, values if len(values) > 1 else values[0], frame, place, place)
+        try:
+            made = apply.apply(inside, values if len(values) > 1 else values[0], frame, place, place)
+        except Abort as abort:
+            raise _told(abort, values[0], place) from None
         if made is POISON or len(state.diagnostics.errors) > errors:
             raise Abort(None)
         several = made if isinstance(made, Results) else (made,)

@@ -28,7 +28,7 @@ def flow(node: tree.Flow, frame: Frame, wanted: Wanted | None = None) -> Any:
     for i, stage in enumerate(node.stages):
         frame.state.step(stage.place)
         layer = stage_of(stage, frame)
-        if layer is POISON or is_poisoned(value):
+        if layer is POISON or _poisoned(value):
             if isinstance(layer, Appliable):
                 layer.uses += 1  # not applied because of an earlier error: nothing to say of it
             value = POISON
@@ -43,6 +43,11 @@ def flow(node: tree.Flow, frame: Frame, wanted: Wanted | None = None) -> Any:
         )
         source_place = stage.place
     return value
+
+
+def _poisoned(value: Any) -> bool:
+    """Whether an earlier error took away what stands left of an arrow, or one of several inputs."""
+    return is_poisoned(*(v for _, v, _ in value.given)) if isinstance(value, calls.Inputs) else is_poisoned(value)
 
 
 def stage_of(stage: tree.Expr, frame: Frame) -> Any:

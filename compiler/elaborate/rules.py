@@ -64,6 +64,8 @@ class Rules:
             return size
         which = "last axis" if axis in (-1, len(x.shape) - 1) else f"axis {axis}"
         help = "give the axis a size where it is declared"
+        if len(x.shape) > 1 and axis in (0, -len(x.shape)):
+            help = "the first axis is the batch: name another axis, or give the batch a size where it is declared"
         if which == "last axis" and len(x.shape) == 4:
             help = "give the axis a size, or reduce over it first: GlobalAveragePooling2D()"
         raise LayerError(
@@ -84,16 +86,26 @@ class Rules:
         if held is not None and held.path != path:
             require_same(held, dtype, shape, self._layer.type_name)
             return
-        made = declare_weight(
-            path,
-            dtype,
-            shape,
-            initializer,
-            trainable and self._trainable,
-            self._frame,
-            self._place,
-            self._layer.type_name,
-        )
+        try:
+            made = declare_weight(
+                path,
+                dtype,
+                shape,
+                initializer,
+                trainable and self._trainable,
+                self._frame,
+                self._place,
+                self._layer.type_name,
+            )
+        except LayerError as error:
+            if error.code in ("E0702", "E0704"):
+                # What it starts from is an argument's value: the place is the argument's.
+                error.argument = next((n for n, v in self._layer.arguments.items() if v is initializer), None)
+                whose = f"{error.argument} of {self._layer.type_name}" if error.argument else f"the weight {path}"
+                error.message = f"{whose}: {error.message}"
+            elif error.code == "E0804":
+                error.argument = largest_argument(self._layer)
+            raise
         self._layer.weights[name] = made
 
     def symbol(self, hint: str) -> Dim:
@@ -121,6 +133,16 @@ class Rules:
     def mask(self, input: int = 0) -> Value | None:
         value = self._inputs[input] if input < len(self._inputs) else None
         return value.mask if value is not None else None
+
+
+def largest_argument(layer: Layer) -> str | None:
+    """The argument that holds the largest whole number, alone or among others: where a size past all bounds is from."""
+    found: dict[str, int] = {}
+    for name, value in layer.arguments.items():
+        whole = [v for v in (value if isinstance(value, tuple) else (value,)) if isinstance(v, int)]
+        found[name] = max(whole, default=0)
+    largest = max(found.items(), key=lambda item: item[1], default=("", 0))
+    return largest[0] if largest[1] > 1 << 16 else None
 
 
 def declare_weight(

@@ -111,7 +111,7 @@ def _line(node: tree.ExprStatement, frame: Frame) -> None:
             "E0608",
             f"this line gives {len(value)} results, and `it` is one tensor",
             node.place,
-            "unpack them: (y, h) = x -> ...",
+            f"unpack them: ({_names(len(value))}) = x -> ...",
         )
     if not isinstance(value, Value):
         raise frame.error(
@@ -137,6 +137,11 @@ def _assign(node: tree.Assign, frame: Frame) -> None:
         frame.bind(node.target.id, value, node.target.place, "layer")
         return
     unpacking.assign(node.target, value, frame)
+
+
+def _names(count: int) -> str:
+    """Names to unpack that many results to: those of an LSTM, or numbered ones."""
+    return ", ".join(("y", "h", "c")[:count] if count < 4 else [f"y{i}" for i in range(count)])
 
 
 def _hold_against_types(node: tree.Assign, value: Any, frame: Frame) -> None:

@@ -153,4 +153,5 @@ def require_order(layer: ActivationLayer, low: str, high: str) -> None:
             "E0332",
             f"{layer.type_name} needs {low} at most {high}, got {smallest:g} and {largest:g}",
             argument=low,
+            help=f"write {low}={largest:g}, {high}={smallest:g}",
         )

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _DATA_FORMAT = 'Place of the channels: "channels_last" (None) or "channels_first".'
 MATRIX_LIMIT = 1 << 20  # the most numbers of a matrix: 4 MB in float32
+MOST = 65536  # bins along an axis, each of which is worked out while compiling
 _OUTPUT_SIZE = "Places of the result along each axis."
 
 
@@ -230,7 +231,7 @@ class AdaptiveAveragePooling1D(_AdaptiveAverage):
     """The means of `output_size` bins: [batch, steps, channels] to [batch, output_size, channels]."""
 
     rank = 1
-    output_size = arg(Numbers(1), doc=_OUTPUT_SIZE)
+    output_size = arg(Numbers(1, 1, MOST), doc=_OUTPUT_SIZE)
     keras = "AdaptiveAveragePooling1D"
     torch = "AdaptiveAvgPool1d"
     formula = "y[t] = mean of inputs[floor(t steps / output_size) : ceil((t + 1) steps / output_size)]"
@@ -241,7 +242,7 @@ class AdaptiveAveragePooling2D(_AdaptiveAverage):
     """The means of bins: [batch, height, width, channels] to [batch, *output_size, channels]."""
 
     rank = 2
-    output_size = arg(Numbers(2), doc=_OUTPUT_SIZE)
+    output_size = arg(Numbers(2, 1, MOST), doc=_OUTPUT_SIZE)
     keras = "AdaptiveAveragePooling2D"
     torch = "AdaptiveAvgPool2d"
     formula = """y[i, j] = mean of inputs[floor(i height / rows) : ceil((i + 1) height / rows),
@@ -254,7 +255,7 @@ class AdaptiveAveragePooling3D(_AdaptiveAverage):
     """The means of bins: [batch, depth, height, width, channels] to [batch, *output_size, channels]."""
 
     rank = 3
-    output_size = arg(Numbers(3), doc=_OUTPUT_SIZE)
+    output_size = arg(Numbers(3, 1, MOST), doc=_OUTPUT_SIZE)
     keras = "AdaptiveAveragePooling3D"
     torch = "AdaptiveAvgPool3d"
     formula = "y[p] = mean of inputs over floor(p size / output_size) : ceil((p + 1) size / output_size) of each axis"
@@ -265,7 +266,7 @@ class AdaptiveMaxPooling1D(_AdaptiveMax):
     """The largest values of `output_size` bins: [batch, steps, channels] to [batch, output_size, channels]."""
 
     rank = 1
-    output_size = arg(Numbers(1), doc=_OUTPUT_SIZE)
+    output_size = arg(Numbers(1, 1, MOST), doc=_OUTPUT_SIZE)
     keras = "AdaptiveMaxPooling1D"
     torch = "AdaptiveMaxPool1d"
     formula = "y[t] = max of inputs[floor(t steps / output_size) : ceil((t + 1) steps / output_size)]"
@@ -276,7 +277,7 @@ class AdaptiveMaxPooling2D(_AdaptiveMax):
     """The largest values of bins: [batch, height, width, channels] to [batch, *output_size, channels]."""
 
     rank = 2
-    output_size = arg(Numbers(2), doc=_OUTPUT_SIZE)
+    output_size = arg(Numbers(2, 1, MOST), doc=_OUTPUT_SIZE)
     keras = "AdaptiveMaxPooling2D"
     torch = "AdaptiveMaxPool2d"
     formula = """y[i, j] = max of inputs[floor(i height / rows) : ceil((i + 1) height / rows),
@@ -289,7 +290,7 @@ class AdaptiveMaxPooling3D(_AdaptiveMax):
     """The largest values of bins: [batch, depth, height, width, channels] to [batch, *output_size, channels]."""
 
     rank = 3
-    output_size = arg(Numbers(3), doc=_OUTPUT_SIZE)
+    output_size = arg(Numbers(3, 1, MOST), doc=_OUTPUT_SIZE)
     keras = "AdaptiveMaxPooling3D"
     torch = "AdaptiveMaxPool3d"
     formula = "y[p] = max of inputs over floor(p size / output_size) : ceil((p + 1) size / output_size) of each axis"

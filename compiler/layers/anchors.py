@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from archonnx.compiler.graph import TensorType
 from archonnx.compiler.layers.base import LayerError, arg
 from archonnx.compiler.layers.boxes import BOX_FORMAT, convert
-from archonnx.compiler.layers.common import KerasLayer, require_rank
+from archonnx.compiler.layers.common import KerasLayer, counted, require_rank
 from archonnx.compiler.layers.domains import DataFormat, Flag, Real, Repeated
 from archonnx.compiler.layers.windows import axis_names, spatial_axes
 
@@ -168,7 +168,3 @@ class AnchorBoxes(_Anchors):
         heights = (np.asarray(sizes) * tall[:, None]).reshape(-1)
         corners = np.stack((-widths, -heights, widths, heights), 1) / 2
         return np.round(corners) if self.rounded else corners
-
-
-def counted(many: Sequence[Any], what: str) -> str:
-    return f"{len(many)} {what}{'s' if len(many) != 1 else ''}"

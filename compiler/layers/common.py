@@ -73,6 +73,12 @@ def product(dims: Sequence[Dim]) -> Dim:
     return result
 
 
+def counted(many: Dim | Sequence[Any], what: str) -> str:
+    """1 head, 3 heads, N heads: a number or size, or the length of what is counted, with its noun."""
+    count = len(many) if isinstance(many, Sequence) else many
+    return f"{count} {what}{'' if isinstance(count, int) and count == 1 else 's'}"
+
+
 def require_rank(layer: Layer, x: TensorType, axes: Sequence[str], input: int = 0) -> None:
     """E0302 unless the input has exactly these axes."""
     if x.rank == len(axes):
@@ -92,11 +98,14 @@ def require_least_rank(layer: Layer, x: TensorType, rank: int, input: int = 0) -
     """E0302 unless the input has at least `rank` axes."""
     if x.rank < rank:
         axes = "axis" if rank == 1 else "axes"
-        raise LayerError("E0302", f"{layer.type_name} needs at least {rank} {axes}, got {x}", input=input)
+        help = "give it the axes that it lacks: Reshape, or expand_dims"
+        raise LayerError("E0302", f"{layer.type_name} needs at least {rank} {axes}, got {x}", input=input, help=help)
 
 
 def resolve_axis(layer: Layer, x: TensorType, axis: int, argument: str) -> int:
     """The axis counted from the first; E0311 where the input has none of that number."""
+    if not x.rank:
+        raise LayerError("E0302", f"{layer.type_name} needs an axis, got {x}, which has none", input=0)
     if not -x.rank <= axis < x.rank:
         raise LayerError(
             "E0311",

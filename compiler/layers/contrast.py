@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from archonnx.compiler.graph import TensorType
 from archonnx.compiler.layers.augmentation import RANGE, require_image
 from archonnx.compiler.layers.base import LayerError, arg
-from archonnx.compiler.layers.common import KerasLayer, decide
+from archonnx.compiler.layers.common import KerasLayer, counted, decide
 from archonnx.compiler.layers.domains import DataFormat, Real, Repeated, Whole
 from archonnx.contract.dims import Dim, ceil_div
 
@@ -96,7 +96,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(KerasLayer):
             if decide(c.facts, ">=", size, missing) is False:
                 raise LayerError(
                     "E0304",
-                    f"{self.type_name} lays {tiles} tiles over {size} places, and {missing} are missing",
+                    f"{self.type_name} lays {tiles} tiles over {counted(size, 'place')}, and {missing} are missing",
                     argument="tile_grid_size",
                     help="what is missing is a mirror image, so it can be no more than there is: take fewer tiles",
                 )

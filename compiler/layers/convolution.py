@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from archonnx.compiler.graph import TensorType
 from archonnx.compiler.layers import activations, domains, unfolding
 from archonnx.compiler.layers.base import LayerError, arg
-from archonnx.compiler.layers.common import KerasLayer, product, require_rank
+from archonnx.compiler.layers.common import KerasLayer, counted, product, require_rank
 from archonnx.compiler.layers.domains import DataFormat, Flag, Ignored, InitializerDomain, Numbers, PaddingName, Whole
 from archonnx.compiler.layers.windows import (
     Window,
@@ -142,7 +142,7 @@ def windowed(
 def _divisors(number: int) -> str:
     """The numbers that divide another, as they stand in a sentence, eight at most."""
     found = [str(n) for n in range(1, min(number, 1 << 16) + 1) if number % n == 0][:8]
-    return found[0] if len(found) == 1 else f"{', '.join(found[:-1])} and {found[-1]}"
+    return found[0] if len(found) == 1 else f"{', '.join(found[:-1])} or {found[-1]}"
 
 
 class _Conv(_Convolution):
@@ -172,9 +172,10 @@ x: inputs with the zeros that padding adds"""
         if self.filters % self.groups:
             raise LayerError(
                 "E0411",
-                f"{self.type_name} cannot divide {self.filters} filters into {self.groups} equal groups",
+                f"{self.type_name} cannot divide {counted(self.filters, 'filter')} "
+                f"into {counted(self.groups, 'equal group')}",
                 argument="groups",
-                help=f"{_divisors(self.filters)} divide the filters",
+                help=f"take groups={_divisors(self.filters)}",
             )
 
     def channels(self, c: Context, x: TensorType) -> int:
@@ -182,9 +183,10 @@ x: inputs with the zeros that padding adds"""
         if channels % self.groups:
             raise LayerError(
                 "E0305",
-                f"{self.type_name} cannot divide the {channels} channels of {x} into {self.groups} equal groups",
+                f"{self.type_name} cannot divide the {counted(channels, 'channel')} of {x} "
+                f"into {counted(self.groups, 'equal group')}",
                 argument="groups",
-                help=f"{_divisors(channels)} divide the channels",
+                help=f"take groups={_divisors(channels)}",
             )
         return channels
 

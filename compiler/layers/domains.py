@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from archonnx.compiler.layers.domains_single import (
+    LARGEST,
+    LARGEST_REAL,
     Absent,
     Anything,
     Choice,
@@ -126,7 +128,7 @@ class Repeated(Domain):
             if self.alone:
                 return (self.of.parse(value),) * (1 if self.count is None else self.count)
         except DomainError as error:
-            raise DomainError(self.describe(), help=error.help) from None
+            raise DomainError(self.describe(), help=error.help, code=error.code) from None
         raise self.fail()
 
     def describe(self) -> str:
@@ -147,8 +149,8 @@ class Pair(Repeated):
 class Numbers(Repeated):
     """`rank` whole numbers, or one that stands for all of them: kernel sizes, strides."""
 
-    def __init__(self, rank: int, minimum: int = 1) -> None:
-        super().__init__(Whole(minimum), rank)
+    def __init__(self, rank: int, minimum: int = 1, maximum: int | None = None) -> None:
+        super().__init__(Whole(minimum, maximum), rank)
 
 
 class Sides(Domain):
@@ -165,6 +167,8 @@ class Sides(Domain):
         def amount(v: Any) -> int:
             if not is_whole(v) or v < 0:
                 raise self.fail()
+            if v > LARGEST:
+                raise self.too_large()
             return int(v)
 
         if is_whole(value):
@@ -227,6 +231,8 @@ class Shape(Domain):
         for size in values:
             if not is_symbolic(size) and (not is_whole(size) or size < -1 or (size == -1 and not self.rest)):
                 raise self.fail()
+            if is_whole(size) and size > LARGEST:
+                raise self.too_large()
         if sum(1 for size in values if is_whole(size) and size == -1) > 1:
             raise self.fail("only one size can be left to be computed")
         return values
@@ -358,6 +364,8 @@ class Literal(Domain):
 
     def parse(self, value: Any) -> Any:
         if is_number(value):
+            if not -LARGEST_REAL <= value <= LARGEST_REAL:
+                raise self.fail("float32 ends at 3.4e38")
             return value
         if not isinstance(value, (tuple, list)):
             raise self.fail()

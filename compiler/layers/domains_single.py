@@ -8,6 +8,9 @@ from typing import Any
 
 from archonnx.contract.diagnostics import did_you_mean
 
+LARGEST = 2**63 - 1  # of whole numbers: sizes, and what ONNX holds in attributes and constants
+LARGEST_REAL = 3.4028234663852886e38  # of float32; what is larger would be infinite in the model
+
 
 class DomainError(Exception):
     """A value outside a domain. `expected` completes "NAME must be ..."; `help` is the mend, if there is one.
@@ -37,6 +40,9 @@ class Domain:
     def fail(self, help: str | None = None) -> DomainError:
         return DomainError(self.describe(), help=help)
 
+    def too_large(self) -> DomainError:
+        return DomainError(self.describe(), help="whole numbers end at 2**63 - 1", code="E0804")
+
 
 class Anything(Domain):
     """Takes every value as it is."""
@@ -63,10 +69,13 @@ class Whole(Domain):
             raise self.fail(f"{value} is known only when the model runs; give a number")
         if not is_whole(value):
             if isinstance(value, float) and value.is_integer():
-                raise self.fail(f"write {int(value)}, or int(...) around a computed value")
+                short = abs(value) < LARGEST  # longer ones are no size that anybody means
+                raise self.fail(f"write {int(value)}, or int(...) around a computed value" if short else None)
             raise self.fail()
         if (self.minimum is not None and value < self.minimum) or (self.maximum is not None and value > self.maximum):
             raise self.fail()
+        if not -LARGEST - 1 <= value <= LARGEST:
+            raise self.too_large()
         return int(value)
 
     def describe(self) -> str:
@@ -90,8 +99,10 @@ class Real(Domain):
         self.examples = (float(middle[0]),) if middle else (0.5,)
 
     def parse(self, value: Any) -> float:
-        if not is_number(value) or not math.isfinite(value):
+        if not is_number(value) or (isinstance(value, float) and not math.isfinite(value)):
             raise self.fail()
+        if not -LARGEST_REAL <= value <= LARGEST_REAL:
+            raise self.fail("float32 ends at 3.4e38")
         number = float(value)
         if (
             (self.minimum is not None and number < self.minimum)

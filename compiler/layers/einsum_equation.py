@@ -68,7 +68,7 @@ def parse_equation(text: str) -> Equation:
     """The equation taken apart. E0325, at the argument `equation`, where it is none that a layer can stand for."""
 
     def fail(what: str, help: str | None = None) -> LayerError:
-        return LayerError("E0325", f'the equation "{text}" {what}', argument="equation", help=help)
+        return LayerError("E0325", f'the equation "{text}" of EinsumDense {what}', argument="equation", help=help)
 
     found = _FORM.fullmatch(text)
     if found is None:

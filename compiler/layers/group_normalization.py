@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from archonnx.compiler.graph import TensorType
 from archonnx.compiler.layers.base import LayerError, arg
-from archonnx.compiler.layers.common import KerasLayer, require_floats, require_least_rank, resolve_axis
+from archonnx.compiler.layers.common import KerasLayer, counted, require_floats, require_least_rank, resolve_axis
 from archonnx.compiler.layers.domains import Axis, Domain, Flag, Ignored, InitializerDomain, Real
 from archonnx.compiler.layers.domains_single import is_whole
 
@@ -89,7 +89,8 @@ class _OfGroups(KerasLayer):
             nearest = sorted(sorted(divisors, key=lambda n: abs(n - groups))[:5])
             raise LayerError(
                 "E0305",
-                f"{self.type_name} cannot divide the {channels} channels of {inputs} into {groups} equal groups",
+                f"{self.type_name} cannot divide the {counted(channels, 'channel')} of {inputs} "
+                f"into {counted(groups, 'equal group')}",
                 argument="groups",
                 input=0,
                 axis=self.axis % inputs.rank,

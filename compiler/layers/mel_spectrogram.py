@@ -84,6 +84,7 @@ class MelSpectrogram(KerasLayer):
                 "E0346",
                 f"MelSpectrogram has a window of {self._frame} samples for a transform of {self.fft_length}",
                 argument="sequence_length",
+                help=f"write fft_length={self._frame}, or shorten the window",
             )
         if isinstance(self.window, tuple) and len(self.window) != self._frame:
             raise LayerError(
@@ -96,7 +97,8 @@ class MelSpectrogram(KerasLayer):
         if (high - low) / (self.num_mel_bins + 1) <= high * 2.0**-21:
             raise LayerError(
                 "E0347",
-                f"MelSpectrogram has {self.num_mel_bins} bands from {self.min_freq:g} to {self._top:g} hertz",
+                f"MelSpectrogram has {self.num_mel_bins} bands from {self.min_freq:g} to {self._top:g} hertz"
+                + (f", half of sampling_rate={self.sampling_rate}" if self.max_freq is None else ""),
                 argument="min_freq" if self.max_freq is None else "max_freq",
                 help="the highest frequency is above the lowest, as far as that they can be told apart",
             )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from archonnx.compiler.layers import attention_rules as rules
 from archonnx.compiler.layers.base import LayerError, arg
+from archonnx.compiler.layers.common import counted
 from archonnx.compiler.layers.domains import Axes, Optional, Repeated, Whole
 from archonnx.compiler.layers.projected_attention import ProjectedAttention
 
@@ -147,10 +148,10 @@ result = y of all heads @ Wo + bo"""
         if self.num_query_heads % self.num_key_value_heads:
             raise LayerError(
                 "E0320",
-                f"GroupQueryAttention cannot share {self.num_key_value_heads} heads of key and value "
-                f"evenly among {self.num_query_heads} heads of the query",
+                f"GroupQueryAttention cannot share {counted(self.num_key_value_heads, 'head')} of key and value "
+                f"evenly among {counted(self.num_query_heads, 'head')} of the query",
                 argument="num_key_value_heads",
-                help=f"take a divisor of {self.num_query_heads}",
+                help=f"take a divisor of {self.num_query_heads}" if self.num_query_heads > 1 else "take 1",
             )
 
     @property

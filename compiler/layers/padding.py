@@ -60,6 +60,8 @@ class Border(KerasLayer):
         if self.sign > 0 and DTYPES[inputs.dtype].kind == "string":
             raise LayerError("E0303", f"{self.type_name} needs numbers, got {inputs}", input=0)
         require_rank(self, inputs, axis_names(self.rank, self.channels_first))
+        if self.sign > 0 and inputs.dtype == "string":  # onnxruntime pads numbers alone
+            raise LayerError("E0303", f"{self.type_name} needs numbers, got {inputs}", input=0)
         x = self.kept(inputs)
         channels = x.shape[channel_axis(self.rank, self.channels_first)]
         return with_sizes(x, self.channels_first, self.sizes(c.facts, x), channels)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from archonnx.compiler.graph import TensorType
 from archonnx.compiler.layers.base import LayerError, arg
-from archonnx.compiler.layers.common import decide, require_least_rank, require_text
+from archonnx.compiler.layers.common import counted, decide, require_least_rank, require_text
 from archonnx.compiler.layers.domains import InitializerDomain, Optional, Real, Whole
 from archonnx.compiler.layers.positions import Positioned, angles, frequencies, place
 
@@ -70,7 +70,7 @@ y = embeddings[p % n] + a / (1 - a) * (embeddings[p // n] - embeddings[0])"""
         needed, mend = (last, further) if self.hierarchical_alpha is None else (_root(last), "")
         raise LayerError(
             "E0327",
-            f"PositionEmbedding has {most} positions, and {x} has {x.shape[-2]} steps{start}",
+            f"PositionEmbedding has {counted(most, 'position')}, and {x} has {x.shape[-2]} steps{start}",
             argument="sequence_length",
             input=0,
             axis=x.rank - 2,

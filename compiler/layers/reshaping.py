@@ -8,6 +8,7 @@ from archonnx.compiler.graph import TensorType
 from archonnx.compiler.layers.base import LayerError, arg
 from archonnx.compiler.layers.common import (
     KerasLayer,
+    counted,
     equal,
     product,
     require_least_rank,
@@ -87,7 +88,7 @@ class Reshape(KerasLayer):
         if verdict is Verdict.NO:
             raise LayerError(
                 "E0307",
-                f"Reshape cannot make {shown} of {x}: {elements} elements after the batch, "
+                f"Reshape cannot make {shown} of {x}: {counted(elements, 'element')} after the batch, "
                 f"not {'a multiple of ' if -1 in self.target_shape else ''}{given}",
                 argument="target_shape",
                 help=self._fitting(elements),

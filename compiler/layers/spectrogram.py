@@ -89,19 +89,20 @@ class STFTSpectrogram(KerasLayer):
 
     def validate(self) -> None:
         step, window = self.frame_step, self.window
-        message = ""
+        message = help = ""
         if step is not None and step > self.frame_length:
-            message, argument = f"has frames of {self.frame_length} places, and steps of {step} over more", "frame_step"
+            message, argument = f"steps over {step} places, and its frames have {self.frame_length}", "frame_step"
+            help = f"give {self.frame_length} at most"
         elif self.fft_length is not None and self.fft_length < self.frame_length:
             message = f"has frames of {self.frame_length} places for a transform of {self.fft_length}"
-            argument = "fft_length"
+            argument, help = "fft_length", f"give {self.frame_length} or more, or None for the next power of two"
         elif isinstance(window, tuple) and len(window) != self.frame_length:
             message = f"has a window of {len(window)} numbers for frames of {self.frame_length}"
-            argument = "window"
+            argument, help = "window", "a number for each place of a frame"
         elif self.scaling is not None and self._empty:
             message, argument = f"divides a window of {self.frame_length} zeros by its {self.scaling}", "frame_length"
         if message:
-            raise LayerError("E0346", f"STFTSpectrogram {message}", argument=argument)
+            raise LayerError("E0346", f"STFTSpectrogram {message}", argument=argument, help=help or None)
 
     @property
     def _empty(self) -> bool:

@@ -132,7 +132,7 @@ LOW = "ContrastLimitedAdaptiveHistogramEqualization(tile_grid_size=(4, 1))"
         ("RandomCrop(4, 4)", "string[N, 8, 8, 3]", "E0303", "RandomCrop needs numbers, got string[N, 8, 8, 3]"),
         ("AutoContrast()", "float32[N, 8, 3, 1, 1]", "E0302", "AutoContrast needs 4 axes"),
         ("AutoContrast()", "string[N, 8, 3]", "E0303", "AutoContrast needs numbers"),
-        (LOW, "float32[N, 1, 9, 3]", "E0304", "lays 4 tiles over 1 places, and 3 are missing"),
+        (LOW, "float32[N, 1, 9, 3]", "E0304", "lays 4 tiles over 1 place, and 3 are missing"),
         (LOW, "float32[9, 3]", "E0302", "ContrastLimitedAdaptiveHistogramEqualization needs 4 axes"),
     ],
 )

@@ -63,7 +63,13 @@ CASES: list[tuple[str, tuple[str, ...], str, str, str | None]] = [
     ("Dot((1, 1, 1))", TWO, "E0403", "axes of Dot is the number of an axis, or a tuple of 2 of such", None),
     ("Dot('last')", TWO, "E0403", "axes of Dot is the number of an axis", None),
     ("Dot()", TWO, "E0401", "Dot needs the argument axes", "Dot(axes, normalize=..., dtype=...)"),
-    ("Dot(1)", ("float32[N, 4]", "float32[N]"), "E0302", "Dot needs at least 2 axes, got float32[N]", None),
+    (
+        "Dot(1)",
+        ("float32[N, 4]", "float32[N]"),
+        "E0302",
+        "Dot needs at least 2 axes, got float32[N]",
+        "axes that it lacks",
+    ),
     ("Dot(1)", ("float32[N, 4]", "float32[M, 4]"), "E0309", "whether N and M are equal", "require N == M"),
     ("Dot(1)", ("float32[N, S]", "float32[N, T]"), "E0309", "whether S and T are equal", "require S == T"),
     ("Dot(1, normalize=2)", TWO, "E0403", "normalize of Dot is True or False, got 2", None),
@@ -85,7 +91,7 @@ CASES: list[tuple[str, tuple[str, ...], str, str, str | None]] = [
     ("Permute((2, 1, 3))", ("float32[N, 4, 5]",), "E0302", "Permute orders 3 axes", "name the axes 1 to 2"),
     ("RepeatVector(0)", ("float32[N, 4]",), "E0403", "n of RepeatVector is a whole number or a dimension", None),
     ("RepeatVector(3)", ("float32[N, 4, 5]",), "E0302", "needs 2 axes (batch, features)", "bring it to that many"),
-    ("Flatten()", ("float32[]",), "E0302", "Flatten needs at least 1 axis, got float32[]", None),
+    ("Flatten()", ("float32[]",), "E0302", "Flatten needs at least 1 axis, got float32[]", "axes that it lacks"),
     ('Flatten("first")', ("float32[N, 4]",), "E0403", "data_format of Flatten is", None),
     # What acts in training only.
     ("Dropout(1.5)", ("float32[N, 4]",), "E0403", "rate of Dropout is a number from 0 to 1, got 1.5", None),

@@ -393,7 +393,7 @@ BAD = [
     ("(x, h) -> GRU(4)", (X, "input h: float32[M, 4]"), "E0309", "GRU cannot tell whether N and M are equal"),
     ("(x, state=h) -> GRU(4)", (X, H), "E0604", "GRU has no input state"),
     ("(y, h) = x -> LSTM(4, return_state=True)\n    output y\n    output h", (X,), "E0504", "2 names on the left, 3"),
-    ("LSTMCell(4)", ("input x: float32[N, 3]",), "E0604", "LSTMCell needs one or more inputs"),
+    ("LSTMCell(4)", ("input x: float32[N, 3]",), "E0604", "LSTMCell needs one or more states"),
     ("(x, h) -> LSTMCell(4)", ("input x: float32[N, 3]", H), "E0640", "LSTMCell starts from 2 states, h, c; got 1"),
     ("(x, h) -> GRUCell(4)", (X, H), "E0302", "GRUCell needs 2 axes (batch, features), got float32[N, T, 3]"),
     (

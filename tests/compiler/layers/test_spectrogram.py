@@ -59,7 +59,7 @@ BAD = [
         "STFTSpectrogram(frame_length=16, frame_step=17)",
         SOUND,
         "E0346",
-        "STFTSpectrogram has frames of 16 places, and steps of 17 over more",
+        "STFTSpectrogram steps over 17 places, and its frames have 16",
     ),
     (
         "STFTSpectrogram(frame_length=17, fft_length=16)",
