@@ -9,6 +9,7 @@ from archonnx.cli.console import styled
 from archonnx.compiler.analysis.layer_facts import measured, signature
 
 WIDTH = 100  # columns that a signature may take
+LINE = 120  # columns that any other line may take
 MASKS = {
     "pass": "a mask of the input is passed on",
     "drop": "a mask of the input ends here",
@@ -25,7 +26,7 @@ def page(facts: dict[str, Any]) -> str:
         lines += ["", styled("Computes", "cyan"), *_indented(facts["formula"])]
     if facts["arguments"] or is_layer:
         lines += ["", styled("Arguments", "cyan"), *_arguments(facts, is_layer)]
-    lines += ["", f"{styled('Inputs', 'cyan')}: {inputs_text(facts['inputs'])}"]
+    lines += ["", _wrapped(f"{styled('Inputs', 'cyan')}: {inputs_text(facts['inputs'])}")]
     if is_layer:
         lines.append(f"{styled('Masks', 'cyan')}: {MASKS[facts['masking']]}")
     for title, text in (
@@ -36,7 +37,7 @@ def page(facts: dict[str, Any]) -> str:
         ("From the package", facts["package"]),
     ):
         if text:
-            lines.append(f"{styled(title, 'cyan')}: {text}")
+            lines.append(_wrapped(f"{styled(title, 'cyan')}: {text}"))
     if facts["example"]:
         lines += ["", styled("Example", "cyan"), *_indented(facts["example"])]
     if facts["applied"]:
@@ -94,10 +95,10 @@ def _arguments(facts: dict[str, Any], is_layer: bool) -> list[str]:
     lines = []
     for a in facts["arguments"]:
         need = "required" if a["required"] else f"default {a['default']}"
-        lines.append(f"  {styled(a['name'], 'bold')}: {a['type']}; {need}")
-        lines.append(f"      {a['documentation']}")
+        lines.append(_wrapped(f"  {styled(a['name'], 'bold')}: {a['type']}; {need}"))
+        lines.append(_wrapped(f"      {a['documentation']}"))
     if facts["ignored"]:
-        lines.append(f"  Taken from Keras' calls, for training alone: {', '.join(facts['ignored'])}.")
+        lines.append(_wrapped(f"  Taken from Keras' calls, for training alone: {', '.join(facts['ignored'])}."))
     for refused in facts["refused"]:
         lines.append(f"  {refused['name']} is {refused['only']} always: {refused['reason']}.")
     if is_layer:
@@ -113,6 +114,14 @@ def _weights(applied: dict[str, Any]) -> list[str]:
         f"  {styled(w['name'].ljust(width), 'bold')}  {w['type']}{'' if w['trainable'] else ', not trained'}"
         for w in applied["weights"]
     ]
+
+
+def _wrapped(line: str) -> str:
+    """The line, or several, the further ones indented by two more."""
+    start = " " * (len(line) - len(line.lstrip()))
+    return "\n".join(
+        textwrap.wrap(line, LINE, subsequent_indent=f"{start}  ", break_long_words=False, break_on_hyphens=False)
+    )
 
 
 def _indented(text: str) -> list[str]:
