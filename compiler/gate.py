@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 KEPT_ELEMENTS = 1024  # constants up to this size stay, so that shapes computed from them are known
 MOST_REPORTED = 20
-OURS = "this is a mistake in archonnx or in a raw operator's declared type, and nothing was written"
+OURS = (
+    "this is a mistake in archonnx, in a package's layer or in a raw operator's declared type, and nothing was written"
+)
 
 
 @dataclass(slots=True)

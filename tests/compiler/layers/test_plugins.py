@@ -213,6 +213,19 @@ def test_a_rule_may_refuse(installed: Install) -> None:
     assert (found.code, found.message, found.help) == ("E0925", "not today", "come tomorrow")
 
 
+def test_an_operator_that_onnx_refuses(installed: Install, tmp_path: Path) -> None:
+    rule = "def lower(self, b, x):\n        return b.op('Relu', x, slope=2)"
+    installed(f"{GOOD}class Bad(Good):\n    {rule}", "Bad")
+    model = archonnx.compile(text="model A():\n    input x: float32[N, 4]\n    Bad()\n")
+    with pytest.raises(CompileError) as caught:
+        model.save(tmp_path / "model.onnx")
+    (found,) = caught.value.diagnostics
+    assert found.code == "E0990"
+    assert "in a package's layer" in str(found.help)
+    assert found.place is not None
+    assert found.place.line == 3
+
+
 def test_the_author_may_see_the_traceback(
     installed: Install, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
