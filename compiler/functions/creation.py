@@ -7,12 +7,19 @@ from typing import TYPE_CHECKING, Any
 from archonnx.compiler.functions.base import Function
 from archonnx.compiler.graph import TensorType
 from archonnx.compiler.layers.base import arg
-from archonnx.compiler.layers.domains import Anything, DTypeDomain
+from archonnx.compiler.layers.domains import DTypeDomain, Literal, Whole
 
 if TYPE_CHECKING:
     from archonnx.compiler.ir import Tensor
     from archonnx.compiler.layers.base import Context
     from archonnx.compiler.lowering.builder import Builder
+
+
+class _Values(Literal):
+    """Numbers and booleans, and nested lists of them."""
+
+    def parse(self, value: Any) -> Any:
+        return value if isinstance(value, bool) else super().parse(value)
 
 
 class constant(Function):
@@ -21,7 +28,7 @@ class constant(Function):
     inputs = ()
     parameters = ("value", "dtype")
     hidden = True
-    value = arg(Anything(), doc="The number, or nested lists of numbers.")
+    value = arg(_Values(), doc="The number, or nested lists of numbers.")
     dtype = arg(DTypeDomain(), default="float32", doc="Its type.")
 
     def infer(self, c: Context, *inputs: Any) -> TensorType:
@@ -44,7 +51,7 @@ class dimension(Function):
     inputs = ()
     parameters = ("value", "dtype")
     hidden = True
-    value = arg(Anything(), doc="The size.")
+    value = arg(Whole(symbolic=True), doc="The size.")
     dtype = arg(DTypeDomain(), default="int64", doc="Its type.")
 
     def infer(self, c: Context, *inputs: Any) -> TensorType:

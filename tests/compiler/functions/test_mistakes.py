@@ -18,6 +18,8 @@ MISTAKES = """
 E0350 | x + i                          | convert one of them with cast(tensor, float32)
 E0350 | concat([y, b], axis=0)         | concat of float32 and bool
 E0350 | clip(y, i[0, 0])               | clip of float32 and int64
+E0403 | constant(x)                    | value of constant() is a number, or nested lists of numbers
+E0403 | dimension(x)                   | value of dimension() is a whole number or a dimension
 E0351 | x @ x                          | the inner sizes, 4 and 3, differ
 E0351 | reshape(x, (N, 13))            | the numbers of elements, 12*N and 13*N, differ
 E0351 | stack([x, x[:, 1:]])           | the sizes of axis 1, 3 and 2, differ
