@@ -76,6 +76,47 @@ def reference(x: np.ndarray, w: dict[str, np.ndarray]) -> tuple[np.ndarray, np.n
     return y * g + low * (1 - g), g
 
 
+INSIDE = """
+defaults LowRankDense(rank=2)
+
+block cell(units):
+    input x: [N, D]
+    input h: [N, units]
+    y = (x, h) -> Concatenate() -> LowRankDense(units) -> BetaSwish(2.0)
+    output y
+    output state h = y
+
+model Inside():
+    input x: float32[N, T, 8]
+    output a = x -> TimeDistributed(LowRankDense(4, rank=3))
+    output b = x -> RNN(cell(4), return_sequences=True)
+"""
+
+
+def test_its_layers_stand_inside_others(site: Path, folder: Path) -> None:
+    import onnx
+    import onnxruntime
+
+    (folder / "inside.arch").write_text(INSIDE)
+    run = archonnx("build", "inside.arch", "-o", "inside.onnx", sites=(site,), cwd=folder)
+    assert run.returncode == 0, run.stderr
+    initializers = onnx.load(str(folder / "inside.onnx")).graph.initializer
+    w = {t.name: onnx.numpy_helper.to_array(t).astype(np.float64) for t in initializers}
+    session = onnxruntime.InferenceSession(folder / "inside.onnx", providers=["CPUExecutionProvider"])
+    x = np.random.default_rng(5).uniform(-2, 2, (2, 3, 8)).astype(np.float32)
+    a, b = session.run(None, {"x": x})
+    inner = "time_distributed/low_rank_dense"
+    assert w[f"{inner}/left"].shape == (8, 3)
+    np.testing.assert_allclose(a, x @ w[f"{inner}/left"] @ w[f"{inner}/right"], rtol=1e-5, atol=1e-6)
+    inner = "rnn/cell/low_rank_dense"
+    assert w[f"{inner}/left"].shape == (12, 2)
+    h = np.zeros((2, 4))
+    for step in range(3):
+        y = np.concatenate([x[:, step], h], axis=1) @ w[f"{inner}/left"] @ w[f"{inner}/right"]
+        h = y / (1 + np.exp(-2 * y))
+        np.testing.assert_allclose(b[:, step], h, rtol=1e-5, atol=1e-6)
+
+
 def test_its_layers_are_listed_apart_with_the_package(site: Path) -> None:
     run = archonnx("layers", sites=(site,))
     assert (run.returncode, run.stderr) == (0, "")
