@@ -2,7 +2,8 @@
 
 With --measure the layers are first run against Keras and PyTorch by the tables in tests/conformance, and the largest
 errors are written to compiler/layers/errors.json, where the page and `archonnx layers NAME` read them; names behind it
-measure these layers alone. Exits with 1 where a case fails, or where --check finds the page or the record out of date.
+measure these layers alone, and --changed those that have more cases or fewer than were measured. Exits with 1 where a
+case fails, or where --check finds the page or the record out of date.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from tools.docs import measuring
 
 PAGE = measuring.ROOT / "docs" / "layers.md"
 WRITE = "python -m tools.docs.layers"
-MEASURE = "python -m tools.docs.layers --measure"
+MEASURE = "python -m tools.docs.layers --changed"
 
 # Heading -> the modules whose layers stand under it; a module that is in none has a heading of its own, at the end.
 FAMILIES: dict[str, str] = {
