@@ -48,8 +48,10 @@ s = sum of the squares of inputs[c - size // 2] to inputs[c + (size - 1) // 2], 
     def lower(self, b: Builder, inputs: Tensor) -> Tensor:
         x = self.cast_floating(b, inputs)
         axis = self.axis % x.rank
-        # onnxruntime's LRN takes images, odd sizes, and no float64; ONNX's even windows lie otherwise than PyTorch's.
-        if self.size % 2 and x.rank == 4 and x.dtype in ("float32", "float16"):
+        # onnxruntime's LRN takes images, odd sizes, alpha and beta above 0, and no float64; ONNX's even windows lie
+        # otherwise than PyTorch's.
+        taken = self.size % 2 and self.alpha > 0 and self.beta > 0
+        if taken and x.rank == 4 and x.dtype in ("float32", "float16"):
             return self._by_operator(b, x, axis)
         return self._by_pool(b, x, axis)
 

@@ -94,7 +94,7 @@ def test_inputs(line: str, given: str, code: str, message: str) -> None:
         ("GLU()", "float32[N, D]", "state it: require D % 2 == 0"),
         ("GLU()", "float32[N, 5]", None),
         ("Gelu()", VECTOR, "did you mean GELU?"),
-        ("Hardswish()", VECTOR, "did you mean HardSiLU?"),
+        ("Hardswish()", VECTOR, "did you mean HardSwish?"),
         ("Hardtanh()", VECTOR, "did you mean HardTanh?"),
         ("SoftPlus()", VECTOR, "did you mean Softplus?"),
         ('Dense(4, activation="geluu")', VECTOR, 'did you mean "gelu", "glu" or "elu"?'),
