@@ -32,6 +32,7 @@ ALIASES = {
     },
     **{f"Convolution{n}D{end}": f"Conv{n}D{end}" for n in (1, 2, 3) for end in ("", "Transpose")},
     **{f"SeparableConvolution{n}D": f"SeparableConv{n}D" for n in (1, 2)},
+    "GroupedQueryAttention": "GroupQueryAttention",
     "HardSwish": "HardSiLU",
     "Swish": "SiLU",
 }
