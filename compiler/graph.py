@@ -102,6 +102,11 @@ class Node:
         """The constructor's name, `Conv2D`, as summaries print it."""
         return self.layer.type_name
 
+    @property
+    def results(self) -> tuple[Value, ...]:
+        """The outputs that the language gives names to: without the mask of a layer that makes one."""
+        return self.outputs[:-1] if self.layer.makes_mask and len(self.outputs) > 1 else self.outputs
+
 
 @dataclass(slots=True, eq=False, repr=False)
 class Input:

@@ -67,6 +67,8 @@ OPTIONAL = {
     *("Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"),
     *("AlphaDropout", "FeatureAlphaDropout", "GaussianDropout", "GaussianNoise", "ActivityRegularization"),
     *("Identity", "DropPath", "StochasticDepth"),
+    # What masks are computed by, which Keras prints of functional models.
+    *("Any", "NotEqual", "LogicalAnd", "LogicalNot", "LogicalOr", "logical_and", "logical_not", "logical_or"),
 }
 # Operators that Keras wraps when a tensor is used as a number: the type says nothing of what they do.
 WRAPPED = {"TFOpLambda", "SlicingOpLambda", "Lambda", "TensorFlowOpLayer"}

@@ -178,7 +178,7 @@ def _rows(graph: LayerGraph, bound: Mapping[str, int], shown: Mapping[str, int])
             LayerRow(
                 path=first.path,
                 type=first.type_name,
-                output_shapes=tuple(_shape(value.type, shown) for value in last.outputs),
+                output_shapes=tuple(_shape(value.type, shown) for value in last.results),
                 parameters=parameters.total,
                 macs=_plain(macs),
                 counted=parameters,

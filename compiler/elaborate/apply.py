@@ -242,7 +242,7 @@ def add(
     if layer.package is not None:
         _check_macs(node, frame, place)
     _pass_masks(node, frame, place)
-    shown = node.outputs[:-1] if layer.makes_mask and len(node.outputs) > 1 else node.outputs
+    shown = node.results
     for index, value in enumerate(shown):
         written = wanted.type_of(index) if wanted is not None else None
         if written is not None:

@@ -100,7 +100,7 @@ def _box(node: Node, use: int, uses: int) -> Box:
     own = clean(name) if name != node.type_name else ""
     box = Box("layer", family(node.layer), clean(node.type_name), own, details)
     box.weights = {id(weight): weight.size for weight in weights.values()}
-    results = ", ".join(str(value.type) for value in node.outputs)
+    results = ", ".join(str(value.type) for value in node.results)
     count = sum(box.weights.values())
     lines = [f"{node.type_name} {node.name}", f"gives {results}"]
     lines += [f"{count:,} parameters"] if count else []
@@ -112,7 +112,7 @@ def _signature(node: Node) -> str:
     """Equal where two applications do the same to tensors of the same types."""
     weights = "; ".join(f"{w.dtype}{w.shape}{w.trainable}{w.initializer!r}" for w in node.layer.weights.values())
     settings = "; ".join(f"{name}={argument(value, 10_000)}" for name, value in node.layer.arguments.items())
-    types = ", ".join(str(value.type) for value in node.outputs)
+    types = ", ".join(str(value.type) for value in node.results)
     return f"{type(node.layer).__module__}.{node.type_name}({settings})[{weights}] -> {types}"
 
 

@@ -379,3 +379,21 @@ def test_what_we_print_as_keras_we_read_back_as_ours() -> None:
     for text in (VGG, MERGED):
         ours = archonnx.compile(text=text).summary()
         assert compare(ours, read_reference(render(ours, "keras"), "keras")).agrees
+
+
+def test_rows_that_compute_masks_may_be_missing() -> None:
+    """Keras prints the operations of its masks as rows, and a mask is no output of the layer that makes it."""
+    text = """
+model Masked():
+    input tokens: int32[N, T]
+    x = tokens -> Embedding(1000, 64, mask_zero=True)
+    a = (x, x) -> MultiHeadAttention(4, 16)
+    (x, a) -> Add()
+    LayerNormalization()
+    (it, it) -> GroupQueryAttention(16, 4, 2)
+    Bidirectional(LSTM(16, return_sequences=True))
+    GlobalAveragePooling1D()
+    Dense(2)
+"""
+    found = compare(summarize(archonnx.compile(text=text).graph), read_reference_file(DATA / "k3_masked.txt"))
+    assert found.differences == ()
