@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     pass
 
 
+LONGEST = 400  # characters of a message
+
+
 class Rules:
     """The Context of layers.base: what a layer's rules may ask for during one application."""
 
@@ -196,4 +199,9 @@ def layer_error(
                 labels.append(Label(axis_place, error.label))
             elif value.place is not None and value.place != at:
                 labels.append(Label(value.place, f"{value.type} comes from here"))
-    return Abort(Diagnostic(error.code, error.message, at, "", tuple(labels), frame.trail, error.help))
+    return Abort(Diagnostic(error.code, shortened(error.message), at, "", tuple(labels), frame.trail, error.help))
+
+
+def shortened(message: str) -> str:
+    """A message that a long value makes too long to read, without its middle."""
+    return message if len(message) <= LONGEST else f"{message[:200]} ... {message[-100:]}"

@@ -166,8 +166,9 @@ def show(value: object, depth: int = 4) -> str:
     if isinstance(value, Appliable):
         return f"{value.constructor}(...)"
     if isinstance(value, (list, tuple)):
-        inner = ", ".join([show(v, depth - 1) for v in value[:8]]) if depth or not value else "..."
-        inner += ", ..." if depth and len(value) > 8 else ""
+        most = 4 if any(isinstance(v, (list, tuple)) for v in value[:8]) or depth < 4 else 8
+        inner = ", ".join([show(v, depth - 1) for v in value[:most]]) if depth or not value else "..."
+        inner += ", ..." if depth and len(value) > most else ""
         if isinstance(value, list):
             return f"[{inner}]"
         return f"({inner},)" if len(value) == 1 else f"({inner})"

@@ -70,6 +70,9 @@ __all__ = [
 ]
 
 
+MOST_AXES = 64  # of a tensor, as in NumPy
+
+
 class Optional(Domain):
     """None, or a value of another domain."""
 
@@ -228,6 +231,8 @@ class Shape(Domain):
 
     def parse(self, value: Any) -> tuple[Any, ...]:
         values = tuple(value) if isinstance(value, (tuple, list)) else (value,)
+        if len(values) > MOST_AXES:
+            raise self.fail(f"a tensor has {MOST_AXES} axes at most, and these are {len(values)}")
         for size in values:
             if not is_symbolic(size) and (not is_whole(size) or size < -1 or (size == -1 and not self.rest)):
                 raise self.fail()
