@@ -16,7 +16,7 @@ help:
 	@echo "make test   run the tests"
 	@echo "make lint   ruff and mypy"
 	@echo "make docs   compare every layer with Keras and PyTorch, write docs/layers.md"
-	@echo "make bench  measure the speed of the command line and of builds"
+	@echo "make bench  measure the speed of the command line, of builds and of recurrent layers"
 	@echo "make clean  remove .venv and what the commands above wrote"
 
 demo: .venv/ready-run
@@ -45,6 +45,7 @@ docs: .venv/ready-test
 
 bench: .venv/ready-run
 	$(BIN)/python -m tools.bench.startup
+	$(BIN)/python -m tools.bench.recurrent
 
 clean:
 	rm -rf .venv demo build .mypy_cache .ruff_cache .pytest_cache .hypothesis src/archonnx.egg-info
