@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from archonnx.compiler.graph import TensorType
@@ -116,14 +116,49 @@ class Subtract(_Merge):
             )
 
 
-class Multiply(_Merge):
-    """The product of its inputs, [batch, ...] each, place by place; shapes broadcast."""
+def _kept(b: Builder, xs: Sequence[Tensor]) -> list[Tensor | None]:
+    """The masks of the inputs, bool [..., 1], where they tell the last axis' places apart; none on unlike ranks.
 
+    Keras brings inputs of unlike ranks to one rank first, which takes their masks off.
+    """
+    masks = [b.mask(number) for number in range(len(xs))]
+    return [
+        b.expand_dims(mask, [-1]) if mask is not None and all(x.rank == mask.rank + 1 for x in xs) else None
+        for mask in masks
+    ]
+
+
+def _where(b: Builder, kept: Tensor, x: Tensor, other: Tensor) -> Tensor:
+    # onnxruntime's Where takes no 16-bit whole numbers and no uint64; what is only handed on comes back as it was.
+    dtype = {"int16": "int32", "uint16": "int32", "uint64": "int64"}.get(x.dtype, x.dtype)
+    shape = [o if isinstance(a, int) and a == 1 else a for a, o in zip(x.shape, other.shape or x.shape, strict=True)]
+    moved = (b.cast(x, dtype), b.cast(other, dtype))
+    return b.cast(b.op("Where", kept, *moved, result=TensorType(dtype, tuple(shape))), x.dtype)
+
+
+class Multiply(_Merge):
+    """The product of its inputs, [batch, ...] each, place by place; shapes broadcast.
+
+    As in Keras, a place that an input's mask leaves out counts as 1; one that all inputs leave out gives 0.
+    """
+
+    masking = "use"
     operator = "Mul"
     keras = "Multiply"
-    onnx = ("Mul",)
+    onnx = ("Mul", "Where")
     formula = "y = inputs[0] * inputs[1] * ..."
     example = "input x: float32[N, 4]\ninput y: float32[N, 4]\n(x, y) -> Multiply()"
+
+    def merge(self, b: Builder, xs: list[Tensor]) -> Tensor:
+        kept = _kept(b, xs)
+        y = super().merge(b, [x if k is None else _where(b, k, x, b.like(x, 1)) for x, k in zip(xs, kept, strict=True)])
+        masks = [k for k in kept if k is not None]
+        if len(masks) < len(xs):
+            return y
+        any_kept = masks[0]
+        for mask in masks[1:]:
+            any_kept = b.op("Or", any_kept, mask)
+        return _where(b, any_kept, y, b.like(y, 0))
 
 
 class Average(_Merge):
@@ -144,11 +179,24 @@ class Average(_Merge):
 
 
 class _Extreme(_Merge):
-    """The largest or the smallest."""
+    """The largest or the smallest; as in Keras, of those inputs whose masks keep the place."""
 
     abstract = True
+    masking = "use"
 
     def merge(self, b: Builder, xs: list[Tensor]) -> Tensor:
+        kept = _kept(b, xs)
+        if any(k is not None for k in kept):
+            y, known = xs[0], kept[0]
+            for x, mask in zip(xs[1:], kept[1:], strict=True):
+                other = x if mask is None else _where(b, mask, x, y)
+                y = self.of(b, [y if known is None else _where(b, known, y, other), other])
+                known = b.op("Or", known, mask) if known is not None and mask is not None else None
+            return y
+        return self.of(b, xs)
+
+    def of(self, b: Builder, xs: list[Tensor]) -> Tensor:
+        """The largest or smallest of values that all count."""
         dtype = xs[0].dtype
         if dtype in ("int16", "uint16"):  # onnxruntime has no kernel
             return b.cast(super().merge(b, [b.cast(x, "int32") for x in xs]), dtype)
@@ -160,7 +208,7 @@ class Maximum(_Extreme):
 
     operator = "Max"
     keras = "Maximum"
-    onnx = ("Max",)
+    onnx = ("Max", "Where")
     formula = "y = maximum(inputs[0], inputs[1], ...)"
     example = "input x: float32[N, 4]\ninput y: float32[N, 4]\n(x, y) -> Maximum()"
 
@@ -170,7 +218,7 @@ class Minimum(_Extreme):
 
     operator = "Min"
     keras = "Minimum"
-    onnx = ("Min",)
+    onnx = ("Min", "Where")
     formula = "y = minimum(inputs[0], inputs[1], ...)"
     example = "input x: float32[N, 4]\ninput y: float32[N, 4]\n(x, y) -> Minimum()"
 

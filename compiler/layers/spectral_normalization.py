@@ -42,6 +42,8 @@ class SpectralNormalization(KerasLayer):
         required = [name for name in self.layer.inputs if not name.endswith("?")]
         if self.layer.runs_cell or self.layer.runs_layer or len(required) != 1 or required[0].startswith("*"):
             raise self._no_kernel()
+        if self.layer.masking == "pass":  # the layer inside sets the mask of its result, which Keras hands on
+            self.masking = "pass"  # type: ignore[assignment, misc]
 
     def _no_kernel(self) -> LayerError:
         return LayerError(
