@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from diagnosing import error_of
 
 import archonnx
 from archonnx.compiler.layers.activation import ActivationLayer
 from archonnx.compiler.layers.registry import find_layer, layer_names
-from archonnx.contract.diagnostics import CompileError, Diagnostic
+from archonnx.contract.diagnostics import Diagnostic
 
 VECTOR = "float32[N, 6]"
 LAYERS = [layer for layer in map(find_layer, layer_names()) if layer is not None and issubclass(layer, ActivationLayer)]
@@ -21,10 +22,7 @@ NEEDED = {"Activation": '"relu"', "Threshold": "0.5, 1.5"}  # arguments without 
 
 def diagnose(line: str, given: str = VECTOR) -> Diagnostic:
     """The one error of a model with this input and this line."""
-    with pytest.raises(CompileError) as caught:
-        archonnx.compile(text=f"model A():\n    input x: {given}\n    {line}\n")
-    (found,) = caught.value.diagnostics
-    return found
+    return error_of(f"model A():\n    input x: {given}\n    {line}\n")
 
 
 ARGUMENTS = [

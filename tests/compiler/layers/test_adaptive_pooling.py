@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from diagnosing import error_of
 
 import archonnx
-from archonnx.contract.diagnostics import CompileError, Diagnostic
+from archonnx.contract.diagnostics import Diagnostic
 
 STEPS = "float32[N, T, 6]"
 
@@ -80,10 +81,7 @@ def test_means_of_many_places_need_no_matrix(kind: str, tmp_path: Path) -> None:
 
 
 def diagnose(line: str, kind: str) -> Diagnostic:
-    with pytest.raises(CompileError) as caught:
-        archonnx.compile(text=f"model A():\n    input x: {kind}\n    {line}\n")
-    (found,) = caught.value.diagnostics
-    return found
+    return error_of(f"model A():\n    input x: {kind}\n    {line}\n")
 
 
 @pytest.mark.parametrize(

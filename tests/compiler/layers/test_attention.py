@@ -8,21 +8,12 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from diagnosing import diagnose
 
 import archonnx
 from archonnx.compiler.artifact import check_file
-from archonnx.contract.diagnostics import CompileError, Diagnostic
 
 Array = np.ndarray[Any, Any]
-
-
-def diagnose(line: str, *inputs: str) -> Diagnostic:
-    """The one error of a model with these inputs and this line."""
-    text = "\n    ".join(["model A():", *inputs, line]) + "\n"
-    with pytest.raises(CompileError) as caught:
-        archonnx.compile(text=text)
-    (found,) = caught.value.diagnostics
-    return found
 
 
 X = "input x: float32[N, T, 8]"

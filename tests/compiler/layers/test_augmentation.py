@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from diagnosing import error_of
 
 import archonnx
 from archonnx.compiler.layers.augmentation import Augmentation
 from archonnx.compiler.layers.registry import find_layer, layer_names
-from archonnx.contract.diagnostics import CompileError, Diagnostic
+from archonnx.contract.diagnostics import Diagnostic
 
 IMAGE = "float32[N, 8, 9, 3]"
 
@@ -17,10 +18,7 @@ def text(line: str, kind: str) -> str:
 
 
 def diagnose(line: str, kind: str = IMAGE) -> Diagnostic:
-    with pytest.raises(CompileError) as caught:
-        archonnx.compile(text=text(line, kind))
-    (found,) = caught.value.diagnostics
-    return found
+    return error_of(text(line, kind))
 
 
 BAD = [

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from diagnosing import error_of
 from hypothesis import given
 from hypothesis import strategies as st
 
 import archonnx
-from archonnx.contract.diagnostics import CompileError, Diagnostic
+from archonnx.contract.diagnostics import Diagnostic
 
 ort = pytest.importorskip("onnxruntime", reason="what is computed is run")
 
@@ -444,10 +445,7 @@ def test_a_detector_finds_what_its_heads_say(height: int, width: int, tmp_path: 
 
 
 def diagnose(line: str, *kinds: str, results: int = 1) -> Diagnostic:
-    with pytest.raises(CompileError) as caught:
-        archonnx.compile(text=source(line, kinds, results))
-    (found,) = caught.value.diagnostics
-    return found
+    return error_of(source(line, kinds, results))
 
 
 MAP, BOX, POINT = "float32[N, 8, 8, 3]", "float32[N, 9, 4]", "float32[9, 2]"

@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from diagnosing import diagnose
 
 import archonnx
-from archonnx.contract.diagnostics import CompileError, Diagnostic
 
 IMAGE = "input x: float32[N, 8, 8, 6]"
-
-
-def diagnose(line: str, *inputs: str) -> Diagnostic:
-    """The one error of a model with these inputs and this line."""
-    text = "\n    ".join(["model A():", *inputs, line]) + "\n"
-    with pytest.raises(CompileError) as caught:
-        archonnx.compile(text=text)
-    (found,) = caught.value.diagnostics
-    return found
 
 
 CASES = [

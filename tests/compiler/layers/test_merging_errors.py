@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from diagnosing import error_of
 
 import archonnx
-from archonnx.contract.diagnostics import CompileError, Diagnostic
+from archonnx.contract.diagnostics import Diagnostic
 
 TWO = ("float32[N, 3, 4]", "float32[N, 3, 4]")
 CAST = 'cast(x, "float32")'
@@ -15,10 +16,7 @@ def diagnose(line: str, *kinds: str) -> Diagnostic:
     """The one error of a model of these inputs, all of them left of the arrow, and this line."""
     inputs = [f"input x{number}: {kind}" for number, kind in enumerate(kinds)]
     flow = f"({''.join(f'x{number}, ' for number in range(len(kinds)))}) -> {line}" if len(kinds) > 1 else line
-    with pytest.raises(CompileError) as caught:
-        archonnx.compile(text="\n    ".join(["model A():", *inputs, flow]) + "\n")
-    (found,) = caught.value.diagnostics
-    return found
+    return error_of("\n    ".join(["model A():", *inputs, flow]) + "\n")
 
 
 # The line, the inputs, the code, part of the message, part of the mend.

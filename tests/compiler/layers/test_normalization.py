@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from diagnosing import error_of
 
 import archonnx
 from archonnx.contract.diagnostics import CompileError, Diagnostic
@@ -17,10 +18,7 @@ Array = np.ndarray[Any, Any]
 
 def diagnose(line: str, given: str) -> Diagnostic:
     """The one error of a model with this input and this line."""
-    with pytest.raises(CompileError) as caught:
-        archonnx.compile(text=f"model A():\n    input x: {given}\n    {line}\n")
-    (found,) = caught.value.diagnostics
-    return found
+    return error_of(f"model A():\n    input x: {given}\n    {line}\n")
 
 
 ARGUMENTS = [

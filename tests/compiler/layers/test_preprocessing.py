@@ -10,24 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from diagnosing import diagnose
 from hypothesis import given
 from hypothesis import strategies as st
 
 import archonnx
-from archonnx.contract.diagnostics import CompileError, Diagnostic
 
 ort = pytest.importorskip("onnxruntime", reason="what is computed is run")
 
 TOKENS = "input x: int64[N, 5]"
 VALUES = "input x: float32[N, 5]"
-
-
-def diagnose(line: str, *inputs: str) -> Diagnostic:
-    """The one error of a model with these inputs and this line."""
-    with pytest.raises(CompileError) as caught:
-        archonnx.compile(text="\n    ".join(["model A():", *inputs, line]) + "\n")
-    (found,) = caught.value.diagnostics
-    return found
 
 
 def run(folder: Path, line: str, inputs: Sequence[str], *arrays: Any) -> Any:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from diagnosing import error_of
 
-import archonnx
 from archonnx.compiler.functions.raw import INSTEAD
-from archonnx.contract.diagnostics import CompileError, Diagnostic
+from archonnx.contract.diagnostics import Diagnostic
 
 
 def diagnose(flow: str, opset: int | None = None, target: str = "y") -> Diagnostic:
@@ -15,10 +15,7 @@ def diagnose(flow: str, opset: int | None = None, target: str = "y") -> Diagnost
         "model A():\n    input x: float32[N, 4]\n    input i: int64[N, 4]\n"
         f"    {target} = {flow}\n    output y\n    output kept = x + cast(i, float32)\n"
     )
-    with pytest.raises(CompileError) as caught:
-        archonnx.compile(text=text, opset=opset)
-    (found,) = caught.value.diagnostics
-    return found
+    return error_of(text, opset=opset)
 
 
 # A flow, its code, what the message and the help hold, and the text that the place begins with.

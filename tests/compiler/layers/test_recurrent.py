@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from diagnosing import diagnose
 
 import archonnx
 from archonnx.compiler.recipes import Draw, Evaluation
-from archonnx.contract.diagnostics import CompileError, Diagnostic
 
 Array = np.ndarray[Any, Any]
 
@@ -32,15 +32,6 @@ def build(body: str, folder: Path, **options: Any) -> tuple[Any, dict[str, Array
 
 def kinds(model: archonnx.CompiledModel) -> list[str]:
     return [operator.type for operator in model.lower().operators]
-
-
-def diagnose(line: str, *inputs: str) -> Diagnostic:
-    """The one error of a model with these inputs and this line."""
-    text = "\n    ".join(["model A():", *inputs, line]) + "\n"
-    with pytest.raises(CompileError) as caught:
-        archonnx.compile(text=text)
-    (found,) = caught.value.diagnostics
-    return found
 
 
 def random(*shape: int) -> Array:

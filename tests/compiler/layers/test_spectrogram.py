@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from diagnosing import error_of
 from hypothesis import given
 from hypothesis import strategies as st
 
 import archonnx
-from archonnx.contract.diagnostics import CompileError, Diagnostic
+from archonnx.contract.diagnostics import Diagnostic
 from archonnx.contract.dims import evaluate
 
 ort = pytest.importorskip("onnxruntime", reason="what is computed is run")
@@ -25,10 +26,7 @@ def text(line: str, kind: str) -> str:
 
 
 def diagnose(line: str, kind: str) -> Diagnostic:
-    with pytest.raises(CompileError) as caught:
-        archonnx.compile(text=text(line, kind))
-    (found,) = caught.value.diagnostics
-    return found
+    return error_of(text(line, kind))
 
 
 def run(folder: Path, line: str, kind: str, x: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from diagnosing import error_of
 
 import archonnx
 from archonnx.contract.diagnostics import CompileError, Diagnostic
@@ -17,10 +18,7 @@ SAME = 'padding="same" fills up what is missing'
 
 def diagnose(line: str, kind: str) -> Diagnostic:
     """The one error of a model of one input and this line."""
-    with pytest.raises(CompileError) as caught:
-        archonnx.compile(text=f"model A():\n    input x: {kind}\n    {line}\n")
-    (found,) = caught.value.diagnostics
-    return found
+    return error_of(f"model A():\n    input x: {kind}\n    {line}\n")
 
 
 # The line, the input, the code, part of the message, part of the mend.
