@@ -73,7 +73,7 @@ class _FreeGate(_Gate):
     )
 
     def gate(self) -> Function:
-        raise NotImplementedError
+        raise TypeError(self.type_name)
 
     def lower(self, b: Builder, inputs: Tensor) -> Tensor:
         x = self.cast_floating(b, inputs)

@@ -82,7 +82,7 @@ class PlainAttention(KerasLayer):
 
     def scores(self, b: Builder, query: Tensor, key: Tensor) -> Tensor:
         """[batch, query steps, value steps], before masks and softmax."""
-        raise NotImplementedError
+        raise TypeError(self.type_name)
 
     def lower(self, b: Builder, *inputs: Tensor | None) -> tuple[Tensor, ...]:
         from archonnx.compiler.lowering.attention import Geometry, additive, kept, masks_of

@@ -10,8 +10,8 @@ from archonnx.compiler.layers import activations, domains
 from archonnx.compiler.layers.base import LayerError, arg
 from archonnx.compiler.layers.common import product, require_rank
 from archonnx.compiler.layers.convolution import windowed
-from archonnx.compiler.layers.domains import Choice, DataFormat, Flag, Ignored, InitializerDomain, Numbers, Real, Whole
-from archonnx.compiler.layers.recurrent_base import How, Run, require_widths
+from archonnx.compiler.layers.domains import Choice, DataFormat, Flag, Ignored, Numbers, Whole
+from archonnx.compiler.layers.recurrent_base import How, Run, WeightedCell, require_widths
 from archonnx.compiler.layers.recurrent_layers import OverTime
 from archonnx.compiler.layers.windows import Window, moved, spatial_axes, with_sizes
 from archonnx.contract.dims import Facts
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 AXES = {1: ("rows",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 
 
-class ConvLSTM(OverTime):
+class ConvLSTM(WeightedCell, OverTime):
     """What the three declare and do. `rank` is the number of their spatial axes."""
 
     abstract = True
@@ -40,23 +40,9 @@ class ConvLSTM(OverTime):
     data_format = arg(
         DataFormat(), default=None, doc='Place of the channels: "channels_last" (None) or "channels_first".'
     )
-    activation = arg(domains.Activation(), default="tanh", doc="Applied to what enters the state.")
     recurrent_activation = arg(domains.Activation(), default="sigmoid", doc="Applied to the gates.")
-    use_bias = arg(Flag(), default=True, doc="Whether a bias is added.")
-    kernel_initializer = arg(InitializerDomain(), default="glorot_uniform", doc="What the kernel starts from.")
-    recurrent_initializer = arg(InitializerDomain(), default="orthogonal", doc="What the states' kernel starts from.")
-    bias_initializer = arg(InitializerDomain(), default="zeros", doc="What the bias starts from.")
     unit_forget_bias = arg(Flag(), default=True, doc="Whether the forget gate's bias starts from 1.")
-    kernel_regularizer = arg(Ignored(), default=None, doc="Used in training only.")
-    recurrent_regularizer = arg(Ignored(), default=None, doc="Used in training only.")
-    bias_regularizer = arg(Ignored(), default=None, doc="Used in training only.")
     activity_regularizer = arg(Ignored(), default=None, doc="Used in training only.")
-    kernel_constraint = arg(Ignored(), default=None, doc="Used in training only.")
-    recurrent_constraint = arg(Ignored(), default=None, doc="Used in training only.")
-    bias_constraint = arg(Ignored(), default=None, doc="Used in training only.")
-    dropout = arg(Real(0, 1), default=0.0, doc="Used in training only.")
-    recurrent_dropout = arg(Real(0, 1), default=0.0, doc="Used in training only.")
-    seed = arg(Ignored(), default=None, doc="Used in training only.")
     argument_order = (
         "filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "activation",
         "recurrent_activation", "use_bias", "kernel_initializer", "recurrent_initializer", "bias_initializer",

@@ -59,7 +59,7 @@ class _OfGroups(KerasLayer):
     gamma_constraint = arg(Ignored(), default=None, doc=_TRAINING)
 
     def group_count(self, channels: int) -> int:
-        raise NotImplementedError
+        raise TypeError(self.type_name)
 
     def channels(self, c: Context, x: TensorType) -> int:
         """How many channels there are. E0302, E0303, E0311, E0301: where it cannot tell."""

@@ -98,20 +98,20 @@ class ProjectedAttention(KerasLayer):
     @property
     def groups(self) -> int:
         """Heads of key and value."""
-        raise NotImplementedError
+        raise TypeError(self.type_name)
 
     @property
     def heads(self) -> int:
         """Heads of the query."""
-        raise NotImplementedError
+        raise TypeError(self.type_name)
 
     @property
     def key_width(self) -> int:
-        raise NotImplementedError
+        raise TypeError(self.type_name)
 
     @property
     def value_width(self) -> int:
-        raise NotImplementedError
+        raise TypeError(self.type_name)
 
     def attended(self, query: TensorType) -> tuple[int, ...]:
         """The axes that are attended over."""

@@ -1,6 +1,7 @@
 """What recurrent layers share: a cell, which is one step with its weights, and what running it over time gives.
 
     Cell           one step: state types, weights, MACs, `once` (a single step) and `over_time` (all of them)
+    WeightedCell   a cell with `kernel`, `recurrent_kernel` and `bias`
     GatedCell      a cell of gates over `kernel`, `recurrent_kernel` and `bias`: an operator of ONNX, or Scan
     Run            what a run over time gives
 
@@ -104,15 +105,10 @@ class Cell(KerasLayer):
         raise TypeError(self.type_name)
 
 
-class GatedCell(Cell):
-    """A cell of `gates` gates, each a function of `x @ kernel + h @ recurrent_kernel + bias`."""
+class WeightedCell(Cell):
+    """A cell with a kernel for the step, one for the state, and a bias: the arguments that all of Keras' cells take."""
 
     abstract = True
-    gates: ClassVar[int] = 1
-    operator: ClassVar[str] = ""  # ONNX' own
-    onnx_order: ClassVar[tuple[int, ...]] = (0,)  # Keras' number of each of the operator's gates
-
-    units = arg(Whole(minimum=1), doc="Width of the result and of each state.")
     activation = arg(domains.Activation(), default="tanh", doc="Applied to what enters the state.")
     use_bias = arg(Flag(), default=True, doc="Whether a bias is added.")
     kernel_initializer = arg(InitializerDomain(), default="glorot_uniform", doc="What the kernel starts from.")
@@ -127,6 +123,17 @@ class GatedCell(Cell):
     dropout = arg(Real(0, 1), default=0.0, doc="Used in training only.")
     recurrent_dropout = arg(Real(0, 1), default=0.0, doc="Used in training only.")
     seed = arg(Ignored(), default=None, doc="Used in training only.")
+
+
+class GatedCell(WeightedCell):
+    """A cell of `gates` gates, each a function of `x @ kernel + h @ recurrent_kernel + bias`."""
+
+    abstract = True
+    gates: ClassVar[int] = 1
+    operator: ClassVar[str] = ""  # ONNX' own
+    onnx_order: ClassVar[tuple[int, ...]] = (0,)  # Keras' number of each of the operator's gates
+
+    units = arg(Whole(minimum=1), doc="Width of the result and of each state.")
 
     def validate(self) -> None:
         require_widths(self)
