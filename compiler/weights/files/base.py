@@ -1,0 +1,136 @@
+"""What a file of tensors is: names with types, whose elements are read slice by slice; and what a format declares.
+
+    with open_tensors(path) as tensors:               # formats.py
+        for name, entry in tensors.entries.items():
+            flat = tensors.read(name, 0, entry.size)
+
+Only headers are read until `read` is called. A format is a module with one `Format`; formats.py lists them.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+from archonnx.compiler.weights.recipe import SLICE_BYTES, Array, numpy_dtype
+from archonnx.contract.diagnostics import ArchonnxError
+from archonnx.contract.dtypes import DTYPES
+
+
+class TensorFileError(ArchonnxError):
+    """A file of weights that cannot be read or written: one line that says which file, what is wrong, and what to do."""
+
+    def __init__(self, path: Path | str, what: str, *, help: str | None = None) -> None:
+        self.path, self.what, self.help = Path(path), what, help
+        super().__init__(f"{path}: {what}" + (f"; {help}" if help else ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The type of a tensor in a file. `dtype` is a name of contract.dtypes."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def bytes(self) -> int:
+        """What the elements take, two or more of fewer than 8 bits packed into one byte."""
+        return (self.size * DTYPES[self.dtype].bits + 7) // 8
+
+    def __str__(self) -> str:
+        return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
+
+
+class TensorFile(ABC):
+    """An open file. `entries` are in the file's order; `metadata` are strings that came with it, by name."""
+
+    format: str
+    path: Path
+    entries: Mapping[str, Entry]
+    metadata: Mapping[str, str]
+
+    @abstractmethod
+    def read(self, name: str, start: int, length: int) -> Array:
+        """`length` elements from the flat position `start` on, in row-major order, of the entry's own dtype.
+
+        Errors: TensorFileError where the file ends before them or has changed.
+        """
+
+    def slices(self, name: str, slice_bytes: int = SLICE_BYTES) -> Iterator[Array]:
+        """All elements, one slice of at most `slice_bytes` after another."""
+        entry = self.entries[name]
+        step = max(1, slice_bytes // max(1, numpy_dtype(entry.dtype).itemsize))
+        for start in range(0, entry.size, step):
+            yield self.read(name, start, min(step, entry.size - start))
+
+    def whole(self, name: str) -> Array:
+        """The whole tensor, of its shape."""
+        return self.read(name, 0, self.entries[name].size).reshape(self.entries[name].shape)
+
+    def close(self) -> None:
+        """Let go of the file. Nothing is read afterwards."""
+
+    def __enter__(self) -> TensorFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+# Gives the elements of a tensor in slices, in order, each flat and of the entry's dtype.
+Source = Callable[[], Iterator[Array]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A tensor to be written."""
+
+    entry: Entry
+    slices: Source
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format. `suffixes` end the names of its files; `magic` are beginnings of its files, where they have one.
+
+    open     gives the file of a path; raises TensorFileError
+    write    writes tensors into an open binary file that is replaced when it is complete; None where it is not offered
+    holds    the dtypes that the format has
+    """
+
+    name: str
+    title: str
+    suffixes: tuple[str, ...]
+    open: Callable[[Path], TensorFile]
+    holds: frozenset[str]
+    write: Callable[[BinaryIO, Mapping[str, Tensor], Mapping[str, str]], None] | None = None
+    magic: tuple[bytes, ...] = ()
+    extra: str | None = None  # the extra of pyproject.toml that it needs
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_exactly(file: int, offset: int, count: int, path: Path) -> bytes:
+    """`count` bytes at an offset, by pread: the file may be changed by others meanwhile. TensorFileError at its end."""
+    parts = []
+    while count:
+        part = os.pread(file, min(count, 1 << 30), offset)
+        if not part:
+            raise TensorFileError(
+                path, f"the file ends at byte {offset}, {count} bytes too early", help="it is cut short"
+            )
+        parts.append(part)
+        offset, count = offset + len(part), count - len(part)
+    return b"".join(parts)
