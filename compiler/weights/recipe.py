@@ -131,11 +131,11 @@ class Recipe:
         """The data as it stands in a file: little-endian, slice after slice."""
         bits = DTYPES[self.dtype].bits
         if self.nbytes <= evaluation.slice_bytes:
-            yield _bytes_of(self.whole(evaluation), bits)
+            yield bytes_of(self.whole(evaluation), bits)
             return
         step = max(evaluation.slice_bytes * 8 // bits, 4) // 4 * 4  # so that what is packed stays together
         for start in range(0, self.size, step):
-            yield _bytes_of(self.read(evaluation, start, min(start + step, self.size)), bits)
+            yield bytes_of(self.read(evaluation, start, min(start + step, self.size)), bits)
 
     def transpose(self, perm: Sequence[int]) -> Recipe:
         """numpy's transpose: axis i of the result is axis perm[i] of this."""
@@ -161,7 +161,7 @@ class Recipe:
         return take(self, key)
 
 
-def _bytes_of(array: Array, bits: int) -> memoryview:
+def bytes_of(array: Array, bits: int) -> memoryview:
     """The bytes of an array: little-endian, elements of four or two bits packed, the first in the lowest bits."""
     flat = np.ascontiguousarray(array).reshape(-1)
     if bits < 8:

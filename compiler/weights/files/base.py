@@ -24,11 +24,15 @@ from archonnx.contract.dtypes import DTYPES
 
 
 class TensorFileError(ArchonnxError):
-    """A file of weights that cannot be read or written: one line that says which file, what is wrong, and what to do."""
+    """A file of weights that cannot be read or written: one line: which file, what is wrong, what to do."""
 
     def __init__(self, path: Path | str, what: str, *, help: str | None = None) -> None:
         self.path, self.what, self.help = Path(path), what, help
         super().__init__(f"{path}: {what}" + (f"; {help}" if help else ""))
+
+
+class CannotHoldError(Exception):
+    """What a format cannot hold, raised by its `write`; formats.write_tensors says of which file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ class TensorFile(ABC):
     def slices(self, name: str, slice_bytes: int = SLICE_BYTES) -> Iterator[Array]:
         """All elements, one slice of at most `slice_bytes` after another."""
         entry = self.entries[name]
-        step = max(1, slice_bytes // max(1, numpy_dtype(entry.dtype).itemsize))
+        step = max(slice_bytes // numpy_dtype(entry.dtype).itemsize, 4) // 4 * 4  # what is packed stays together
         for start in range(0, entry.size, step):
             yield self.read(name, start, min(step, entry.size - start))
 
@@ -78,7 +82,7 @@ class TensorFile(ABC):
         """The whole tensor, of its shape."""
         return self.read(name, 0, self.entries[name].size).reshape(self.entries[name].shape)
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 (a file that holds nothing open needs none)
         """Let go of the file. Nothing is read afterwards."""
 
     def __enter__(self) -> TensorFile:
@@ -107,8 +111,10 @@ class Format:
     """A format. `suffixes` end the names of its files; `magic` are beginnings of its files, where they have one.
 
     open     gives the file of a path; raises TensorFileError
-    write    writes tensors into an open binary file that is replaced when it is complete; None where it is not offered
+    write    writes tensors into an open binary file that is replaced when it is complete; None where it is not offered;
+             raises CannotHoldError
     holds    the dtypes that the format has
+    keeps    whether it has a place for metadata
     """
 
     name: str
@@ -118,6 +124,7 @@ class Format:
     holds: frozenset[str]
     write: Callable[[BinaryIO, Mapping[str, Tensor], Mapping[str, str]], None] | None = None
     magic: tuple[bytes, ...] = ()
+    keeps: bool = False
     extra: str | None = None  # the extra of pyproject.toml that it needs
     notes: Mapping[str, Any] = field(default_factory=dict)
 

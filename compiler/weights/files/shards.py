@@ -1,0 +1,76 @@
+"""A checkpoint in several files: an index in JSON says in which of them, its neighbours, each tensor stands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from archonnx.compiler.weights.files.base import Entry, TensorFile, TensorFileError
+from archonnx.compiler.weights.recipe import Array
+
+LONGEST_INDEX = 100_000_000
+
+
+class ShardedFile(TensorFile):
+    """An open index; one of its files is open at a time.
+
+    path: the index. open_shard: opens one of the files that it names. Errors: TensorFileError, OSError.
+    """
+
+    def __init__(self, path: Path, format: str, open_shard: Callable[[Path], TensorFile]) -> None:
+        self.path, self.format, self._open = path, format, open_shard
+        self._current: TensorFile | None = None
+        self._files, self.metadata = self._read_index()
+        found: dict[str, Entry] = {}
+        try:
+            for shard in dict.fromkeys(self._files.values()):
+                entries = self._shard(shard).entries
+                for name in (name for name, file in self._files.items() if file == shard):
+                    if name not in entries:
+                        raise TensorFileError(path, f"it says that {name!r} stands in {shard.name}, which has none")
+                    found[name] = entries[name]
+        except BaseException:
+            self.close()
+            raise
+        self.entries = {name: found[name] for name in self._files}
+
+    def _read_index(self) -> tuple[dict[str, Path], dict[str, str]]:
+        if self.path.stat().st_size > LONGEST_INDEX:
+            raise TensorFileError(self.path, f"an index of more than {LONGEST_INDEX} bytes", help="it is no index")
+        try:
+            index = json.loads(self.path.read_bytes().decode("utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise TensorFileError(self.path, f"it is no JSON ({error})", help="it is damaged, or no index") from None
+        files = index.get("weight_map") if isinstance(index, dict) else None
+        if not isinstance(files, dict) or not all(isinstance(file, str) for file in files.values()):
+            raise TensorFileError(self.path, "it has no weight_map from names to files", help="it is no index")
+        metadata = index.get("metadata")
+        texts = {k: v for k, v in metadata.items() if isinstance(v, str)} if isinstance(metadata, dict) else {}
+        return {name: self._inside(file) for name, file in files.items()}, texts
+
+    def _inside(self, file: str) -> Path:
+        """The path of a file that the index names, which must be a plain name: an index leads nowhere else."""
+        if not file or "\0" in file or file in (".", "..") or Path(file).name != file or "\\" in file:
+            raise TensorFileError(self.path, f"it names the file {file!r}", help="files stand in the index' own folder")
+        return self.path.parent / file
+
+    def _shard(self, path: Path) -> TensorFile:
+        if self._current is None or self._current.path != path:
+            self.close()
+            try:
+                self._current = self._open(path)
+            except FileNotFoundError:
+                raise TensorFileError(self.path, f"there is no {path.name} beside it, which it names") from None
+        return self._current
+
+    def read(self, name: str, start: int, length: int) -> Array:
+        shard = self._shard(self._files[name])
+        if shard.entries.get(name) != self.entries[name]:
+            raise TensorFileError(shard.path, f"{name!r} changed while it was read")
+        return shard.read(name, start, length)
+
+    def close(self) -> None:
+        if self._current is not None:
+            self._current.close()
+            self._current = None
