@@ -145,6 +145,8 @@ def _read_varint(stream: IO[bytes]) -> tuple[int, bytes]:
 
 
 def _take(stream: IO[bytes], length: int) -> bytes:
+    if length > LONGEST_SKELETON:
+        raise MalformedFileError(f"a field of {length} bytes at byte {stream.tell()}, more than protobuf allows")
     data = stream.read(length)
     if len(data) != length:
         raise MalformedFileError(f"the file ends at byte {stream.tell()}, within a field")

@@ -1,0 +1,186 @@
+"""The initializers of ONNX models, against onnx.numpy_helper and onnx.load."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from file_tensors import damaged, random_array, random_tensors, read_all, same, survives, tensors
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
+
+from archonnx.compiler.weights.files import onnx_file
+from archonnx.compiler.weights.files.base import CannotHoldError, Entry, Tensor, TensorFileError
+from archonnx.compiler.weights.files.formats import write_tensors
+from archonnx.compiler.weights.recipe import Array
+from archonnx.contract.dtypes import DTYPES
+
+
+def model(*initializers: TensorProto) -> onnx.ModelProto:
+    return helper.make_model(helper.make_graph([], "g", [], [], list(initializers)))
+
+
+def outside(location: str = "w.bin", offset: str | None = "4", length: str | None = "8") -> TensorProto:
+    proto = TensorProto(name="w", dims=[2], data_type=TensorProto.FLOAT, data_location=TensorProto.EXTERNAL)
+    for key, value in (("location", location), ("offset", offset), ("length", length)):
+        if value is not None:
+            proto.external_data.add(key=key, value=value)
+    return proto
+
+
+@given(arrays=random_tensors(onnx_file.FORMAT.holds))
+def test_onnx_reads_what_is_written_bit_for_bit(
+    arrays: dict[str, Array], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("round") / "a.onnx"
+    write_tensors(path, tensors(arrays), {"made": "here"})
+    theirs = onnx.load(path)
+    onnx.checker.check_model(theirs, full_check=True)
+    assert [t.name for t in theirs.graph.initializer] == list(arrays)
+    assert all(same(numpy_helper.to_array(t), arrays[t.name]) for t in theirs.graph.initializer)
+    found = read_all(path)
+    assert list(found) == list(arrays)
+    assert all(same(found[name], arrays[name]) for name in arrays)
+    with onnx_file.open_file(path) as file:
+        assert file.metadata == {"made": "here"}
+
+
+@pytest.mark.parametrize("dtype", sorted(onnx_file.FORMAT.holds))
+@pytest.mark.parametrize("shape", [(), (3,), (2, 4), (0,)])
+def test_numbers_in_typed_fields(dtype: str, shape: tuple[int, ...], tmp_path: Path) -> None:
+    array = random_array(dtype, shape, 3)
+    if DTYPES[dtype].kind in ("float", "complex"):
+        array = np.ones(shape, array.dtype)
+    proto = helper.make_tensor("w", DTYPES[dtype].onnx, shape, array.reshape(-1))
+    assert not proto.HasField("raw_data")
+    onnx.save(model(proto), tmp_path / "a.onnx")
+    assert same(read_all(tmp_path / "a.onnx")["w"], array)
+
+
+def test_text(tmp_path: Path) -> None:
+    good = helper.make_tensor("w", TensorProto.STRING, (2,), ["a", "größe"])
+    onnx.save(model(good), tmp_path / "a.onnx")
+    with onnx_file.open_file(tmp_path / "a.onnx") as file:
+        assert file.entries["w"] == Entry("string", (2,))
+        assert file.whole("w").tolist() == ["a", "größe"]
+    onnx.save(model(helper.make_tensor("w", TensorProto.STRING, (1,), [b"\xff"])), tmp_path / "a.onnx")
+    with onnx_file.open_file(tmp_path / "a.onnx") as file, pytest.raises(TensorFileError, match="not UTF-8"):
+        file.whole("w")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int4", "bfloat16"])
+def test_data_outside_the_model(dtype: str, tmp_path: Path) -> None:
+    arrays = {name: random_array(dtype, (5, 3), seed) for seed, name in enumerate("wvu")}
+    whole = model(*(numpy_helper.from_array(array, name) for name, array in arrays.items()))
+    onnx.save(whole, tmp_path / "a.onnx", save_as_external_data=True, location="a.data", size_threshold=0)
+    found = read_all(tmp_path / "a.onnx")
+    assert all(same(found[name], arrays[name]) for name in arrays)
+
+
+def test_offset_and_length_have_defaults(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "w.bin").write_bytes(np.float32([1, 2]).tobytes())
+    (tmp_path / "a.onnx").write_bytes(model(outside("sub/w.bin", None, None)).SerializeToString())
+    assert read_all(tmp_path / "a.onnx")["w"].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("proto", "said"),
+    [
+        (outside("../w.bin"), "said to be in '../w.bin'; data stand in the model's own folder"),
+        (outside("sub/../../w.bin"), "the model's own folder"),
+        (outside("/etc/passwd"), "the model's own folder"),
+        (outside("link"), "the model's own folder"),
+        (outside(""), "the model's own folder"),
+        (outside("."), "the model's own folder"),
+        (outside("a\0b"), "the model's own folder"),
+        (outside("gone.bin"), r"there is no file 'gone\.bin' with the data of 'w'"),
+        (outside(offset="-4"), "the offset of the data of 'w' is '-4', which is no number"),
+        (outside(offset="9" * 5000), "which is no number"),
+        (outside(length="²"), "which is no number"),
+        (outside(length="7"), r"is float32\[2\], 8 bytes, and has 7"),
+        (outside(offset="5"), r"w\.bin: the data of 'w' end at byte 13, the file before; it is cut short"),
+    ],
+)
+def test_data_outside_that_are_wrong(proto: TensorProto, said: str, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "w.bin").write_bytes(bytes(12))
+    (tmp_path / "w.bin").write_bytes(bytes(12))
+    (folder / "link").symlink_to(tmp_path / "w.bin")
+    (folder / "a.onnx").write_bytes(model(proto).SerializeToString())
+    with pytest.raises(TensorFileError, match=said) as caught:
+        onnx_file.open_file(folder / "a.onnx")
+    assert "\n" not in str(caught.value)
+
+
+def test_data_outside_that_shrink_while_they_are_read(tmp_path: Path) -> None:
+    (tmp_path / "w.bin").write_bytes(bytes(12))
+    (tmp_path / "a.onnx").write_bytes(model(outside()).SerializeToString())
+    with onnx_file.open_file(tmp_path / "a.onnx") as file:
+        (tmp_path / "w.bin").write_bytes(bytes(8))
+        with pytest.raises(TensorFileError, match=r"w\.bin: the file ends at byte 8"):
+            file.whole("w")
+
+
+FLOAT = TensorProto.FLOAT
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (onnx.ModelProto(), "it has no graph"),
+        (onnx.ModelProto(ir_version=8), "it has no graph"),
+        (model(TensorProto(name="w", dims=[2], data_type=FLOAT, raw_data=bytes(4))), "8 bytes, and has 4"),
+        (model(TensorProto(name="w", dims=[2], data_type=FLOAT, float_data=[1])), "2 numbers, and has 1"),
+        (model(TensorProto(name="w", dims=[1 << 40], data_type=FLOAT)), "and has 0"),
+        (model(TensorProto(name="w", dims=[-2], data_type=FLOAT)), r"the shape \[-2\], which is none"),
+        (model(TensorProto(name="w", dims=[1 << 40, 1 << 40], data_type=FLOAT)), "which is none"),
+        (model(TensorProto(name="w", dims=[2], data_type=99)), "is of type 99"),
+        (model(TensorProto(name="w", dims=[2], data_type=TensorProto.STRING)), "and has 0 elements"),
+        (model(*[numpy_helper.from_array(np.zeros(1), "w")] * 2), "'w' is in it twice"),
+    ],
+)
+def test_models_that_are_wrong(message: onnx.ModelProto, said: str, tmp_path: Path) -> None:
+    (tmp_path / "a.onnx").write_bytes(message.SerializeToString())
+    with pytest.raises(TensorFileError, match=said) as caught:
+        onnx_file.open_file(tmp_path / "a.onnx")
+    assert "\n" not in str(caught.value)
+
+
+def test_sparse_initializers_are_refused(tmp_path: Path) -> None:
+    message = model()
+    message.graph.sparse_initializer.add(dims=[3])
+    (tmp_path / "a.onnx").write_bytes(message.SerializeToString())
+    with pytest.raises(TensorFileError, match="make them dense"):
+        onnx_file.open_file(tmp_path / "a.onnx")
+
+
+SMALL = model(
+    numpy_helper.from_array(np.float32([1, 2]), "w"), helper.make_tensor("v", TensorProto.FLOAT, (2,), [3, 4])
+).SerializeToString()
+
+
+def test_a_model_cut_at_any_byte_is_refused_or_lacks_nothing(tmp_path: Path) -> None:
+    whole = survives(onnx_file.FORMAT, tmp_path / "a.onnx", SMALL)
+    assert whole is not None
+    for length in range(len(SMALL)):
+        found = survives(onnx_file.FORMAT, tmp_path / "a.onnx", SMALL[:length])
+        assert found is None or all(same(found[name], whole[name]) for name in whole), length
+
+
+@given(seed=st.integers(0, 1 << 32))
+def test_damaged_models_are_read_or_refused(seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+    survives(onnx_file.FORMAT, tmp_path_factory.mktemp("fuzz") / "a.onnx", damaged(SMALL, seed))
+
+
+def test_more_than_protobuf_holds() -> None:
+    large = Tensor(Entry("float32", (1 << 29,)), lambda: iter([]))
+    stream = BytesIO()
+    with pytest.raises(CannotHoldError, match="more than the 2 GiB"):
+        onnx_file.write(stream, {"w": large}, {})
+    assert not stream.getvalue()
