@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import click
 
-from archonnx.cli.console import Steps, say
+from archonnx.cli.console import Steps, say, size_text
 from archonnx.cli.options import FilePath, arch_argument, color_option, compiled, model_options
 from archonnx.contract.diagnostics import UsageError
 
@@ -65,18 +65,9 @@ def build(
     with Steps(f"building {target.name}") as steps:
         result.save(target, seed=seed, weights=weights, progress=steps)
     size = target.stat().st_size + sum(p.stat().st_size for p in _data_files(target))
-    say(f"{target}: {result.name}, {_size(size)}, in {time.perf_counter() - began:.2f} s")
+    say(f"{target}: {result.name}, {size_text(size)}, in {time.perf_counter() - began:.2f} s")
     return 0
 
 
 def _data_files(target: Path) -> list[Path]:
     return list(target.parent.glob(f"{target.name}.*.data"))
-
-
-def _size(count: int) -> str:
-    amount = float(count)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if amount < 1000 or unit == "GB":
-            break
-        amount /= 1000
-    return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"

@@ -56,6 +56,16 @@ def styled(text: str, style: str, stream: TextIO | None = None) -> str:
     return f"\x1b[{codes[style]}m{text}\x1b[0m" if colorful(stream or sys.stdout) else text
 
 
+def size_text(count: int) -> str:
+    """A number of bytes for people: 999 bytes, 1.2 MB."""
+    amount = float(count)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if amount < 1000 or unit == "GB":
+            break
+        amount /= 1000
+    return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
+
+
 def rich_console(stream: TextIO | None = None, width: int | None = None) -> Console:
     """A rich console on stdout (or `stream`) that follows the colour options; what is piped gets 160 columns."""
     from rich.console import Console
