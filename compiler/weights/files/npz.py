@@ -22,7 +22,7 @@ import numpy as np
 
 from archonnx.compiler.weights.files.base import CannotHoldError, Entry, Format, Tensor, TensorFile, TensorFileError
 from archonnx.compiler.weights.files.stored import StoredFile, encode, is_shape
-from archonnx.compiler.weights.recipe import Array, numpy_dtype
+from archonnx.compiler.weights.recipe import SLICE_BYTES, Array, numpy_dtype
 
 HOLDS = (
     *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
@@ -30,6 +30,7 @@ HOLDS = (
 )
 LONGEST_HEADER = 1 << 16
 WHOLE = 1 << 30  # bytes: a column-major array that is compressed is read whole up to here
+DAMAGED = "the file is damaged"
 DEFLATE = 1100  # more than a byte of deflated data can become
 
 # What reading a damaged archive raises in zipfile and zlib.
@@ -57,6 +58,7 @@ class NpzFile(StoredFile):
         super().__init__(path, FORMAT.name)
         self._members: dict[str, _Member] = {}
         self._unpacking: tuple[str, IO[bytes]] | None = None
+        self._sum: tuple[str, int, int] | None = None
         try:
             with _unpacking(path, "it"):
                 self._archive = zipfile.ZipFile(self.stream)
@@ -80,7 +82,11 @@ class NpzFile(StoredFile):
             place = self._place(info) if info.compress_type == zipfile.ZIP_STORED else None
         entry = Entry(dtype.name, shape)
         most = info.file_size if place is not None else min(info.file_size, (info.compress_size + 1) * DEFLATE)
-        if start + entry.bytes > most or (place is not None and place + start + entry.bytes > self.length):
+        if (
+            start + entry.bytes != info.file_size
+            or start + entry.bytes > most
+            or (place is not None and place + start + entry.bytes > self.length)
+        ):
             raise TensorFileError(
                 self.path, f"{name!r} is {entry} and takes {entry.bytes} bytes, {max(0, most - start)} are there"
             )
@@ -95,7 +101,7 @@ class NpzFile(StoredFile):
             raise TensorFileError(self.path, f"{name!r} is no array: it does not begin as an .npy file does")
         length = int.from_bytes(member.read(width), "little")
         if length > LONGEST_HEADER:
-            raise TensorFileError(self.path, f"{name!r} has a header of {length} bytes", help="it is damaged")
+            raise TensorFileError(self.path, f"{name!r} has a header of {length} bytes", help=DAMAGED)
         text = member.read(length).decode("latin1" if head[6] < 3 else "utf-8")
         try:
             # Python 2 wrote long numbers as 3L.
@@ -103,7 +109,7 @@ class NpzFile(StoredFile):
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             about = None
         if not isinstance(about, dict) or about.keys() != {"descr", "fortran_order", "shape"}:
-            raise TensorFileError(self.path, f"{name!r} has a header that is none", help="it is damaged")
+            raise TensorFileError(self.path, f"{name!r} has a header that is none", help=DAMAGED)
         descr, shape = about["descr"], about["shape"]
         if not isinstance(shape, tuple) or not is_shape(shape):
             raise TensorFileError(self.path, f"{name!r} has the shape {shape!r}, which is none")
@@ -131,7 +137,7 @@ class NpzFile(StoredFile):
         member = self._members[name]
         count = length * member.dtype.itemsize
         if member.place is not None:
-            return self.bytes_at(member.place + offset, count)
+            return self._checked(name, offset, self.bytes_at(member.place + offset, count))
         with _unpacking(self.path, repr(name)):
             if self._unpacking is None or self._unpacking[0] != name:
                 self._unpacking = (name, self._archive.open(member.info))
@@ -139,13 +145,30 @@ class NpzFile(StoredFile):
             stream.seek(member.start + offset)
             data = stream.read(count)
         if len(data) != count:
-            raise TensorFileError(self.path, f"{name!r} ends too early", help="it is damaged")
+            raise TensorFileError(self.path, f"{name!r} ends too early", help=DAMAGED)
+        return data
+
+    def _checked(self, name: str, offset: int, data: bytes) -> bytes:
+        """The data, added to the checksum of an array that is read from its start on, which is compared at its end."""
+        member = self._members[name]
+        assert member.place is not None
+        if offset == 0:
+            self._sum = (name, 0, zlib.crc32(self.bytes_at(member.place - member.start, member.start)))
+        if self._sum is None or self._sum[:2] != (name, offset):
+            self._sum = None
+            return data
+        self._sum = (name, offset + len(data), zlib.crc32(data, self._sum[2]))
+        if self._sum[1] == self.entries[name].bytes and self._sum[2] != member.info.CRC:
+            raise TensorFileError(self.path, f"{name!r} does not have the checksum that it came with", help=DAMAGED)
         return data
 
     def _read_columns(self, name: str, start: int, length: int) -> Array:
         """Out of an array that is stored column by column."""
         member, entry = self._members[name], self.entries[name]
         if member.place is not None:
+            if start == 0:
+                for at in range(0, entry.bytes, SLICE_BYTES):
+                    self._checked(name, at, self.bytes_at(member.place + at, min(SLICE_BYTES, entry.bytes - at)))
             file = np.memmap(self.stream, member.dtype, "r", member.place, entry.shape, "F")
             return _native(np.asarray(file.flat[start : start + length]))
         if entry.bytes > WHOLE:
@@ -172,7 +195,7 @@ def _unpacking(path: Path, what: str) -> Iterator[None]:
     except (*ZIP_ERRORS, OSError) as error:
         if isinstance(error, OSError) and error.errno != errno.EINVAL:  # a place before the file's start
             raise
-        raise TensorFileError(path, f"{what} cannot be unpacked ({error})", help="the file is damaged") from None
+        raise TensorFileError(path, f"{what} cannot be unpacked ({error})", help=DAMAGED) from None
 
 
 def _native(array: Array) -> Array:

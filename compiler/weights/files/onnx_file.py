@@ -103,6 +103,10 @@ class OnnxFile(StoredFile):
         folder = self.path.parent.resolve()
         inside = bool(location) and "\0" not in location and not Path(location).is_absolute()
         target = (folder / location).resolve() if inside else folder
+        if inside and (folder / location).is_symlink() and not target.is_relative_to(folder):
+            raise self._wrong(
+                f"{location!r}, the data of {name!r}, is a link out of the model's folder", "copy it there"
+            )
         if not inside or ".." in Path(location).parts or not target.is_relative_to(folder) or target == folder:
             raise self._wrong(
                 f"the data of {name!r} are said to be in {location!r}", "data stand in the model's own folder or below"

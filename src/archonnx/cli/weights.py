@@ -188,7 +188,8 @@ def _watched(tensor: Tensor, dtype: str | None, note: _Note) -> Tensor:
                 continue
             with np.errstate(over="ignore", invalid="ignore"):
                 cast = part.astype(numpy_dtype(goal))
-            note.infinite += int(np.isinf(cast).sum()) - int(np.isinf(part).sum())
+            if infinite := int(np.isinf(cast).sum()):
+                note.infinite += infinite - int(np.isinf(part).sum())
             yield cast
 
     return Tensor(Entry(goal, tensor.entry.shape), slices)

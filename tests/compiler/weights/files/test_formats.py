@@ -34,9 +34,8 @@ def test_round_trips_are_exact_for_every_pair(source: str, target: str, tmp_path
         f"{dtype}_{len(shape)}": random_array(dtype, shape, 5)
         for dtype in sorted(one.holds & other.holds - {"string"})
         for shape in ((), (2, 3, 4))
-        if shape or not dtype.endswith("4") or dtype in ("float64", "int64", "uint64", "complex64")
+        if shape or dtype != "float4e2m1"  # safetensors has none that end within a byte
     }
-    arrays = {name: array for name, array in arrays.items() if array.size % 2 == 0 or not name.startswith("float4")}
     first, second = tmp_path / f"a{one.suffixes[0]}", tmp_path / f"b{other.suffixes[0]}"
     assert write_tensors(first, tensors(arrays)) is one
     with open_tensors(first) as file:

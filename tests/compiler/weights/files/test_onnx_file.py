@@ -94,7 +94,7 @@ def test_offset_and_length_have_defaults(tmp_path: Path) -> None:
         (outside("../w.bin"), "said to be in '../w.bin'; data stand in the model's own folder"),
         (outside("sub/../../w.bin"), "the model's own folder"),
         (outside("/etc/passwd"), "the model's own folder"),
-        (outside("link"), "the model's own folder"),
+        (outside("link"), "is a link out of the model's folder; copy it there"),
         (outside(""), "the model's own folder"),
         (outside("."), "the model's own folder"),
         (outside("a\0b"), "the model's own folder"),
