@@ -304,7 +304,7 @@ def test_damaged_archives_say_what_is_wrong(tmp_path: Path) -> None:
         ({**good, "data.pkl": good["data.pkl"][:-9]}, {}, "its pickle is cut short"),
         ({**good, "byteorder": b"middle"}, {}, "neither little nor big"),
         ({**good, "constants.pkl": b""}, {}, "it is a TorchScript program, no state dictionary; save its weights"),
-        (good, {"compression": zipfile.ZIP_DEFLATED}, "is compressed; unpack it and pack it with `zip -0`"),
+        (good, {"compression": zipfile.ZIP_DEFLATED}, "is compressed; unpack it and pack it again with `zip -0`"),
     ]
     for made, options, message in cases:
         with pytest.raises(TensorFileError) as caught:
