@@ -5,14 +5,18 @@
     .h5           "layer_names" and "weight_names" as attributes; the `dense/kernel:0` of `dense` is `dense/kernel`
 
 A variable of a layer within `outer` is `outer/inner/kernel`. The optimizer's variables are left out, which metadata
-says. Links to other files are refused.
+says. Links to other files are refused. Over some damaged files HDF5 itself crashes or runs forever, so a process of its
+own goes through a file's groups first.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -40,6 +44,7 @@ H5_ERRORS = (
     NotImplementedError,
 )
 MOST_GROUPS = 1_000_000
+SECONDS = 60
 
 
 class KerasFile(TensorFile):
@@ -108,19 +113,19 @@ class Window(io.RawIOBase):
         super().close()
 
 
-def open_keras(path: Path) -> TensorFile:
-    """The variables in a file of Keras. Errors: TensorFileError."""
+def open_keras(path: Path, *, tried: bool = False) -> TensorFile:
+    """The variables in a file of Keras. Errors: TensorFileError. `tried`: no process of its own opens it first."""
     try:
         with path.open("rb") as file:
             head = file.read(8)
             if head[:4] == b"PK\x03\x04":
-                return _open_archive(path, Archive(path, file))
+                return _open_archive(path, Archive(path, file), tried)
     except OSError as error:
         raise TensorFileError(path, error.strerror or "it cannot be read") from error
-    return _open_h5(path, path, None)
+    return _open_h5(path, path, None, tried)
 
 
-def _open_archive(path: Path, archive: Archive) -> TensorFile:
+def _open_archive(path: Path, archive: Archive, tried: bool) -> TensorFile:
     name = "model.weights.h5"
     if name not in archive.members:
         help = 'save the model anew by model.save("model.keras")'
@@ -133,13 +138,13 @@ def _open_archive(path: Path, archive: Archive) -> TensorFile:
             raise TensorFileError(path, "its config.json is no JSON", help="it is damaged") from error
     window = Window(path, *archive.place(name))
     try:
-        return _open_h5(path, window, config)
+        return _open_h5(path, window, config, tried)
     except TensorFileError:
         window.close()
         raise
 
 
-def _open_h5(path: Path, where: Path | Window, config: Any) -> TensorFile:
+def _open_h5(path: Path, where: Path | Window, config: Any, tried: bool) -> TensorFile:
     try:
         import h5py  # type: ignore[import-untyped]
     except ImportError as error:
@@ -151,6 +156,8 @@ def _open_h5(path: Path, where: Path | Window, config: Any) -> TensorFile:
         what = f"it is no HDF5 file that can be read ({_short(error)})"
         raise TensorFileError(path, what, help="it is cut short, damaged, or of another format") from error
     try:
+        if not tried:
+            _try(path)
         root = Group(path, file)
         legacy = root.group("model_weights") if "model_weights" in file else root
         if any(name in legacy.item.attrs for name in ("layer_names", "layer_names0")):
@@ -166,6 +173,29 @@ def _open_h5(path: Path, where: Path | Window, config: Any) -> TensorFile:
     except TensorFileError:
         file.close()
         raise
+
+
+def _try(path: Path) -> None:
+    """Go through a file in another process. TensorFileError where HDF5 crashes over it, or does not come back."""
+    if not sys.executable:
+        return
+    code = f"import sys, pathlib; from {__name__} import go_through; go_through(pathlib.Path(sys.argv[1]))"
+    found = {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
+    command = [sys.executable, "-P", "-c", code, str(path)]
+    try:
+        done = subprocess.run(command, env=found, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS)
+    except subprocess.TimeoutExpired as error:
+        what = f"it is damaged: HDF5 has not come to the end of its groups within {SECONDS} seconds"
+        raise TensorFileError(path, what) from error
+    if done.returncode < 0:
+        raise TensorFileError(path, f"it is damaged: HDF5 crashes over it (signal {-done.returncode})")
+
+
+def go_through(path: Path) -> None:
+    """Open a file and read one element of each variable, for what HDF5 makes of it."""
+    with contextlib.suppress(TensorFileError), open_keras(path, tried=True) as tensors:
+        for name, entry in tensors.entries.items():
+            tensors.read(name, 0, min(entry.size, 1))
 
 
 class Group:

@@ -23,9 +23,10 @@ from archonnx.compiler.weights.files.torch_state import (
 )
 from archonnx.contract.dtypes import DTYPES
 
-# The number that torch.save writes first, and the pickle of it in the protocols 2 and up.
+# The number that torch.save writes first, and the pickle of it after its protocol.
 NUMBER = 0x1950A86A20F9469CFC6C
 BEGINNING = b"\x8a\x0a" + NUMBER.to_bytes(10, "little") + b"."
+PROTOCOLS = (b"\x80\x02", b"\x80\x03", *(bytes([0x80, n, 0x95, len(BEGINNING), *bytes(7)]) for n in (4, 5)))
 VERSION = 1001
 BYTES_EACH = {None: 1, "ComplexFloatStorage": 8, "ComplexDoubleStorage": 16, "QInt32Storage": 4}
 
@@ -42,7 +43,7 @@ def open_legacy(path: Path) -> TorchFile:
 
 def _read(path: Path, file: BinaryIO) -> TorchFile:
     size = os.fstat(file.fileno()).st_size
-    _refuse_tar(path, file)
+    _refuse_others(path, file)
     source = Bytes(file, size)
     storages: dict[str, Storage] = {}
     sizes: dict[str, int] = {}
@@ -91,12 +92,14 @@ def _read(path: Path, file: BinaryIO) -> TorchFile:
     return TorchFile("torch-legacy", path, views, places, metadata, swap=sys.byteorder == "big")
 
 
-def _refuse_tar(path: Path, file: BinaryIO) -> None:
+def _refuse_others(path: Path, file: BinaryIO) -> None:
     head = file.read(512)
     file.seek(0)
     if head[257:262] == b"ustar":
         what = "it is a tar archive, as PyTorch before 0.2 wrote them, which is not read"
         raise TensorFileError(path, what, help="load it with PyTorch and write it by torch.save")
+    if head[:1] != b"\x80":
+        raise TensorFileError(path, "it is neither a zip archive nor a pickle, so no file of torch.save")
 
 
 FORMAT = Format(
@@ -105,5 +108,5 @@ FORMAT = Format(
     suffixes=(".pt", ".pth", ".bin", ".ckpt"),
     open=open_legacy,
     holds=HOLDS,
-    magic=(b"\x80\x02" + BEGINNING,),
+    magic=tuple(protocol + BEGINNING for protocol in PROTOCOLS),
 )

@@ -18,6 +18,7 @@ import numpy as np
 
 from archonnx.compiler.weights.files.base import Format, Tensor, TensorFileError
 from archonnx.compiler.weights.files.pickles import PickleError, from_bytes
+from archonnx.compiler.weights.files.torch_legacy import open_legacy
 from archonnx.compiler.weights.files.torch_state import (
     HOLDS,
     NEWER,
@@ -43,6 +44,8 @@ def open_zip(path: Path) -> TorchFile:
     except OSError as error:
         raise TensorFileError(path, error.strerror or "it cannot be read") from error
     with file:
+        if file.read(2) != b"PK":
+            return open_legacy(path)  # the endings are the same
         archive = Archive(path, file)
         pickle = next((n for n in archive.members if n.endswith("/data.pkl") or n == "data.pkl"), None)
         if pickle is None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from archonnx.compiler.weights.files import keras_h5
 from archonnx.compiler.weights.files.base import Entry, TensorFileError
 from archonnx.compiler.weights.files.keras_h5 import FORMAT
 from archonnx.compiler.weights.files.keras_names import Classes, snake
@@ -283,11 +284,45 @@ def test_flipped_bytes_of_the_beginning_give_tensors_or_one_error(tmp_path: Path
         flipped[at] ^= int(rng.integers(1, 256))
         path.write_bytes(flipped)
         try:
-            assert set(load(path)) == {"dense/kernel", "dense/bias"}
+            with keras_h5.open_keras(path, tried=True) as tensors:
+                assert set(tensors.entries) == {"dense/kernel", "dense/bias"}
             outcomes["read"] += 1
         except TensorFileError:
             outcomes["refused"] += 1
     assert min(outcomes.values()) > 10
+
+
+def damaged(path: Path) -> Path:
+    """A file whose heap of strings has an object of a size that leads back to it: HDF5 reads it forever."""
+    with h5py.File(path, "w") as file:
+        file["layers/dense/vars/0"] = np.ones((2, 3), "f4")
+        file["layers/dense/vars"].attrs["name"] = "d"
+    data = bytearray(path.read_bytes())
+    heap = data.index(b"GCOL")
+    data[heap + 16 + 8 : heap + 16 + 16] = (2**64 - 16).to_bytes(8, "little")
+    path.write_bytes(data)
+    return path
+
+
+def test_a_file_that_hdf5_reads_forever_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keras_h5, "SECONDS", 3)
+    assert "it is damaged" in refused(damaged(tmp_path / "m.weights.h5"))
+
+
+def test_a_file_that_hdf5_crashes_over_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with h5py.File(tmp_path / "m.weights.h5", "w") as file:
+        file["layers/dense/vars/0"] = np.ones((2, 3), "f4")
+    assert list(load(tmp_path / "m.weights.h5")) == ["dense/kernel"]
+    monkeypatch.setattr(keras_h5.sys, "executable", str(crashing(tmp_path)))
+    assert "it is damaged: HDF5 crashes over it (signal 11)" in refused(tmp_path / "m.weights.h5")
+
+
+def crashing(folder: Path) -> Path:
+    """A program that ends as one does over such a file."""
+    path = folder / "crashes"
+    path.write_text("#!/bin/sh\nkill -11 $$\n", encoding="utf-8")
+    path.chmod(0o755)
+    return path
 
 
 def test_snake_case_is_keras_own() -> None:

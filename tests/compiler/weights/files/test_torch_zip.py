@@ -363,6 +363,9 @@ def test_a_pickle_of_the_tensors_without_torch_save_is_refused(tmp_path: Path) -
     path.write_bytes(pickle.dumps([1, 2]))
     with pytest.raises(TensorFileError, match=r"it is a pickle, but no file of torch\.save"):
         torch_legacy.open_legacy(path)
+    path.write_bytes(b"version 1")
+    with pytest.raises(TensorFileError, match="it is neither a zip archive nor a pickle"):
+        torch_zip.open_zip(path)
     path.write_bytes(bytes(257) + b"ustar" + bytes(300))
     with pytest.raises(TensorFileError, match=r"it is a tar archive, as PyTorch before 0\.2 wrote them"):
         torch_legacy.open_legacy(path)
@@ -380,9 +383,12 @@ def test_bfloat16_has_its_own_dtype(tmp_path: Path) -> None:
     assert ours.astype(np.float32).tolist() == [1.5, -2.0]
 
 
-def test_other_objects_are_told_apart_by_their_beginning(tmp_path: Path) -> None:
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_both_formats_are_told_apart_by_their_beginning(protocol: int, tmp_path: Path) -> None:
     for kind, format in FORMATS.items():
-        head = save({"w": torch.ones(1)}, tmp_path / "m.pt", kind).read_bytes()[:20]
+        path = save({"w": torch.ones(1)}, tmp_path / "m.pt", kind, pickle_protocol=protocol)
+        head = path.read_bytes()[:30]
+        assert load(path)["w"].tolist() == [1]  # the format of zip archives takes the older ones too
         assert any(head.startswith(magic) for magic in format.magic)
         assert not any(head.startswith(m) for other in FORMATS.values() if other is not format for m in other.magic)
 
