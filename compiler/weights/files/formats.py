@@ -16,7 +16,7 @@ from archonnx.contract.files import replacing
 # Each has one FORMAT. Where several share a beginning and an ending, the first is taken.
 MODULES = (
     *("safetensors", "safetensors_index", "npz", "onnx_file", "gguf"),
-    *("keras_h5", "torch_zip", "torch_legacy", "torch_index"),
+    *("keras_h5", "keras_legacy", "torch_zip", "torch_legacy", "torch_index"),
 )
 
 Progress = Callable[[int, int], None]  # bytes done, bytes in all

@@ -31,6 +31,7 @@ from archonnx.compiler.weights.regions import boxes
 
 BEGINNING = b"\x89HDF\r\n\x1a\n"
 DTYPES = "float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool".split()
+HOLDS = frozenset([*DTYPES, "bfloat16"])
 # What h5py raises for files that are damaged, beside OSError.
 H5_ERRORS = (
     OSError,
@@ -50,11 +51,16 @@ SECONDS = 60
 class KerasFile(TensorFile):
     """Datasets of an HDF5 file by the names of Keras' variables."""
 
-    format = "keras"
-
     def __init__(
-        self, path: Path, file: Any, under: Any, datasets: Mapping[str, Any], metadata: Mapping[str, str]
+        self,
+        format: str,
+        path: Path,
+        file: Any,
+        under: Any,
+        datasets: Mapping[str, Any],
+        metadata: Mapping[str, str],
     ) -> None:
+        self.format = format
         self.path, self.file, self.under, self.metadata = path, file, under, metadata
         self.datasets = datasets
         self.entries = {name: _entry(path, name, dataset) for name, dataset in datasets.items()}
@@ -160,13 +166,12 @@ def _open_h5(path: Path, where: Path | Window, config: Any, tried: bool) -> Tens
             _try(path)
         root = Group(path, file)
         legacy = root.group("model_weights") if "model_weights" in file else root
-        if any(name in legacy.item.attrs for name in ("layer_names", "layer_names0")):
-            found = dict(_legacy(legacy))
-        else:
-            found = dict(_numbered(root, Classes(config)))
+        old = any(name in legacy.item.attrs for name in ("layer_names", "layer_names0"))
+        found = dict(_legacy(legacy) if old else _numbered(root, Classes(config)))
         left = [n for n in ("optimizer", "optimizer_weights") if n in file]
         under = where if isinstance(where, Window) else None
-        return KerasFile(path, file, under, found, {"left_out": ", ".join(left)} if left else {})
+        metadata = {"left_out": ", ".join(left)} if left else {}
+        return KerasFile("keras-legacy" if old else "keras", path, file, under, found, metadata)
     except H5_ERRORS as error:
         file.close()
         raise TensorFileError(path, f"it is damaged ({_short(error)})") from error
@@ -253,7 +258,8 @@ def _legacy(root: Group) -> Iterator[tuple[str, Any]]:
         for weight in group.strings("weight_names"):
             name = weight.removesuffix(":0")
             if layer not in top and not name.startswith(f"{layer}/"):
-                name = f"{layer}/{name}"
+                # A model may stand before its layer, `sequential/dense/kernel`; or the layer's name may be missing.
+                name = f"{layer}/{name.partition(f'/{layer}/')[2] or name}"
             if name in seen:
                 raise TensorFileError(root.path, f'two variables in it are named "{name}"')
             seen.add(name)
@@ -328,9 +334,9 @@ def _short(error: Exception) -> str:
 FORMAT = Format(
     name="keras",
     title="Keras",
-    suffixes=(".keras", ".weights.h5", ".h5", ".hdf5"),
+    suffixes=(".keras", ".weights.h5"),
     open=open_keras,
-    holds=frozenset([*DTYPES, "bfloat16"]),
+    holds=HOLDS,
     magic=(BEGINNING,),
     extra="keras",
 )

@@ -177,11 +177,12 @@ def test_names_of_keras_1_and_2(under: str, tmp_path: Path) -> None:
             "empty": {},
             "inner": {"conv/kernel:0": np.arange(4, dtype=">i4")},
             "dense_1": {"dense_1_W": np.float64(3)},
+            "last": {"sequential/last/kernel": np.ones((1, 1), "f2")},
         },
         under,
     )
     ours = load(path)
-    assert list(ours) == ["dense/kernel", "dense/bias", "inner/conv/kernel", "dense_1/dense_1_W"]
+    assert list(ours) == ["dense/kernel", "dense/bias", "inner/conv/kernel", "dense_1/dense_1_W", "last/kernel"]
     assert ours["inner/conv/kernel"].tolist() == [0, 1, 2, 3]
     assert ours["inner/conv/kernel"].dtype == np.int32
     assert ours["dense_1/dense_1_W"].shape == ()
