@@ -122,6 +122,7 @@ def test_public_names_are_the_documented_ones() -> None:
         "__version__",
         "compile",
         "load",
+        "to_keras",
     ], "the public surface changed: say so in CHANGELOG.md and in the README, then here"
     for name in archonnx.__all__:
         assert getattr(archonnx, name) is not None

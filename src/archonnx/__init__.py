@@ -33,6 +33,7 @@ __all__ = [
     "__version__",
     "compile",
     "load",
+    "to_keras",
 ]
 
 _LAZY = {"CompiledModel": "archonnx.compiler.artifact", "Session": "archonnx.runtime.session"}
@@ -82,6 +83,23 @@ def load(
     from archonnx.runtime import session
 
     return session.load(model, device=device, threads=threads)
+
+
+def to_keras(model: CompiledModel, seed: int = 0) -> Any:
+    """A functional `keras.Model` that computes what a compiled model does, with the same weights, ready for training.
+
+    Layers are called by their paths with `.` for `/`, which Keras refuses: `stage_1.conv2d`. Inputs have their names
+    and order; one output is a tensor, several are a dictionary by name. Sizes that only a run tells are None.
+    What `require` says of sizes is not checked.
+
+    model: what `compile` returned. seed: of the initial weights, 0 to 2**64 - 1; they are those that `save` writes.
+
+    Raises MachineError where Keras is not installed, ArchonnxError where the model holds what Keras has no counterpart
+    of (the text lists every such layer with its place), UsageError for a wrong seed.
+    """
+    from archonnx.compiler.keras import building
+
+    return building.to_keras(model, seed)
 
 
 def __getattr__(name: str) -> Any:

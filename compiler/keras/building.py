@@ -1,0 +1,174 @@
+"""`to_keras`: the layer graph, node by node, as a functional model of Keras."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from archonnx.compiler.elaborate.references import Reference
+from archonnx.compiler.functions.base import Function
+from archonnx.compiler.functions.custom import Custom
+from archonnx.compiler.functions.raw import Raw
+from archonnx.compiler.keras.application import PROJECTED, apply_layer, keras_shape, made_mask, stand_in
+from archonnx.compiler.keras.construction import BUILD, Constructor
+from archonnx.compiler.keras.functions import apply_function
+from archonnx.compiler.keras.refusals import NoCounterpartError, Refused
+from archonnx.compiler.keras.weights import assign
+from archonnx.compiler.layers.time_distributed import TimeDistributed
+from archonnx.contract.diagnostics import MachineError, UsageError
+
+if TYPE_CHECKING:
+    from archonnx.compiler.artifact import CompiledModel
+    from archonnx.compiler.graph import LayerGraph, Node, Value
+
+
+def to_keras(model: CompiledModel, seed: int = 0) -> Any:
+    """A keras.Model that computes what the compiled model does; see `archonnx.to_keras`."""
+    if not 0 <= seed < 2**64:
+        raise UsageError(f"seed is a whole number from 0 to 2**64 - 1, got {seed}")
+    try:
+        import keras  # noqa: F401  # here for its absence to be told
+    except ImportError:
+        raise MachineError("Keras is not installed: pip install 'archonnx[keras]'") from None
+    return _Building(model.graph, seed).model()
+
+
+class _Building:
+    """One model on its way: the tensor of Keras that stands for each value, and the layers so far."""
+
+    def __init__(self, graph: LayerGraph, seed: int) -> None:
+        self.graph, self.seed = graph, seed
+        self.tensors: dict[int, Any] = {}  # by the identity of our value
+        self.constructor = Constructor()
+        self.held: dict[str, Any] = {}  # the layers of a block's own weights, by path
+        self.refused: list[tuple[Node, Refused]] = []
+        self.entering: list[Any] = []
+        self.takes_masks_off = any(node.layer.keras in PROJECTED for node in graph.nodes)
+
+    def model(self) -> Any:
+        import keras
+
+        for given in self.graph.inputs:
+            shape, kind = keras_shape(given.value.type), given.value.type
+            tensor = keras.Input(
+                batch_shape=shape, dtype=kind.dtype, name=keras_name(given.name), optional=given.optional
+            )
+            self.tensors[id(given.value)] = tensor
+            self.entering.append(tensor)
+        for node in self.graph.nodes:
+            try:
+                results = self._results(node)
+            except Refused as refused:
+                self.refused.append((node, refused))
+                results = [stand_in(value.type) for value in node.outputs]
+            for value, tensor in zip(node.outputs, results, strict=True):
+                self.tensors[id(value)] = tensor
+        if self.refused:
+            raise NoCounterpartError(self.graph.name, self.refused)
+        outputs = {keras_name(output.name): self.tensors[id(output.value)] for output in self.graph.outputs}
+        single = next(iter(outputs.values())) if len(outputs) == 1 else outputs
+        entering = self.entering[0] if len(self.entering) == 1 else self.entering
+        made = keras.Model(entering, single, name=keras_name(self.graph.name))
+        self._assign()
+        return made
+
+    def _results(self, node: Node) -> Sequence[Any]:
+        """What stands for the node's results. Refused where it has no counterpart, or Keras will not have it."""
+        layer = node.layer
+        inputs = [self._tensor(value) for value in node.inputs]
+        if isinstance(layer, (Custom, Raw)):
+            raise Refused("it is an operator of ONNX, which Keras does not run", BUILD)
+        if layer.package is not None:
+            raise Refused(f"it comes from {layer.package}", BUILD)
+        if layer.runs_cell and not hasattr(layer.arguments["cell"], "weights"):
+            raise Refused("it runs a block, and Keras' takes a cell", BUILD)
+        if isinstance(layer, TimeDistributed):
+            _require_one_layer(node, layer)
+        try:
+            if isinstance(layer, Reference):
+                return [self._held(node, layer)]
+            if isinstance(layer, Function):
+                return apply_function(node, inputs)
+            operation = self.constructor.operation(layer, inputs[0]) if inputs else None
+            if operation is not None:
+                return [operation]
+            applied = self.constructor.layer(layer, keras_name(node.path))
+            used = layer.masking == "use"
+            masks = [self._tensor(value.mask) if used and value is not None else None for value in node.inputs]
+            if self.takes_masks_off and layer.masking == "use" and layer.inputs == ("*inputs",):
+                inputs = [self._masked(node, n, x, m) for n, (x, m) in enumerate(zip(inputs, masks, strict=True))]
+            if layer.keras == "MultiHeadAttention":  # heeds a query's mask on the query alone
+                inputs[0] = self._masked(node, 0, inputs[0], _of_query(node, inputs, masks))
+            results = list(apply_layer(node, applied, inputs, masks))
+            if len(results) < len(node.outputs) and layer.makes_mask:
+                results.append(made_mask(applied, inputs))
+        except (TypeError, ValueError, NotImplementedError) as error:
+            raise Refused(f"Keras will not have it: {_said(error)}", "change what it names") from error
+        return results
+
+    def _tensor(self, value: Value | None) -> Any:
+        return None if value is None else self.tensors[id(value)]
+
+    def _masked(self, node: Node, number: int, x: Any, mask: Any) -> Any:
+        """The input with its mask set on it, where it has one."""
+        from archonnx.compiler.keras.held import MaskSetter
+
+        if mask is None:
+            return x
+        return MaskSetter(dtype=node.inputs[number].type.dtype, name=f"{keras_name(node.name)}.mask_{number}")(x, mask)  # type: ignore[union-attr]
+
+    def _held(self, node: Node, layer: Reference) -> Any:
+        """A weight of a block, given by a layer that holds it."""
+        from archonnx.compiler.keras.held import HeldWeight
+
+        (weight,) = layer.weights.values()
+        if weight.path != node.path:
+            raise Refused(
+                f"it reads {weight.path}, a weight of another layer", "use ReversibleEmbedding, or a weight of a block"
+            )
+        if not self.entering:
+            raise Refused("the model has no input", "give it one")
+        if weight.path not in self.held:
+            self.held[weight.path] = self.constructor.made[id(layer)] = HeldWeight(
+                weight.shape, weight.dtype, weight.trainable, name=keras_name(weight.path)
+            )
+        return self.held[weight.path](self.entering[0])
+
+    def _assign(self) -> None:
+        """Our weights in all layers that were applied."""
+        done: set[int] = set()
+        for node in self.graph.nodes:
+            applied = self.constructor.made.get(id(node.layer))
+            if applied is not None and id(applied) not in done:
+                done.add(id(applied))
+                assign(applied, node.layer.weights, self.seed)
+
+
+def _of_query(node: Node, inputs: Sequence[Any], masks: Sequence[Any]) -> Any:
+    """The mask of an attention's query: an input, or what came with it."""
+    given = dict(zip(node.layer.inputs, inputs, strict=False)).get("query_mask?")
+    return masks[0] if given is None else given
+
+
+def _said(error: Exception) -> str:
+    """The line of Keras' message that tells the cause, without colours."""
+    lines = [line for line in re.sub(r"\x1b\[\d*m", "", str(error)).splitlines() if line.strip()]
+    told = [line for line in lines if not line.startswith("Exception encountered when calling")]
+    return (told or lines or [type(error).__name__])[0].strip().rstrip(".")
+
+
+def _require_one_layer(node: Node, layer: TimeDistributed) -> None:
+    """Refused unless one layer is run on each step, which reads nothing from outside."""
+    if getattr(layer.layer.appliable, "layer", None) is None:
+        raise Refused(
+            f"it runs the block {layer.layer}, and Keras' takes a layer", "write a TimeDistributed for each layer"
+        )
+    inside = layer.applications[node.name]
+    if len(inside.graph.nodes) != 1 or inside.captured or len(inside.graph.inputs) != 1:
+        raise Refused("it runs more than one layer on each step", "write a TimeDistributed for each layer")
+
+
+def keras_name(path: str) -> str:
+    """A path as a name of Keras, which takes no slash, nor the sign of a second application."""
+    return path.replace("/", ".").replace("#", ".")

@@ -1,0 +1,32 @@
+"""What a model holds that Keras has no counterpart of, and the error that lists all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from archonnx.contract.diagnostics import ArchonnxError
+
+if TYPE_CHECKING:
+    from archonnx.compiler.graph import Node
+
+
+class Refused(Exception):
+    """Raised where a node has no counterpart; `reason` completes "Dense (path): ..." and `help` says what to do."""
+
+    def __init__(self, reason: str, help: str) -> None:
+        super().__init__(reason)
+        self.reason, self.help = reason, help
+
+
+class NoCounterpartError(ArchonnxError):
+    """A model that Keras cannot hold. `nodes` are those without a counterpart, in the order of the graph."""
+
+    def __init__(self, model: str, found: Sequence[tuple[Node, Refused]]) -> None:
+        self.nodes = tuple(node for node, _ in found)
+        count = len(found)
+        lines = [f"{model} cannot become a Keras model: {count} {'layer has' if count == 1 else 'layers have'} no way"]
+        for node, refused in found:
+            where = f"{node.place}: " if node.place is not None else ""
+            lines.append(f"  {where}{node.type_name} ({node.name}): {refused.reason}; {refused.help}")
+        super().__init__("\n".join(lines))
