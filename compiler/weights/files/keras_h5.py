@@ -152,7 +152,7 @@ def _open_archive(path: Path, archive: Archive, tried: bool) -> TensorFile:
 
 def _open_h5(path: Path, where: Path | Window, config: Any, tried: bool) -> TensorFile:
     try:
-        import h5py  # type: ignore[import-untyped]
+        import h5py
     except ImportError as error:
         help = "install archonnx[keras], or h5py alone"
         raise TensorFileError(path, "files of Keras are read by h5py, which is not installed", help=help) from error

@@ -28,7 +28,7 @@ MOST_AXES = 32
 def write_h5(file: BinaryIO, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """Tensors as Keras 2 writes weights, slice by slice. CannotHoldError where a name or a shape is not held."""
     try:
-        import h5py  # type: ignore[import-untyped]
+        import h5py
     except ImportError:
         raise CannotHoldError("files of Keras are written by h5py, which is not installed") from None
     layers = _layers(tensors)
