@@ -10,6 +10,7 @@ from archonnx.compiler.weights.files.base import Entry, TensorFile, TensorFileEr
 from archonnx.compiler.weights.recipe import Array
 
 LONGEST_INDEX = 100_000_000
+SHOWN = 100  # tensors that are named as left out
 
 
 class ShardedFile(TensorFile):
@@ -23,9 +24,11 @@ class ShardedFile(TensorFile):
         self._current: TensorFile | None = None
         self._files, self.metadata = self._read_index()
         found: dict[str, Entry] = {}
+        others: list[str] = []  # what a shard holds and the index does not say it holds
         try:
             for shard in dict.fromkeys(self._files.values()):
                 entries = self._shard(shard).entries
+                others += [name for name in entries if self._files.get(name) != shard]
                 for name in (name for name, file in self._files.items() if file == shard):
                     if name not in entries:
                         raise TensorFileError(path, f"it says that {name!r} stands in {shard.name}, which has none")
@@ -34,6 +37,8 @@ class ShardedFile(TensorFile):
             self.close()
             raise
         self.entries = {name: found[name] for name in self._files}
+        if others:
+            self.metadata = {**self.metadata, "left_out": ", ".join(others[:SHOWN])}
 
     def _read_index(self) -> tuple[dict[str, Path], dict[str, str]]:
         if self.path.stat().st_size > LONGEST_INDEX:

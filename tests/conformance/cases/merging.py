@@ -20,6 +20,11 @@ CASES = [
     *(Case(f"{name}()", (WHOLE, WHOLE, WHOLE), high=9) for name in ("Add", "Multiply", "Maximum", "Minimum")),
     *(Case(f'{name}(dtype="float64")', (STEPS, STEPS)) for name in (*ELEMENTWISE, "Subtract", "Concatenate")),
     *(Case(f'{name}(dtype="float16")', (STEPS, STEPS), tolerance=1e-3) for name in ("Add", "Average", "Maximum")),
+    # A mask of an input leaves places out of the values.
+    *(
+        Case(f"{name}()", ("int32[N, T]", "float32[N, T, 6]"), before="Embedding(9, 6, mask_zero=True)", low=0, high=3)
+        for name in ELEMENTWISE
+    ),
     Case("Multiply()", ("float32[N, H, W, 3]", "float32[N, 1, 1, 3]")),
     Case("Subtract()", (WHOLE, WHOLE), high=9),
     Case("Average()", ("uint8[N, 3]", "uint8[N, 3]"), high=9),

@@ -48,13 +48,13 @@ def test_tensors_that_the_index_does_not_name_are_said(checkpoint: Path) -> None
 @pytest.mark.parametrize(
     ("where", "message"),
     [
-        ({"a": "other.bin"}, "its file other.bin is missing; download or copy the checkpoint again"),
-        ({"a": B}, f'it says that "a" is in {B}, which does not have it'),
-        ({"a": "../secret.bin"}, "it says that \"a\" is in '../secret.bin', which is no file beside it"),
-        ({"a": "/etc/passwd"}, "which is no file beside it"),
-        ({"a": ".."}, "which is no file beside it"),
-        ({"a": 3}, 'it has no "weight_map" from names of tensors to names of files'),
-        (None, 'it has no "weight_map"'),
+        ({"a": "other.bin"}, "there is no other.bin beside it, which it names"),
+        ({"a": B}, f"it says that 'a' stands in {B}, which has none"),
+        ({"a": "../secret.bin"}, "it names the file '../secret.bin'; files stand in the index' own folder"),
+        ({"a": "/etc/passwd"}, "it names the file '/etc/passwd'"),
+        ({"a": ".."}, "it names the file '..'"),
+        ({"a": 3}, "it has no weight_map from names to files"),
+        (None, "it has no weight_map from names to files"),
     ],
 )
 def test_indexes_that_lie_are_refused(checkpoint: Path, where: Any, message: str) -> None:
