@@ -35,6 +35,8 @@ def apply_function(node: Node, inputs: Sequence[Any]) -> tuple[Any, ...]:
             made = function(layer.arguments["subscripts"], *inputs)
         elif layer.inputs[:1] == ("*tensors",):
             made = function(list(inputs), axis=layer.arguments["axis"])
+        elif name == "clip":
+            made = _clipped(*inputs)
         elif name == "reshape":
             made = function(inputs[0], open_shape(layer.arguments["shape"]))
         else:
@@ -58,6 +60,15 @@ def _constant(node: Node, value: Any = None) -> Any:
     if value is None:
         value = node.layer.arguments["value"]
     return keras.ops.convert_to_tensor(value, dtype=node.outputs[0].type.dtype)
+
+
+def _clipped(x: Any, least: Any = None, largest: Any = None) -> Any:
+    """Keras' clip takes both bounds only."""
+    import keras
+
+    if least is not None:
+        x = keras.ops.maximum(x, least)
+    return x if largest is None else keras.ops.minimum(x, largest)
 
 
 def _ordered(node: Node, inputs: Sequence[Any]) -> list[Any]:
