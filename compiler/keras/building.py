@@ -44,6 +44,7 @@ class _Building:
         self.held: dict[str, Any] = {}  # the layers of a block's own weights, by path
         self.refused: list[tuple[Node, Refused]] = []
         self.entering: list[Any] = []
+        self.measured: dict[str, tuple[Any, int]] = {}  # the input and axis whose size each symbol is
         self.takes_masks_off = any(node.layer.keras in PROJECTED for node in graph.nodes)
 
     def model(self) -> Any:
@@ -56,6 +57,9 @@ class _Building:
             )
             self.tensors[id(given.value)] = tensor
             self.entering.append(tensor)
+            for axis, size in enumerate(kind.shape):
+                if not isinstance(size, int) and str(size) in size.symbols():
+                    self.measured.setdefault(str(size), (tensor, axis))
         for node in self.graph.nodes:
             try:
                 results = self._results(node)
@@ -89,7 +93,7 @@ class _Building:
             if isinstance(layer, Reference):
                 return [self._held(node, layer)]
             if isinstance(layer, Function):
-                return apply_function(node, inputs)
+                return apply_function(node, inputs, self.measured)
             operation = self.constructor.operation(layer, inputs[0]) if inputs else None
             if operation is not None:
                 return [operation]

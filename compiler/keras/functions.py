@@ -2,64 +2,125 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from archonnx.compiler.keras.refusals import Refused
 from archonnx.compiler.layers.domains_single import is_symbolic
+from archonnx.contract.dims import evaluate, parse_dim
 
 if TYPE_CHECKING:
     from archonnx.compiler.graph import Node
+    from archonnx.compiler.layers.base import Layer
 
+UNWRITTEN = ("constant", "dimension", "getitem", "positive")  # what stands in the graph without being written as a call
 FIXED = "give the model a fixed size there, or use a layer, such as Reshape, Flatten or RepeatVector"
 
 
-def apply_function(node: Node, inputs: Sequence[Any]) -> tuple[Any, ...]:
-    """The results of a tensor function on these, tensors of Keras or arrays. Refused where keras.ops has no such."""
+def apply_function(node: Node, inputs: Sequence[Any], measured: Mapping[str, tuple[Any, int]]) -> tuple[Any, ...]:
+    """The results of a tensor function on these, tensors of Keras or arrays. Refused where keras.ops has no such.
+
+    `measured` says of which tensor and axis each symbol is the size.
+    """
+    layer, name = node.layer, node.type_name
+    if layer.keras is None and name not in UNWRITTEN:
+        raise Refused("it has no counterpart in Keras", "build it with the layers and functions that Keras has")
+    arguments = dict(layer.arguments)
+    if name == "reshape":
+        arguments["shape"] = _least_open(arguments["shape"])
+    symbols = _symbols(tuple(arguments.values()))
+    if symbols:
+        return (_measured(node, inputs, arguments, sorted(symbols), measured),)
+    return compute(type(layer), arguments, inputs, [value.type.dtype for value in node.outputs])
+
+
+def compute(
+    kind: type[Layer], arguments: Mapping[str, Any], inputs: Sequence[Any], dtypes: Sequence[str]
+) -> tuple[Any, ...]:
+    """The results of a function by keras.ops, of these dtypes."""
     import keras
 
-    layer, name = node.layer, node.type_name
-    if name == "constant":
-        made: Any = _constant(node)
-    elif name == "dimension":
-        made = _constant(node, _known(layer.arguments["value"]))
+    name = kind.__name__
+    if name in ("constant", "dimension"):
+        made: Any = keras.ops.convert_to_tensor(arguments["value"])
     elif name == "positive":
         made = inputs[0]
     elif name == "getitem":
-        made = inputs[0][tuple(_entry(e) for e in layer.arguments["index"])]
-    elif layer.keras is None or not layer.keras.startswith("ops."):
-        raise Refused("it has no counterpart in Keras", "build it with the layers and functions that Keras has")
+        made = inputs[0][tuple(slice(*e[1:]) if isinstance(e, tuple) else e for e in arguments["index"])]
+    elif name == "clip":
+        made = _clipped(*inputs)
     else:
-        function = getattr(keras.ops, layer.keras.removeprefix("ops."))
+        function = getattr(keras.ops, str(kind.keras).removeprefix("ops."))
         if name == "einsum":
-            made = function(layer.arguments["subscripts"], *inputs)
-        elif layer.inputs[:1] == ("*tensors",):
-            made = function(list(inputs), axis=layer.arguments["axis"])
-        elif name == "clip":
-            made = _clipped(*inputs)
-        elif name == "reshape":
-            made = function(inputs[0], open_shape(layer.arguments["shape"]))
+            made = function(arguments["subscripts"], *inputs)
+        elif kind.inputs[:1] == ("*tensors",):
+            made = function(list(inputs), axis=arguments["axis"])
         else:
-            made = function(*_ordered(node, inputs))
+            given = {**arguments, **dict(zip((n.rstrip("?") for n in kind.inputs), inputs, strict=False))}
+            made = function(*(given.get(parameter) for parameter in kind.parameters))
     results = tuple(made) if isinstance(made, (list, tuple)) else (made,)
     return tuple(
-        result if keras.backend.standardize_dtype(result.dtype) == value.type.dtype else _cast(result, value.type.dtype)
-        for result, value in zip(results, node.outputs, strict=True)
+        result if keras.backend.standardize_dtype(result.dtype) == dtype else keras.ops.cast(result, dtype)
+        for result, dtype in zip(results, dtypes, strict=True)
     )
 
 
-def _cast(result: Any, dtype: str) -> Any:
-    import keras
+def _measured(
+    node: Node,
+    inputs: Sequence[Any],
+    arguments: Mapping[str, Any],
+    symbols: Sequence[str],
+    measured: Mapping[str, tuple[Any, int]],
+) -> Any:
+    """The result of a function that takes sizes that only a run tells, by a layer that measures them."""
+    from archonnx.compiler.keras.held import MeasuredFunction
 
-    return keras.ops.cast(result, dtype)
+    texts = str(encoded(tuple(arguments.values())))
+    unknown = [symbol for symbol in symbols if symbol not in measured]
+    if unknown or len(node.outputs) != 1 or "min(" in texts or "max(" in texts:
+        raise Refused(f"its sizes {', '.join(symbols)} are known only when the model runs", FIXED)
+    (value,) = node.outputs
+    function = MeasuredFunction(
+        node.type_name,
+        {name: encoded(given) for name, given in arguments.items()},
+        {symbol: measured[symbol][1] for symbol in symbols},
+        [size if isinstance(size, int) else None for size in value.type.shape],
+        value.type.dtype,
+        name=node.name.replace("/", ".").replace("#", "."),
+    )
+    return function([*inputs, *(measured[symbol][0] for symbol in symbols)])
 
 
-def _constant(node: Node, value: Any = None) -> Any:
-    import keras
+def encoded(value: Any) -> Any:
+    """An argument as a model of Keras can be stored with it: `decoded` gives it back."""
+    if isinstance(value, (tuple, list)):
+        return {"items": [encoded(v) for v in value]}
+    if value is ...:
+        return {"rest": True}
+    return {"size": str(value)} if is_symbolic(value) else value
 
-    if value is None:
-        value = node.layer.arguments["value"]
-    return keras.ops.convert_to_tensor(value, dtype=node.outputs[0].type.dtype)
+
+def decoded(value: Any, sizes: Mapping[str, Any]) -> Any:
+    """An argument that was `encoded`, its sizes worked out of those of the symbols."""
+    if not isinstance(value, Mapping):
+        return value
+    if "items" in value:
+        return tuple(decoded(v, sizes) for v in value["items"])
+    return ... if "rest" in value else evaluate(parse_dim(value["size"]), sizes)
+
+
+def _symbols(value: Any) -> set[str]:
+    """The symbols of the sizes in an argument."""
+    if isinstance(value, (tuple, list)):
+        return {symbol for v in value for symbol in _symbols(v)}
+    return set(value.symbols()) if is_symbolic(value) else set()
+
+
+def _least_open(shape: Sequence[Any]) -> tuple[Any, ...]:
+    """A shape with -1 for its one size that only a run tells, so that nothing need be measured."""
+    if sum(1 for size in shape if is_symbolic(size)) != 1 or -1 in shape:
+        return tuple(shape)
+    return tuple(-1 if is_symbolic(size) else size for size in shape)
 
 
 def _clipped(x: Any, least: Any = None, largest: Any = None) -> Any:
@@ -69,26 +130,6 @@ def _clipped(x: Any, least: Any = None, largest: Any = None) -> Any:
     if least is not None:
         x = keras.ops.maximum(x, least)
     return x if largest is None else keras.ops.minimum(x, largest)
-
-
-def _ordered(node: Node, inputs: Sequence[Any]) -> list[Any]:
-    """Inputs and arguments in the order of the call, which is Keras' too."""
-    names = [name.rstrip("?") for name in node.layer.inputs]
-    given = dict(zip(names, inputs, strict=False))
-    return [given[name] if name in given else _known(node.layer.arguments.get(name)) for name in node.layer.parameters]
-
-
-def _known(value: Any) -> Any:
-    """An argument that is known while the model is built. Refused where it is a size that only a run tells."""
-    if is_symbolic(value):
-        raise Refused(f"its argument {value} is known only when the model runs", FIXED)
-    return tuple(_known(v) for v in value) if isinstance(value, (tuple, list)) else value
-
-
-def _entry(entry: Any) -> Any:
-    if isinstance(entry, tuple):
-        return slice(*(_known(bound) for bound in entry[1:]))
-    return entry if entry is ... else _known(entry)
 
 
 def open_shape(shape: Sequence[Any]) -> tuple[int, ...]:

@@ -1,10 +1,11 @@
-"""Layers of Keras for what it has none of: a weight of a block, a mask that is set.
+"""Layers of Keras for what it has none of: a weight of a block, a mask that is set, a size that is measured.
 
 This module imports Keras: it is imported inside functions only.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -47,3 +48,48 @@ class MaskSetter(keras.layers.Layer):  # type: ignore[misc]
 
     def compute_output_spec(self, inputs: Any, kept: Any) -> Any:
         return keras.KerasTensor(inputs.shape, dtype=inputs.dtype)
+
+
+@keras.saving.register_keras_serializable(package="archonnx")
+class MeasuredFunction(keras.layers.Layer):  # type: ignore[misc]
+    """A tensor function whose arguments hold sizes that only a run tells.
+
+    Its inputs are the function's, then one for each of `symbols`, whose axis of that number has the symbol's size.
+    """
+
+    def __init__(
+        self,
+        function: str,
+        arguments: dict[str, Any],
+        symbols: dict[str, int],
+        result: Sequence[int | None],
+        result_dtype: str,
+        **kwargs: Any,
+    ):
+        super().__init__(autocast=False, **kwargs)
+        self.settings: dict[str, Any] = {
+            "function": function,
+            "arguments": arguments,
+            "symbols": symbols,
+            "result": list(result),
+            "result_dtype": result_dtype,
+        }
+
+    def call(self, inputs: Any) -> Any:
+        from archonnx.compiler.keras.functions import compute, decoded
+        from archonnx.compiler.layers.registry import find_function
+
+        said = self.settings
+        kind = find_function(said["function"])
+        assert kind is not None
+        own = len(inputs) - len(said["symbols"])
+        measured = zip(said["symbols"].items(), inputs[own:], strict=True)
+        sizes = {symbol: keras.ops.shape(x)[axis] for (symbol, axis), x in measured}
+        arguments = {name: decoded(value, sizes) for name, value in said["arguments"].items()}
+        return compute(kind, arguments, inputs[:own], [said["result_dtype"]])[0]
+
+    def compute_output_spec(self, inputs: Any) -> Any:
+        return keras.KerasTensor(self.settings["result"], dtype=self.settings["result_dtype"])
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), **self.settings}

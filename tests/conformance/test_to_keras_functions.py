@@ -147,13 +147,16 @@ argmax(i, axis=1)
 sum(i, axis=0)
 arange(4.0) + x
 broadcast_to(x[0, :1], (3, 4)) + x
-""".strip().splitlines()
-OPEN = """
 x * N
+x / (N + 1)
 arange(N)
-x + zeros((N, 1, 1))
+arange(0, N * 2, 2)
+x + zeros((N, 1, 1), float32)
 x[: N - 1]
 broadcast_to(x[:, :1], (N, 3, 4))
+reshape(transpose(x, (1, 0, 2)), (3, N * 2, 2))
+reshape(broadcast_to(x[:, None, :1], (N, N, 1, 4)), (N, N, 4))
+full((N, 2), 3.5)
 """.strip().splitlines()
 # Values that stand in the graph without being written as a call.
 UNWRITTEN = {"constant", "dimension", "getitem", "positive"}
@@ -201,7 +204,25 @@ def test_every_function_with_a_counterpart_has_a_form() -> None:
     assert known - named - operators - UNWRITTEN == set()
 
 
-@pytest.mark.parametrize("form", OPEN)
-def test_a_size_that_only_a_run_tells_is_refused(form: str) -> None:
+@pytest.mark.filterwarnings("ignore:.*inputs not connected to outputs:UserWarning")
+def test_sizes_are_measured_in_a_traced_and_in_a_stored_model(tmp_path: Path) -> None:
+    """`predict` traces the model, with sizes that are tensors."""
+    text = """
+model M():
+    input x: float32[N, T, 4]
+    places = cast(arange(T * 2), float32) / T
+    output y = x[:, 1:] * reshape(places[:T - 1], (1, T - 1, 1)) + N
+"""
+    model = archonnx.to_keras(archonnx.compile(text=text))
+    model.save(tmp_path / "m.keras")
+    again = keras.models.load_model(tmp_path / "m.keras")
+    for batch, steps in ((2, 5), (3, 8)):
+        x = np.random.default_rng(0).uniform(-1, 1, (batch, steps, 4)).astype(np.float32)
+        expected = x[:, 1:] * (np.arange(steps - 1, dtype=np.float32) / steps)[:, None] + batch
+        assert error(model.predict(x, verbose=0), expected) <= TOLERANCE
+        assert error(again.predict(x, verbose=0), expected) <= TOLERANCE
+
+
+def test_a_size_that_cannot_be_measured_is_refused() -> None:
     with pytest.raises(archonnx.ArchonnxError, match="known only when the model runs; give the model a fixed size"):
-        archonnx.to_keras(source(form))
+        archonnx.to_keras(source("x + zeros((N, 1, 1), float32) * cast(min(N, 3), float32)"))
