@@ -13,6 +13,7 @@ from archonnx.compiler.functions.raw import Raw
 from archonnx.compiler.keras.application import PROJECTED, apply_layer, keras_shape, made_mask, stand_in
 from archonnx.compiler.keras.construction import BUILD, Constructor
 from archonnx.compiler.keras.functions import apply_function
+from archonnx.compiler.keras.names import keras_name, tell_apart
 from archonnx.compiler.keras.refusals import NoCounterpartError, Refused
 from archonnx.compiler.keras.weights import assign
 from archonnx.compiler.layers.time_distributed import TimeDistributed
@@ -20,7 +21,7 @@ from archonnx.contract.diagnostics import MachineError, UsageError
 
 if TYPE_CHECKING:
     from archonnx.compiler.artifact import CompiledModel
-    from archonnx.compiler.graph import LayerGraph, Node, Value
+    from archonnx.compiler.graph import LayerGraph, Node, Value, Weight
 
 
 def to_keras(model: CompiledModel, seed: int = 0) -> Any:
@@ -52,9 +53,7 @@ class _Building:
 
         for given in self.graph.inputs:
             shape, kind = keras_shape(given.value.type), given.value.type
-            tensor = keras.Input(
-                batch_shape=shape, dtype=kind.dtype, name=keras_name(given.name), optional=given.optional
-            )
+            tensor = keras.Input(batch_shape=shape, dtype=kind.dtype, name=given.name, optional=given.optional)
             self.tensors[id(given.value)] = tensor
             self.entering.append(tensor)
             for axis, size in enumerate(kind.shape):
@@ -70,9 +69,10 @@ class _Building:
                 self.tensors[id(value)] = tensor
         if self.refused:
             raise NoCounterpartError(self.graph.name, self.refused)
-        outputs = {keras_name(output.name): self.tensors[id(output.value)] for output in self.graph.outputs}
+        outputs = {output.name: self.tensors[id(output.value)] for output in self.graph.outputs}
         single = next(iter(outputs.values())) if len(outputs) == 1 else outputs
         entering = self.entering[0] if len(self.entering) == 1 else self.entering
+        tell_apart(outputs.values())
         made = keras.Model(entering, single, name=keras_name(self.graph.name))
         self._assign()
         return made
@@ -142,11 +142,12 @@ class _Building:
     def _assign(self) -> None:
         """Our weights in all layers that were applied."""
         done: set[int] = set()
+        known: dict[int, Weight] = {}
         for node in self.graph.nodes:
             applied = self.constructor.made.get(id(node.layer))
             if applied is not None and id(applied) not in done:
                 done.add(id(applied))
-                assign(applied, node.layer.weights, self.seed)
+                assign(applied, node.layer.weights, self.seed, known)
 
 
 def _of_query(node: Node, inputs: Sequence[Any], masks: Sequence[Any]) -> Any:
@@ -171,8 +172,3 @@ def _require_one_layer(node: Node, layer: TimeDistributed) -> None:
     inside = layer.applications[node.name]
     if len(inside.graph.nodes) != 1 or inside.captured or len(inside.graph.inputs) != 1:
         raise Refused("it runs more than one layer on each step", "write a TimeDistributed for each layer")
-
-
-def keras_name(path: str) -> str:
-    """A path as a name of Keras, which takes no slash, nor the sign of a second application."""
-    return path.replace("/", ".").replace("#", ".")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from archonnx.compiler.keras.names import keras_name
 from archonnx.compiler.keras.refusals import Refused
 from archonnx.compiler.layers.domains_single import is_symbolic
 from archonnx.contract.dims import evaluate, parse_dim
@@ -86,7 +87,7 @@ def _measured(
         {symbol: measured[symbol][1] for symbol in symbols},
         [size if isinstance(size, int) else None for size in value.type.shape],
         value.type.dtype,
-        name=node.name.replace("/", ".").replace("#", "."),
+        name=keras_name(node.name),
     )
     return function([*inputs, *(measured[symbol][0] for symbol in symbols)])
 

@@ -12,24 +12,37 @@ if TYPE_CHECKING:
     from archonnx.compiler.graph import Weight
 
 
-def assign(applied: Any, weights: Mapping[str, Weight], seed: int) -> None:
-    """Set the variables of Keras' layer to what `save` would write, and freeze it where all of them are frozen."""
+def assign(applied: Any, weights: Mapping[str, Weight], seed: int, known: dict[int, Weight]) -> None:
+    """Set the variables of Keras' layer to what `save` would write, and freeze it where all of them are frozen.
+
+    `known` are the weights of variables that are set already: a layer inside that is applied by itself too.
+    """
     from archonnx.compiler.recipes import Draw, Evaluation
 
-    found = {variable.path.partition("/")[2]: variable for variable in applied.weights}
-    if found.keys() != weights.keys():
-        found = {_local_name(variable.path): variable for variable in applied.weights}
-    if found.keys() != weights.keys() or len(found) != len(applied.weights):
-        ours, theirs = ", ".join(sorted(weights)), ", ".join(sorted(v.path for v in applied.weights))
-        raise ArchonnxError(f"the layer {applied.name} has the weights {ours}, and in Keras {theirs}")
-    for name, variable in found.items():
-        weight = weights[name]
-        variable.assign(Draw(weight).whole(Evaluation(seed)).reshape(weight.shape))
+    for variable, weight in _matched(applied, weights, known):
+        if id(variable) not in known:
+            known[id(variable)] = weight
+            variable.assign(Draw(weight).whole(Evaluation(seed)).reshape(weight.shape))
     if hasattr(applied, "finalize_state"):
         applied.finalize_state()  # Normalization computes with what it derives from its weights
-    learned = {id(variable) for variable in applied.trainable_weights}
-    if learned and not any(weights[name].trainable for name, v in found.items() if id(v) in learned):
+    learned = applied.trainable_weights
+    if learned and not any(known[id(variable)].trainable for variable in learned):
         applied.trainable = False
+
+
+def _matched(applied: Any, weights: Mapping[str, Weight], known: Mapping[int, Weight]) -> list[tuple[Any, Weight]]:
+    """Every variable of the layer with our weight of that name."""
+    ours = {id(weight) for weight in weights.values()}
+    found = []
+    for variable in applied.weights:
+        names = (variable.path.partition("/")[2], _local_name(variable.path))
+        weight = known.get(id(variable)) or next((weights[name] for name in names if name in weights), None)
+        if weight is not None and id(weight) in ours:
+            found.append((variable, weight))
+    if len(found) != len(applied.weights) or {id(weight) for _, weight in found} != ours:
+        here, there = ", ".join(sorted(weights)), ", ".join(sorted(v.path for v in applied.weights))
+        raise ArchonnxError(f"the layer {applied.name} has the weights {here}, and in Keras {there}")
+    return found
 
 
 def _local_name(path: str) -> str:

@@ -173,6 +173,32 @@ def test_shared_layers_blocks_and_frozen_layers() -> None:
     assert np.array_equal(by_name["score"], results(model, list(arrays.values()))[0])
 
 
+WRAPPED = """
+block inside():
+    input x: float32[N, T, 4]
+    d = Dense(4, name="_d")
+    a = x -> d
+    b = x -> SpectralNormalization(d)
+    c = x -> TimeDistributed(d)
+    output y = a + b * c
+
+model Wrapped():
+    input x: float32[N, T, 4]
+    y = x -> inside() -> Dense(4, name="größe")
+    y = (x, y) -> Add()
+    output y = (y + x, y - x) -> Add(name="add_1")
+"""
+
+
+def test_a_layer_that_others_wrap_and_names_that_keras_would_give_twice() -> None:
+    x = np.random.default_rng(0).uniform(-1, 1, (2, 5, 4)).astype(np.float32)
+    model, worst = both(archonnx.compile(text=WRAPPED), {"x": x})
+    assert worst <= keras_harness.TOLERANCE
+    assert error(model.predict(x, verbose=0), results(model, [x])[0]) <= keras_harness.TOLERANCE
+    assert {"inside._d", "inside.time_distributed", "gru00f6u00dfe", "add_1"} <= {layer.name for layer in model.layers}
+    assert model.count_params() == 2 * (4 * 4 + 4) + 4
+
+
 def test_weights_are_those_of_the_seed() -> None:
     source = archonnx.compile(text="model M():\n    input x: float32[N, 4]\n    Dense(3)\n    output y\n")
     first, again, other = (archonnx.to_keras(source, seed=seed).get_weights()[0] for seed in (1, 1, 2))
