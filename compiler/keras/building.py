@@ -103,7 +103,7 @@ class _Building:
             if self.takes_masks_off and layer.masking == "use" and layer.inputs == ("*inputs",):
                 inputs = [self._masked(node, n, x, m) for n, (x, m) in enumerate(zip(inputs, masks, strict=True))]
             if layer.keras == "MultiHeadAttention":  # heeds a query's mask on the query alone
-                inputs[0] = self._masked(node, 0, inputs[0], _of_query(node, inputs, masks))
+                inputs[0] = self._masked(node, 0, inputs[0], masks[0])
             results = list(apply_layer(node, applied, inputs, masks))
             if len(results) < len(node.outputs) and layer.makes_mask:
                 results.append(made_mask(applied, inputs))
@@ -148,12 +148,6 @@ class _Building:
             if applied is not None and id(applied) not in done:
                 done.add(id(applied))
                 assign(applied, node.layer.weights, self.seed, known)
-
-
-def _of_query(node: Node, inputs: Sequence[Any], masks: Sequence[Any]) -> Any:
-    """The mask of an attention's query: an input, or what came with it."""
-    given = dict(zip(node.layer.inputs, inputs, strict=False)).get("query_mask?")
-    return masks[0] if given is None else given
 
 
 def _said(error: Exception) -> str:
