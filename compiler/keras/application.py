@@ -44,7 +44,10 @@ def _arranged(node: Node, applied: Any, inputs: Sequence[Any]) -> tuple[list[Any
     if names == ["*inputs"]:
         return [list(inputs) if len(inputs) > 1 or layer.keras != "TimeDistributed" else inputs[0]], {}
     if names[-1] == "*initial_state":
-        return [inputs[0]], {"initial_state": list(inputs[1:])} if len(inputs) > 1 else {}
+        starts: Any = list(inputs[1:])
+        if starts and isinstance(getattr(applied, "cell", None), keras.layers.StackedRNNCells):
+            starts = keras.tree.pack_sequence_as(applied.state_size, starts)
+        return [inputs[0]], {"initial_state": starts} if starts else {}
     if names[-1] == "*states":
         states: Any = list(inputs[1:])
         if layer.keras == "StackedRNNCells":

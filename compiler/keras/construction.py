@@ -89,6 +89,10 @@ class Constructor:
             if key == "dtype" or not argument.keras or isinstance(argument.domain, (Absent, InitializerDomain)):
                 continue
             options[key] = self._argument(layer, key, argument, given)
+        if layer.arguments.get("zero_output_for_mask"):
+            options["zero_output_for_mask"] = True
+        if layer.arguments.get("rms_scaling"):
+            raise Refused("its rms_scaling leaves weights in Keras that nothing reads", "use RMSNormalization")
         return getattr(keras.layers, layer.keras)(**options)
 
     def operation(self, layer: Layer, x: Any) -> Any:
