@@ -47,8 +47,11 @@ def lower(
     result = OperatorGraph(graph.name, checked_opset(opset), documentation=graph.documentation or "")
     builder = Builder(result, facts)
     builder.sources = sources
+    results = {value.name for node in graph.nodes for value in node.outputs}
     for given in graph.inputs:
-        tensor = Tensor(given.name, given.value.type, stands_for=given.value.name)
+        # An input may have a layer's name, which then means the layer's result.
+        meant = given.value.name if given.value.name not in results else None
+        tensor = Tensor(given.name, given.value.type, stands_for=meant)
         builder.tensors[id(given.value)] = tensor
         builder.carry(tensor, is_input=True)
         result.inputs.append(tensor)

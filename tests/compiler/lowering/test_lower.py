@@ -138,6 +138,14 @@ model A():
     assert [tensor.name for tensor in graph.constants()] == ["y/kernel", "y/bias", "dense/kernel", "dense/bias"]
 
 
+def test_a_layer_that_is_called_as_an_input_gives_way(tmp_path: Path) -> None:
+    text = "model A():\n    input dense: float32[N, 4]\n    Dense(3)\n    ReLU()\n    output y\n"
+    archonnx.compile(text=text).save(tmp_path / "a.onnx")
+    graph = lowered(text)
+    assert [tensor.name for tensor in graph.inputs] == ["dense"]
+    assert graph.operators[0].outputs[0].name == "dense_1"
+
+
 def test_every_operator_knows_where_it_comes_from() -> None:
     graph = lowered(NAMES)
     for operator in graph.operators:
