@@ -42,7 +42,8 @@ def list_(file: Path, format: str) -> int:
     """List the tensors in a file: names, types, sizes.
 
     FILE may be safetensors (.safetensors, or the .safetensors.index.json of several), a NumPy archive (.npz), an ONNX
-    model (.onnx), whose initializers are listed, or another format that this installation reads.
+    model (.onnx), whose initializers are listed, a state dictionary of PyTorch (.pth, .pt, .bin), Keras' weights
+    (.keras, .weights.h5, .h5) or GGUF (.gguf).
 
     \b
     Examples:
