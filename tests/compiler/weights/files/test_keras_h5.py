@@ -35,6 +35,7 @@ def refused(path: Path) -> str:
 def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, np.ndarray]]:
     """A model in all of Keras' files, and its weights by path."""
     keras = pytest.importorskip("keras", reason="Keras is the oracle")
+    keras.utils.clear_session(free_memory=False)  # names count from the first again, whatever ran before
     k = keras.layers
     x = start = keras.Input((8, 8, 3))
     for layer in (
