@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from archonnx.contract.diagnostics import Diagnostic, Diagnostics, UsageError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from archonnx.compiler.analysis.summary import Summary
     from archonnx.compiler.elaborate.loader import Loader, Module
     from archonnx.compiler.graph import LayerGraph
     from archonnx.compiler.ir import OperatorGraph
+    from archonnx.compiler.recipes import Evaluation, Recipe
     from archonnx.compiler.saving import SaveReport
 
 
@@ -26,6 +29,7 @@ class CompiledModel:
 
     graph: the layer graph, typed, with source places. diagnostics: warnings, such as layers that no output needs.
     models: the names of all models of the file. opset: the ONNX operator set that it was compiled for.
+    given: where the numbers of weights come from, by path; those that are not in it are drawn from their initializers.
     """
 
     graph: LayerGraph
@@ -35,6 +39,7 @@ class CompiledModel:
     diagnostics: tuple[Diagnostic, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
     below_root: Mapping[str, str] = field(default_factory=dict)
+    given: Mapping[str, Recipe] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"<CompiledModel {self.name} of {self.source}: {self.graph.inputs} -> {self.graph.outputs}>"
@@ -61,6 +66,47 @@ class CompiledModel:
         below_root(operators, self.below_root)
         return operators
 
+    def with_weights(self, source: str | os.PathLike[str] | Mapping[str, Any]) -> CompiledModel:
+        """The same model with weights from a file, or from arrays by path (`stage_1/conv2d/kernel`).
+
+        A file's tensors are read when they are needed, slice by slice: it stays as it is until the model is saved.
+
+        Raises ArchonnxError where the tensors are not the model's weights, each of its shape and dtype; TensorFileError
+        where the file is none of weights, OSError where it cannot be opened.
+        """
+        from archonnx.compiler.weights.filling import recipes_of
+
+        return self.with_given(recipes_of(self.graph, source))
+
+    def with_given(self, recipes: Mapping[str, Recipe]) -> CompiledModel:
+        """The same model with these recipes for some weights, by path, each of its weight's dtype and shape.
+
+        Those that were given before stay, where these do not replace them. Raises UsageError for what is no weight.
+        """
+        weights = {weight.path: weight for weight in self.graph.weights()}
+        for path, recipe in recipes.items():
+            if path not in weights:
+                raise UsageError(f"the model {self.name} has no weight {path}")
+            wanted, got = (f"{w.dtype}{list(w.shape)}" for w in (weights[path], recipe))
+            if wanted != got:
+                raise UsageError(f"the weight {path} is {wanted}, got {got}")
+        return replace(self, given={**self.given, **recipes})
+
+    def evaluation(self, seed: int = 0) -> Evaluation:
+        """What recipes of this model's weights are read with. Raises UsageError for a wrong seed."""
+        from archonnx.compiler.recipes import Evaluation
+
+        if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**64:
+            raise UsageError(f"seed is a whole number from 0 to 2**64 - 1, got {seed!r}")
+        return Evaluation(seed, self.given)
+
+    def values(self, seed: int = 0) -> dict[str, NDArray[Any]]:
+        """Every weight's numbers by its path, all of them in memory. Those that are not given are drawn by the seed."""
+        from archonnx.compiler.recipes import Draw
+
+        evaluation = self.evaluation(seed)
+        return {w.path: Draw(w).whole(evaluation).reshape(w.shape) for w in self.graph.weights()}
+
     def save(
         self,
         path: str | os.PathLike[str],
@@ -72,7 +118,7 @@ class CompiledModel:
         """Write the model as an ONNX file, checked before it appears; a failure leaves the old file as it was.
 
         seed: of the initial weights, 0 to 2**64 - 1; the same seed gives the same bytes on every machine.
-        weights: "init" draws them from their initializers, "none" leaves them out.
+        weights: "init" draws those that are not given from their initializers, "none" leaves all of them out.
         progress: called with bytes done and bytes in all.
 
         Raises ArchonnxError where the graph does not pass the checks or the file cannot be written.
@@ -84,6 +130,7 @@ class CompiledModel:
             self.lower(),
             path,
             seed=seed,
+            given=self.given,
             weights=weights,
             progress=progress,
             values=values,

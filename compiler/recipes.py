@@ -1,7 +1,7 @@
 """Recipes: how the bytes of a constant or weight come about, evaluated slice by slice only while a file is written.
 
-    source      Draw (an initializer's numbers), Constant (an array), Placeholder (a weight whose data is elsewhere)
-    transform   recipe.transpose(perm), .reshape(shape), .cast(dtype), [slices], concatenate(recipes, axis)
+    source      Draw (a weight's numbers), FileTensor (a file's), Constant (an array), Placeholder (data is elsewhere)
+    transform   recipe.transpose(perm), .reshape(shape), .cast(dtype), [slices], concatenate(recipes, axis), Sum(them)
     evaluation  recipe.read(evaluation, start, stop), .whole(evaluation), .iter_bytes(evaluation)
 
 Transforms simplify as they are built, and `key()` is the same only for recipes that give the same bytes. A slice of
@@ -11,8 +11,8 @@ a transposed tensor reads only the boxes of its source that it needs: a tensor i
 from __future__ import annotations
 
 from archonnx.compiler.weights.recipe import SLICE_BYTES, Evaluation, Recipe, numpy_dtype
-from archonnx.compiler.weights.sources import Constant, Draw, Placeholder
-from archonnx.compiler.weights.transforms import Cast, Concat, Reshape, Slice, Transpose, concatenate
+from archonnx.compiler.weights.sources import Constant, Draw, FileTensor, Placeholder, tensors_of
+from archonnx.compiler.weights.transforms import Cast, Concat, Reshape, Slice, Sum, Transpose, concatenate
 
 __all__ = [
     "SLICE_BYTES",
@@ -21,11 +21,14 @@ __all__ = [
     "Constant",
     "Draw",
     "Evaluation",
+    "FileTensor",
     "Placeholder",
     "Recipe",
     "Reshape",
     "Slice",
+    "Sum",
     "Transpose",
     "concatenate",
     "numpy_dtype",
+    "tensors_of",
 ]

@@ -22,6 +22,7 @@ from archonnx.contract.diagnostics import CompileError, MachineError, UsageError
 
 if TYPE_CHECKING:
     from archonnx.compiler.graph import TensorType
+    from archonnx.compiler.recipes import Recipe
     from archonnx.contract.dims import Facts
 
 INLINE_LIMIT = 1_900_000_000  # protobuf ends at 2**31 - 1
@@ -45,6 +46,7 @@ def save(
     path: str | os.PathLike[str],
     *,
     seed: int,
+    given: Mapping[str, Recipe] | None = None,
     weights: Literal["init", "none"] = "init",
     progress: Progress | None = None,
     values: Mapping[str, TensorType] | None = None,
@@ -54,7 +56,8 @@ def save(
 ) -> SaveReport:
     """Write a graph to `path` as ONNX: gate, draw, stream, read back, rename.
 
-    seed: of drawn weights. weights: "none" writes the layout of the data without the data. progress: called with bytes
+    seed: of drawn weights. given: the others, as Evaluation takes them.
+    weights: "none" writes the layout of the data without the data. progress: called with bytes
     done and in all. values, facts: as gate.check takes them. sources: texts by file name, for diagnostics.
 
     Raises CompileError where the gate stops the graph; SaveError, or MachineError for a full disk, where the file
@@ -67,8 +70,8 @@ def save(
         raise UsageError(f"seed is a whole number from 0 to 2**64 - 1, got {seed!r}")
     if weights not in ("init", "none"):
         raise UsageError(f'weights is "init" or "none", got {weights!r}')
-    kind = _kind_of_weights(graph) if weights == "init" else "none"
-    props = {metadata.WEIGHTS: kind} | ({metadata.SEED: str(seed)} if kind == "initial" else {})
+    kind = _kind_of_weights(graph, given or {}) if weights == "init" else "none"
+    props = {metadata.WEIGHTS: kind} | ({metadata.SEED: str(seed)} if kind in ("initial", "partial") else {})
     skeleton = writer.build(graph, props)
     verdict = gate.check(skeleton, graph, values=values, facts=facts)
     if verdict.diagnostics:
@@ -76,23 +79,26 @@ def save(
     target = Path(os.path.realpath(path))
     needed = sum(i.recipe.nbytes for i in skeleton.initializers if i.tensor.dtype != "string")
     with _explained(path, needed if weights == "init" else 0):
-        saving = Saving(skeleton, target, Evaluation(seed), progress, bare=weights == "none", limit=inline_limit)
+        saving = Saving(skeleton, target, Evaluation(seed, given), progress, bare=weights == "none", limit=inline_limit)
         digest, nbytes, data = saving.run()
     return SaveReport(Path(path), data, nbytes, digest, kind, len(skeleton.initializers), verdict.unknown)
 
 
-def _kind_of_weights(graph: OperatorGraph) -> str:
-    """ "literal" where every weight is written in the source or none is drawn beside those that are, else "initial"."""
+def _kind_of_weights(graph: OperatorGraph, given: Mapping[str, Recipe]) -> str:
+    """What metadata.WEIGHTS is: "literal" also where no weight is drawn beside those that the source writes out."""
     from archonnx.compiler.weights.initializers import Literal as Written
 
     found = {
-        id(weight): weight.initializer
+        id(weight): weight
         for tensor in graph.constants()
         if tensor.recipe is not None
         for weight in tensor.recipe.weights()
     }
-    drawn = any(initializer.random for initializer in found.values())
-    written = any(isinstance(initializer, Written) for initializer in found.values())
+    left = [weight.initializer for weight in found.values() if weight.path not in given]
+    drawn = any(initializer.random for initializer in left)
+    written = any(isinstance(initializer, Written) for initializer in left)
+    if len(left) < len(found):
+        return "given" if not drawn else "partial"
     return "literal" if not drawn and (written or not found) else "initial"
 
 

@@ -84,7 +84,7 @@ class ModelFile:
 
     @property
     def weights(self) -> str | None:
-        """ "initial", "given", "literal" or "none"; None for others' files."""
+        """ "initial", "given", "partial", "literal" or "none"; None for others' files."""
         return self.metadata.get(keys.WEIGHTS)
 
     def json(self, key: str, default: object) -> object:

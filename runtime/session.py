@@ -124,8 +124,8 @@ class Session:
 
     @property
     def initial_weights(self) -> bool:
-        """Whether the weights are as drawn: the model was never trained, and its results mean nothing."""
-        return self._model.weights == "initial"
+        """Whether weights, all or some, are as drawn: the model was never trained, and its results mean nothing."""
+        return self._model.weights in ("initial", "partial")
 
     @property
     def assets(self) -> dict[str, bytes]:

@@ -17,29 +17,28 @@ from archonnx.compiler.keras.names import keras_name, tell_apart
 from archonnx.compiler.keras.refusals import NoCounterpartError, Refused
 from archonnx.compiler.keras.weights import assign
 from archonnx.compiler.layers.time_distributed import TimeDistributed
-from archonnx.contract.diagnostics import MachineError, UsageError
+from archonnx.contract.diagnostics import MachineError
 
 if TYPE_CHECKING:
     from archonnx.compiler.artifact import CompiledModel
     from archonnx.compiler.graph import LayerGraph, Node, Value, Weight
+    from archonnx.compiler.recipes import Evaluation
 
 
 def to_keras(model: CompiledModel, seed: int = 0) -> Any:
     """A keras.Model that computes what the compiled model does; see `archonnx.to_keras`."""
-    if not 0 <= seed < 2**64:
-        raise UsageError(f"seed is a whole number from 0 to 2**64 - 1, got {seed}")
     try:
         import keras  # noqa: F401  # here for its absence to be told
     except ImportError:
         raise MachineError("Keras is not installed: pip install 'archonnx[keras]'") from None
-    return _Building(model.graph, seed).model()
+    return _Building(model.graph, model.evaluation(seed)).model()
 
 
 class _Building:
     """One model on its way: the tensor of Keras that stands for each value, and the layers so far."""
 
-    def __init__(self, graph: LayerGraph, seed: int) -> None:
-        self.graph, self.seed = graph, seed
+    def __init__(self, graph: LayerGraph, evaluation: Evaluation) -> None:
+        self.graph, self.evaluation = graph, evaluation
         self.tensors: dict[int, Any] = {}  # by the identity of our value
         self.constructor = Constructor()
         self.held: dict[str, Any] = {}  # the layers of a block's own weights, by path
@@ -147,7 +146,7 @@ class _Building:
             applied = self.constructor.made.get(id(node.layer))
             if applied is not None and id(applied) not in done:
                 done.add(id(applied))
-                assign(applied, node.layer.weights, self.seed, known)
+                assign(applied, node.layer.weights, self.evaluation, known)
 
 
 def _said(error: Exception) -> str:

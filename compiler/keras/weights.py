@@ -10,19 +10,20 @@ from archonnx.contract.diagnostics import ArchonnxError
 
 if TYPE_CHECKING:
     from archonnx.compiler.graph import Weight
+    from archonnx.compiler.recipes import Evaluation
 
 
-def assign(applied: Any, weights: Mapping[str, Weight], seed: int, known: dict[int, Weight]) -> None:
+def assign(applied: Any, weights: Mapping[str, Weight], evaluation: Evaluation, known: dict[int, Weight]) -> None:
     """Set the variables of Keras' layer to what `save` would write, and freeze it where all of them are frozen.
 
     `known` are the weights of variables that are set already: a layer inside that is applied by itself too.
     """
-    from archonnx.compiler.recipes import Draw, Evaluation
+    from archonnx.compiler.recipes import Draw
 
     for variable, weight in _matched(applied, weights, known):
         if id(variable) not in known:
             known[id(variable)] = weight
-            variable.assign(Draw(weight).whole(Evaluation(seed)).reshape(weight.shape))
+            variable.assign(Draw(weight).whole(evaluation).reshape(weight.shape))
     if hasattr(applied, "finalize_state"):
         applied.finalize_state()  # Normalization computes with what it derives from its weights
     learned = applied.trainable_weights

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -53,10 +53,13 @@ def pick(flat: Array, starts: NDArray[np.int64], length: int) -> Array:
 
 
 class Evaluation:
-    """What reading a recipe needs: the seed of drawn weights, and how much memory a slice may take."""
+    """What reading a recipe needs: where the weights' numbers come from, and how much memory a slice may take.
 
-    def __init__(self, seed: int, *, slice_bytes: int = SLICE_BYTES) -> None:
-        self.seed, self.slice_bytes = seed, slice_bytes
+    given: recipes of weights by path, each of its weight's dtype and shape; the others are drawn, by `seed`.
+    """
+
+    def __init__(self, seed: int, given: Mapping[str, Recipe] | None = None, *, slice_bytes: int = SLICE_BYTES) -> None:
+        self.seed, self.given, self.slice_bytes = seed, given or {}, slice_bytes
         self._kept: tuple[Hashable, Array] | None = None
 
     def keep(self, key: Hashable, make: Callable[[], Array]) -> Array:

@@ -1,8 +1,9 @@
-"""Where recipes start: a weight's initializer, an array, or a type whose data comes later."""
+"""Where recipes start: a weight, a tensor of a file, an array, or a type whose data comes later."""
 
 from __future__ import annotations
 
 import hashlib
+import weakref
 from collections.abc import Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +19,11 @@ from archonnx.contract.dtypes import DTYPES
 
 if TYPE_CHECKING:
     from archonnx.compiler.graph import Weight
+    from archonnx.compiler.weights.files.base import TensorFile
 
 
 class Draw(Recipe):
-    """The numbers that a weight's initializer says it starts from."""
+    """The numbers of a weight: those that the evaluation gives it, else what its initializer says it starts from."""
 
     def __init__(self, weight: Weight) -> None:
         self.weight, self.dtype, self.shape = weight, weight.dtype, tuple(weight.shape)
@@ -32,7 +34,18 @@ class Draw(Recipe):
     def key(self) -> Hashable:
         return "weight", self.weight.path, self.dtype, self.shape
 
+    def box(self, evaluation: Evaluation, box: Box) -> Array:
+        given = evaluation.given.get(self.weight.path)
+        return super().box(evaluation, box) if given is None else given.box(evaluation, box)
+
+    def whole(self, evaluation: Evaluation) -> Array:
+        given = evaluation.given.get(self.weight.path)
+        return super().whole(evaluation) if given is None else given.whole(evaluation)
+
     def gather(self, evaluation: Evaluation, starts: NDArray[np.int64], length: int) -> Array:
+        given = evaluation.given.get(self.weight.path)
+        if given is not None:
+            return given.gather(evaluation, starts, length)
         initializer = self.weight.initializer
         elements = initializer.elements(self.shape)
         dtype = numpy_dtype(self.dtype)
@@ -42,6 +55,55 @@ class Draw(Recipe):
             return drawing.gather(elements, self.shape, dtype, stream, starts, length)
         flat = evaluation.keep(self.key(), lambda: drawing.whole(elements, self.shape, dtype, stream))
         return pick(flat, starts, length)
+
+
+class FileTensor(Recipe):
+    """A tensor of an open file of weights, read slice by slice: raises TensorFileError where the file ends early.
+
+    owner: lives as long as this; see `tensors_of`.
+    """
+
+    def __init__(self, file: TensorFile, name: str, owner: object = None) -> None:
+        entry = file.entries[name]
+        self.file, self.name, self.dtype, self.shape = file, name, entry.dtype, tuple(entry.shape)
+        self.owner = owner
+
+    @property
+    def is_literal(self) -> bool:
+        return False
+
+    def key(self) -> Hashable:
+        return "file", id(self.file), self.name
+
+    def whole(self, evaluation: Evaluation) -> Array:
+        return self.file.whole(self.name)
+
+    def gather(self, evaluation: Evaluation, starts: NDArray[np.int64], length: int) -> Array:
+        if len(starts) == 1:
+            return self.file.read(self.name, int(starts[0]), length)
+        if self.nbytes <= evaluation.slice_bytes:
+            return pick(evaluation.keep(self.key(), lambda: self.whole(evaluation).reshape(-1)), starts, length)
+        most = max(evaluation.slice_bytes * 8 // DTYPES[self.dtype].bits, length)
+        parts, first = [np.empty(0, dtype=numpy_dtype(self.dtype))], 0
+        while first < len(starts):  # one read spans as many runs as a slice holds
+            after = int(np.searchsorted(starts, starts[first] + most - length, side="right"))
+            low, high = int(starts[first]), int(starts[after - 1]) + length
+            parts.append(pick(self.file.read(self.name, low, high - low), starts[first:after] - low, length))
+            first = after
+        return np.concatenate(parts)
+
+
+class _Owner:
+    """Closes a file when nothing refers to this any more."""
+
+    def __init__(self, file: TensorFile) -> None:
+        weakref.finalize(self, file.close)
+
+
+def tensors_of(file: TensorFile) -> dict[str, Recipe]:
+    """Every tensor of an open file, in its order. The file is closed when the last of them is gone."""
+    owner = _Owner(file)
+    return {name: FileTensor(file, name, owner) for name in file.entries}
 
 
 class Constant(Recipe):

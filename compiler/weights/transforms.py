@@ -154,6 +154,30 @@ class Concat(Recipe):
         return np.concatenate(parts, axis=self.axis)
 
 
+class Sum(Recipe):
+    """Recipes of one dtype and shape, added element by element. ValueError: they differ."""
+
+    def __init__(self, sources: Sequence[Recipe]) -> None:
+        first = sources[0]
+        for other in sources[1:]:
+            if (other.dtype, other.shape) != (first.dtype, first.shape):
+                one, two = (f"{r.dtype}{list(r.shape)}" for r in (first, other))
+                raise ValueError(f"{one} and {two} do not add")
+        self.sources, self.dtype, self.shape = tuple(sources), first.dtype, first.shape
+
+    def inputs(self) -> tuple[Recipe, ...]:
+        return self.sources
+
+    def key(self) -> Hashable:
+        return "sum", tuple(s.key() for s in self.sources)
+
+    def box(self, evaluation: Evaluation, box: Box) -> Array:
+        total = self.sources[0].box(evaluation, box)
+        for source in self.sources[1:]:
+            total = total + source.box(evaluation, box)
+        return total
+
+
 def transpose(recipe: Recipe, perm: Shape) -> Recipe:
     """Recipe.transpose. Raises ValueError where `perm` is no order of the axes."""
     rank = len(recipe.shape)

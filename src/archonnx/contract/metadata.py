@@ -6,8 +6,8 @@ Model metadata (ModelProto.metadata_props), all under the prefix `archonnx.`:
     archonnx.model           the model's name in its source
     archonnx.source          its file, relative to the root
     archonnx.arguments       JSON object: parameter -> value as text
-    archonnx.weights         "initial" (drawn, never trained), "given" (read from a file), "literal" (written in the
-                             source), "none" (left out)
+    archonnx.weights         "initial" (drawn, never trained), "given" (read from a file), "partial" (some read, others
+                             drawn), "literal" (written in the source), "none" (left out)
     archonnx.seed            the seed of drawn weights
     archonnx.requires        JSON list of {"condition": text of a contract.dims condition, "message": text,
                              "place": "file:line:column"}
