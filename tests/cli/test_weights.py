@@ -166,7 +166,7 @@ def test_what_is_wrong(argv: list[str], code: int, said: str, folder: Path, caps
     assert sorted(folder.iterdir()) == before
 
 
-@pytest.mark.parametrize("command", ["list", "convert"])
+@pytest.mark.parametrize("command", ["list", "convert", "diff"])
 def test_each_has_a_help_worth_reading(command: str, capsys: Output) -> None:
     assert main(["weights", command, "--help"]) == 0
     text = capsys.readouterr().out

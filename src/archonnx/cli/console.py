@@ -66,6 +66,11 @@ def size_text(count: int) -> str:
     return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
 
 
+def plain(text: str) -> str:
+    """A text out of a file as it may be shown: what would move the cursor or break the line is escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def rich_console(stream: TextIO | None = None, width: int | None = None) -> Console:
     """A rich console on stdout (or `stream`) that follows the colour options; what is piped gets 160 columns."""
     from rich.console import Console

@@ -15,7 +15,7 @@ COMMANDS = {
     "build": "Compile a model to an ONNX file.",
     "run": "Run a model on arrays and pictures.",
     "plot": "Draw a model.",
-    "weights": "List and convert files of weights.",
+    "weights": "List, convert and compare files of weights.",
     "layers": "List the layers there are, or describe one.",
     "fmt": "Format architecture files.",
     "doctor": "Say what this machine can run models on, and why not on more.",

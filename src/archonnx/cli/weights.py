@@ -1,4 +1,4 @@
-"""`archonnx weights list FILE` and `archonnx weights convert IN OUT`: files of weights, of any format that is known."""
+"""`archonnx weights list FILE` and `archonnx weights convert IN OUT`: files of weights of any format that is known."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archonnx.cli.console import Steps, out, say, size_text, styled
+from archonnx.cli.console import Steps, out, plain, say, size_text, styled
 from archonnx.cli.options import FilePath, color_option, format_option
+from archonnx.cli.weights_diff import diff
 from archonnx.contract.dtypes import DTYPES, is_float
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ TARGETS = ("float64", "float32", "float16", "bfloat16")
 
 @click.group(context_settings={"max_content_width": 120})
 def weights() -> None:
-    """List and convert files of weights.
+    """List, convert and compare files of weights.
 
     A file is known by its content, whatever it is called. Only the part that says what is in it is read to list it,
     and a slice at a time lies in memory to convert it, so files may be larger than memory.
@@ -31,7 +32,11 @@ def weights() -> None:
     Examples:
       archonnx weights list model.safetensors
       archonnx weights convert model.npz model.safetensors
+      archonnx weights diff model.npz model.safetensors
     """
+
+
+weights.add_command(diff)
 
 
 @weights.command("list")
@@ -81,7 +86,7 @@ def _document(file: Path, tensors: TensorFile) -> dict[str, Any]:
 def _table(file: Path, tensors: TensorFile) -> None:
     entries = tensors.entries
     cells = [
-        (_plain(name), entry.dtype, f"[{', '.join(map(str, entry.shape))}]", f"{entry.size:,}", size_text(entry.bytes))
+        (plain(name), entry.dtype, f"[{', '.join(map(str, entry.shape))}]", f"{entry.size:,}", size_text(entry.bytes))
         for name, entry in entries.items()
     ]
     total = (
@@ -98,13 +103,8 @@ def _table(file: Path, tensors: TensorFile) -> None:
     noun = "tensor" if len(cells) == 1 else "tensors"
     out(f"{file}: {len(cells):,} {noun}, {total[0]} elements, {total[1]}, {tensors.format}")
     for key, value in tensors.metadata.items():
-        text = _plain(value)
-        out(f"  {_plain(key)}: {text if len(text) <= 100 else text[:97] + '...'}")
-
-
-def _plain(text: str) -> str:
-    """A text of a file as it may be shown: what would move the cursor or break the line is escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+        text = plain(value)
+        out(f"  {plain(key)}: {text if len(text) <= 100 else text[:97] + '...'}")
 
 
 @weights.command(short_help="Convert a file into another format or type.")
@@ -139,14 +139,12 @@ def convert(source: Path, target: Path, dtype: str | None) -> int:
         with Steps(f"writing {target.name}") as steps:
             write_tensors(target, tensors, file.metadata, steps)
         for name in found.keys() - tensors.keys():
-            _warn(f"{_plain(name)} is text, not numbers; it is left out")
+            _warn(f"{plain(name)} is text, not numbers; it is left out")
         for name, note in notes.items():
             for text in note.texts(dtype):
-                _warn(f"{_plain(name)}: {text}")
+                _warn(f"{plain(name)}: {text}")
         if file.metadata and not form.keeps:
-            _warn(
-                f"{form.title} has no place for metadata; these are left out: {', '.join(map(_plain, file.metadata))}"
-            )
+            _warn(f"{form.title} has no place for metadata; these are left out: {', '.join(map(plain, file.metadata))}")
         nbytes = sum(tensor.entry.bytes for tensor in tensors.values())
     noun = "tensor" if len(tensors) == 1 else "tensors"
     say(f"{target}: {len(tensors):,} {noun}, {size_text(nbytes)}, {form.title}")
