@@ -1,13 +1,14 @@
 """GGUF, the files of llama.cpp: metadata, names with types, then the elements, which may be quantized in blocks.
 
-Definition: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. Blocks of Q8_0, Q4_0 and Q4_1 are read as the
-float32 numbers that they stand for. Sizes stand in a file with the fastest axis first; here, as everywhere, it is the
-last. Of the metadata, numbers and texts are kept, lists (a tokenizer's words) are passed over.
+Definition: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. Blocks are read as the float32 numbers
+that they stand for, see gguf_blocks.py. Sizes stand in a file with the fastest axis first; here, as everywhere, it is
+the last. Of the metadata, numbers and texts are kept; of long lists (a tokenizer's words) how long they are.
 """
 
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -15,14 +16,16 @@ from typing import BinaryIO
 import numpy as np
 
 from archonnx.compiler.weights.files.base import CannotHoldError, Entry, Format, Tensor, TensorFile, TensorFileError
+from archonnx.compiler.weights.files.gguf_blocks import BLOCKS, Block
 from archonnx.compiler.weights.files.stored import StoredFile, encode, is_shape
 from archonnx.compiler.weights.recipe import Array
 
 ALIGNMENT = 32
 MOST = 1 << 24  # items of metadata and tensors: a damaged count must not be believed
 VALUES = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
-TEXT, LIST, UINT32 = 8, 9, 4
+UINT32, FLOAT32, TEXT, LIST = 4, 6, 8, 9
 DEEPEST = 4  # lists in lists
+SHORT = 8  # items of a list that are kept
 
 PLAIN = {
     0: "float32",
@@ -35,30 +38,19 @@ PLAIN = {
     30: "bfloat16",
 }
 CODES = {dtype: code for code, dtype in PLAIN.items()}
-BLOCK = 32  # elements
-QUANTIZED = {2: ("Q4_0", 18), 3: ("Q4_1", 20), 8: ("Q8_0", 34)}  # name, bytes of a block
 OTHERS = {
-    6: "Q5_0",
-    7: "Q5_1",
     9: "Q8_1",
-    10: "Q2_K",
-    11: "Q3_K",
-    12: "Q4_K",
-    13: "Q5_K",
-    14: "Q6_K",
     15: "Q8_K",
     16: "IQ2_XXS",
     17: "IQ2_XS",
     18: "IQ3_XXS",
     19: "IQ1_S",
-    20: "IQ4_NL",
     21: "IQ3_S",
     22: "IQ2_S",
-    23: "IQ4_XS",
     29: "IQ1_M",
     34: "TQ1_0",
     35: "TQ2_0",
-    39: "MXFP4",
+    40: "NVFP4",
 }
 
 
@@ -67,7 +59,7 @@ class GgufFile(StoredFile):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, FORMAT.name)
-        self._blocks: dict[str, int] = {}
+        self._blocks: dict[str, Block] = {}
         self._at, self._items = 0, 0
         try:
             self._read_header()
@@ -92,10 +84,13 @@ class GgufFile(StoredFile):
                 if kind != UINT32 or not isinstance(value, int) or value < 1 or value & (value - 1):
                     raise TensorFileError(self.path, f"general.alignment is {value!r}, not a power of 2")
                 alignment = value
-            elif value is not None:
+            else:
                 self.metadata[key] = str(value)
         for _ in range(self._count(tensors)):
             self._enter()
+        if self._blocks:
+            counts = Counter(block.name for block in self._blocks.values())
+            self.metadata["quantized"] = ", ".join(f"{count:,} of {name}" for name, count in counts.items())
         start = -(-self._at // alignment) * alignment
         for name, offset in self.places.items():
             self.places[name] = start + offset
@@ -113,47 +108,52 @@ class GgufFile(StoredFile):
             raise TensorFileError(self.path, what, help="it is damaged")
         shape = tuple(self._number("Q") for _ in range(rank))[::-1]
         code, offset = self._number("I"), self._number("Q")
-        if code not in PLAIN and code not in QUANTIZED:
-            known = ", ".join([*CODES, *(known for known, _ in QUANTIZED.values())])
+        if code not in PLAIN and code not in BLOCKS:
+            known = ", ".join([*CODES, *(block.name for block in BLOCKS.values())])
             found = OTHERS.get(code, f"type {code}")
             raise TensorFileError(
                 self.path, f"{name!r} is stored as {found}, which is not read", help=f"read are {known}"
             )
         if not is_shape(shape):
             raise TensorFileError(self.path, f"{name!r} has the shape {list(shape)}, which is none")
-        if code in QUANTIZED:
-            if not shape or shape[-1] % BLOCK:
+        if code in BLOCKS:
+            each = BLOCKS[code].elements
+            if not shape or shape[-1] % each:
                 raise TensorFileError(
                     self.path,
-                    f"{name!r} is quantized in blocks of {BLOCK}, which its shape {list(shape)} does not divide into",
+                    f"{name!r} is quantized in blocks of {each}, which its shape {list(shape)} does not divide into",
                 )
-            self._blocks[name] = code
+            self._blocks[name] = BLOCKS[code]
         self.entries[name] = Entry(PLAIN.get(code, "float32"), shape)
         self.places[name] = offset
 
     def _stored(self, name: str) -> int:
         """The bytes that a tensor takes in the file."""
-        entry = self.entries[name]
-        return entry.size // BLOCK * QUANTIZED[self._blocks[name]][1] if name in self._blocks else entry.bytes
+        entry, block = self.entries[name], self._blocks.get(name)
+        return entry.bytes if block is None else entry.size // block.elements * block.bytes
 
-    def _value(self, key: str, kind: int, depth: int = 0) -> bool | int | float | str | None:
-        """A value of the metadata; None for a list, which is passed over."""
+    def _value(self, key: str, kind: int, depth: int = 0) -> bool | int | float | str:
+        """A value of the metadata; of a list, what it is a list of."""
         if kind in VALUES:
-            return self._number(VALUES[kind])
+            number = self._number(VALUES[kind])
+            return float(str(np.float32(number))) if kind == FLOAT32 else number  # 0.1, not 0.10000000149
         if kind == TEXT:
             return self._text()
         if kind != LIST or depth == DEEPEST:
             raise TensorFileError(self.path, f"its metadata {key!r} is of a type that GGUF does not have ({kind})")
         inner, count = self._number("I"), self._number("Q")
+        if count <= SHORT:
+            shown = [self._value(key, inner, depth + 1) for _ in range(count)]
+            return f"[{', '.join(map(str, shown))}]"
         if inner in VALUES:
             self._skip(count * struct.calcsize(VALUES[inner]))
-            return None
+            return f"{count:,} numbers"
         for _ in range(self._count(count)):
             if inner == TEXT:
                 self._skip(self._number("Q"))
             else:
                 self._value(key, inner, depth + 1)
-        return None
+        return f"{count:,} {'texts' if inner == TEXT else 'lists'}"
 
     def _count(self, count: int) -> int:
         self._items += count
@@ -189,28 +189,13 @@ class GgufFile(StoredFile):
     def read(self, name: str, start: int, length: int) -> Array:
         if name not in self._blocks:
             return super().read(name, start, length)
-        code = self._blocks[name]
-        size = QUANTIZED[code][1]
-        first, last = start // BLOCK, -(-(start + length) // BLOCK)
-        data = self.bytes_at(self.places[name] + first * size, (last - first) * size)
-        skip = start - first * BLOCK
-        return dequantized(code, np.frombuffer(data, np.uint8).reshape(-1, size)).reshape(-1)[skip : skip + length]
-
-
-def dequantized(code: int, blocks: Array) -> Array:
-    """The float32[n, 32] that uint8[n, bytes of a block] stand for."""
-    scale = blocks[:, :2].copy().view("<f2").astype(np.float32)
-    if code == 8:
-        found: Array = scale * blocks[:, 2:].copy().view(np.int8).astype(np.float32)
-        return found
-    halves = blocks[:, -16:]
-    # The low halves of the bytes are the first 16 elements, the high ones the others.
-    parts = np.concatenate([halves & 15, halves >> 4], axis=1).astype(np.float32)
-    if code == 2:
-        found = scale * (parts - np.float32(8))
-    else:
-        found = scale * parts + blocks[:, 2:4].copy().view("<f2").astype(np.float32)
-    return found
+        block = self._blocks[name]
+        first, last = start // block.elements, -(-(start + length) // block.elements)
+        data = self.bytes_at(self.places[name] + first * block.bytes, (last - first) * block.bytes)
+        skip = start - first * block.elements
+        with np.errstate(invalid="ignore", over="ignore"):  # a scale that is infinite or no number
+            found = block.numbers(np.frombuffer(data, np.uint8).reshape(-1, block.bytes)).reshape(-1)
+        return found[skip : skip + length]
 
 
 def open_file(path: Path) -> TensorFile:

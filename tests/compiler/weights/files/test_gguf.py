@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from archonnx.compiler.weights.files import gguf
 from archonnx.compiler.weights.files.base import CannotHoldError, TensorFileError
 from archonnx.compiler.weights.files.formats import open_tensors, write_tensors
+from archonnx.compiler.weights.files.gguf_blocks import BLOCKS
 from archonnx.compiler.weights.recipe import Array
 
 
@@ -62,7 +63,7 @@ def test_round_trips_are_exact(arrays: dict[str, Array], tmp_path_factory: pytes
     assert all(same(found[name], arrays[name]) for name in arrays)
 
 
-@pytest.mark.parametrize("code", gguf.QUANTIZED)
+@pytest.mark.parametrize("code", [2, 3, 8])
 def test_blocks_stand_for_numbers(code: int, tmp_path: Path) -> None:
     blocks = [block(code, seed) for seed in range(6)]
     data = packed([], [info("w", (3, 64), code)], b"".join(stored for stored, _ in blocks))
@@ -73,20 +74,53 @@ def test_blocks_stand_for_numbers(code: int, tmp_path: Path) -> None:
         assert same(file.read("w", 30, 70), expected.reshape(-1)[30:100])
 
 
+@pytest.mark.parametrize("code", BLOCKS)
+def test_every_block_stands_for_the_numbers_that_the_gguf_package_says(code: int, tmp_path: Path) -> None:
+    theirs = pytest.importorskip("gguf", reason="the gguf package is not installed")
+    block = BLOCKS[code]
+    kind = theirs.GGMLQuantizationType(code)
+    assert (kind.name, theirs.GGML_QUANT_SIZES[kind]) == (block.name, (block.elements, block.bytes))
+    # Every bit is random, so scales are of all sizes, infinite and no number too.
+    stored = np.random.default_rng(code).integers(0, 256, (3, 40, block.bytes), np.uint8)
+    with np.errstate(invalid="ignore", over="ignore"):
+        expected = theirs.dequantize(stored.reshape(3, -1), kind)
+    shape = (3, 40 * block.elements)
+    (tmp_path / "a.gguf").write_bytes(packed([], [info("w", shape, code)], stored.tobytes()))
+    with open_tensors(tmp_path / "a.gguf") as file:
+        assert same(file.whole("w"), expected)
+        start, length = block.elements - 3, block.elements + 7
+        assert same(file.read("w", start, length), expected.reshape(-1)[start : start + length])
+        assert file.metadata == {"quantized": f"1 of {block.name}"}
+
+
 def test_metadata_and_alignment(tmp_path: Path) -> None:
     values = [
         value("general.architecture", 8, text("llama")),
         value("general.alignment", 4, struct.pack("<I", 64)),
         value("words", 9, struct.pack("<IQ", 8, 2) + text("a") + text("größe")),
         value("lists", 9, struct.pack("<IQ", 9, 1) + struct.pack("<IQ3h", 3, 3, 1, 2, 3)),
+        value("many.words", 9, struct.pack("<IQ", 8, 2000) + 2000 * text("ab")),
+        value("many.numbers", 9, struct.pack("<IQ", 6, 9) + bytes(36)),
+        value("many.lists", 9, struct.pack("<IQ", 9, 9) + 9 * struct.pack("<IQ", 0, 0)),
         value("rate", 12, struct.pack("<d", 0.5)),
+        value("epsilon", 6, struct.pack("<f", 1e-5)),
         value("flag", 7, b"\x01"),
     ]
     numbers = np.arange(6, dtype=np.float32).reshape(2, 3)
     (tmp_path / "a.gguf").write_bytes(packed(values, [info("w", (2, 3), 0)], numbers.tobytes(), 2, 64))
     assert same(read_all(tmp_path / "a.gguf")["w"], numbers)
     with gguf.open_file(tmp_path / "a.gguf") as file:
-        assert file.metadata == {"general.architecture": "llama", "rate": "0.5", "flag": "True"}
+        assert file.metadata == {
+            "general.architecture": "llama",
+            "words": "[a, größe]",
+            "lists": "[[1, 2, 3]]",
+            "many.words": "2,000 texts",
+            "many.numbers": "9 numbers",
+            "many.lists": "9 lists",
+            "rate": "0.5",
+            "epsilon": "1e-05",
+            "flag": "True",
+        }
 
 
 @pytest.mark.parametrize(
@@ -104,10 +138,12 @@ def test_metadata_and_alignment(tmp_path: Path) -> None:
         (packed([struct.pack("<Q", 1 << 62)], []), "past its end"),
         (packed([value("general.alignment", 4, struct.pack("<I", 0))], []), "general.alignment is 0, not a power of 2"),
         (packed([value("general.alignment", 8, text("x"))], []), "general.alignment is 'x'"),
-        (packed([], [info("w", (2,), 12)], bytes(99)), "'w' is stored as Q4_K, which is not read; read are float32"),
+        (packed([], [info("w", (2,), 16)], bytes(99)), "'w' is stored as IQ2_XXS, which is not read; read are float32"),
         (packed([], [info("w", (2,), 99)], bytes(99)), "stored as type 99"),
         (packed([], [info("w", (2, 40), 8)], bytes(999)), r"blocks of 32, which its shape \[2, 40\]"),
         (packed([], [info("w", (), 8)], bytes(999)), "blocks of 32"),
+        (packed([], [info("w", (2, 32), 12)], bytes(999)), r"blocks of 256, which its shape \[2, 32\]"),
+        (packed([], [info("w", (256,), 14)], bytes(209)), "the file before; it is cut short"),
         (packed([], [info("w", (1 << 40, 1 << 40), 0)]), "which is none"),
         (packed([], [info("w", (2,), 0)] * 2, bytes(8)), "'w' stands in it twice"),
         (packed([], [text("w") + struct.pack("<I", 1 << 30)]), "'w' has 1073741824 axes"),
