@@ -135,9 +135,12 @@ def read_exactly(file: int, offset: int, count: int, path: Path) -> bytes:
     while count:
         part = os.pread(file, min(count, 1 << 30), offset)
         if not part:
-            raise TensorFileError(
-                path, f"the file ends at byte {offset}, {count} bytes too early", help="it is cut short"
-            )
+            raise cut_short(path, offset, count)
         parts.append(part)
         offset, count = offset + len(part), count - len(part)
     return b"".join(parts)
+
+
+def cut_short(path: Path, offset: int, missing: int) -> TensorFileError:
+    """What to raise where a file ends before what it should hold."""
+    return TensorFileError(path, f"the file ends at byte {offset}, {missing} bytes too early", help="it is cut short")

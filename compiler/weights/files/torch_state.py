@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from archonnx.compiler.weights.files.base import Entry, TensorFile, TensorFileError, read_exactly
+from archonnx.compiler.weights.files.base import Entry, TensorFile, TensorFileError, cut_short, read_exactly
 from archonnx.compiler.weights.files.pickles import Bytes, Forbidden, Named, PickleError, unpickle
-from archonnx.compiler.weights.recipe import SLICE_BYTES, Array, numpy_dtype
-from archonnx.compiler.weights.regions import strides
+from archonnx.compiler.weights.recipe import Array, numpy_dtype
+from archonnx.compiler.weights.regions import boxes, extents, strides
 from archonnx.contract.dtypes import DTYPES
 
 # torch's name of a dtype -> its class of storages, where it has one; dtypes without are stored as bytes.
@@ -51,6 +50,8 @@ NO_DTYPE = ("complex32", "complex64", "complex128", "qint8", "quint8", "qint32",
 WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "params_ema", "params", "net", "network", "weights")
 HELP = "save only the state dictionary: torch.save(model.state_dict(), path)"
 MOST_SIZE = 1 << 60
+WINDOW = 1 << 20  # bytes: what the processor keeps near
+GAP = 1 << 17  # bytes: passed over where this much lies between two stretches, read where it is less
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +296,7 @@ class TorchFile(TensorFile):
         self.views, self.places, self.swap = views, places, swap
         self.entries = {name: Entry(v.dtype, v.shape) for name, v in views.items()}
         self.file = os.open(path, os.O_RDONLY)
+        self._buffer = bytearray()  # of windows, where there are any
 
     def close(self) -> None:
         if self.file >= 0:
@@ -312,44 +314,59 @@ class TorchFile(TensorFile):
     def _stretch(self, view: View, start: int, length: int) -> Array:
         """Elements of a storage that lie one after another."""
         dtype = numpy_dtype(view.dtype)
-        data = read_exactly(
-            self.file, self.places[view.storage.key] + start * dtype.itemsize, length * dtype.itemsize, self.path
-        )
+        at = self.places[view.storage.key] + start * dtype.itemsize
+        return self._elements(view, read_exactly(self.file, at, length * dtype.itemsize, self.path))
+
+    def _window(self, view: View, start: int, length: int) -> Array:
+        """The same, in memory that the next window is read into: no more than WINDOW bytes."""
+        size = numpy_dtype(view.dtype).itemsize
+        data = memoryview(self._buffer)[: length * size]
+        at, done = self.places[view.storage.key] + start * size, 0
+        while done < len(data):
+            count = os.preadv(self.file, [data[done:]], at + done)
+            if not count:
+                raise cut_short(self.path, at + done, len(data) - done)
+            done += count
+        return self._elements(view, data)
+
+    def _elements(self, view: View, data: bytes | memoryview) -> Array:
         if view.dtype == "bool":
             flags: Array = np.frombuffer(data, np.uint8) != 0
             return flags
-        flat = np.frombuffer(data, dtype)
-        return flat.byteswap() if self.swap and dtype.itemsize > 1 else flat
+        flat = np.frombuffer(data, numpy_dtype(view.dtype))
+        return flat.byteswap() if self.swap and flat.itemsize > 1 else flat
 
     def _gather(self, view: View, start: int, length: int) -> Array:
-        """Elements of a view in row-major order: found in one window of the storage after another."""
+        """Elements of a view in row-major order."""
+        self._buffer = self._buffer or bytearray(WINDOW)
         out = np.empty(length, numpy_dtype(view.dtype))
-        window = max(1, SLICE_BYTES // out.itemsize)
-        for first in range(0, length, window):
-            places = positions(view, start + first, min(window, length - first))
-            order = np.argsort(places, kind="stable")
-            ranked = places[order]
-            at = 0
-            while at < len(ranked):
-                low = int(ranked[at])
-                to = int(np.searchsorted(ranked, low + window))
-                part = self._stretch(view, low, int(ranked[to - 1]) - low + 1)
-                out[first + order[at:to]] = part[ranked[at:to] - low]
-                at = to
+        at = 0
+        for box in boxes(view.shape, start, start + length):
+            part = out[at : at + math.prod(extents(box))].reshape(extents(box))
+            first = sum(low * step for (low, _), step in zip(box, view.steps, strict=True))
+            self._fill(part, view, view.offset + first)
+            at += part.size
         return out
+
+    def _fill(self, out: Array, view: View, start: int) -> None:
+        """Fill a box whose first element is the storage's `start`, from one window of the storage after another."""
+        reach = [(n - 1) * step for n, step in zip(out.shape, view.steps, strict=True)]
+        span, window = 1 + sum(reach), WINDOW // out.itemsize
+        if span <= window:
+            flat = self._window(view, start, span)
+            steps = [step * out.itemsize for step in view.steps]
+            out[...] = np.ndarray(out.shape, out.dtype, flat.view(np.uint8).data, strides=steps)
+            return
+        axis = reach.index(max(reach))
+        step, inner = view.steps[axis], span - max(reach)
+        # What lies between two indices is read along with them, unless it is much.
+        each = max(1, (window - inner) // step + 1) if step * out.itemsize <= GAP else 1
+        for at in range(0, out.shape[axis], each):
+            part = out[(slice(None),) * axis + (slice(at, at + each),)]
+            self._fill(part, view, start + at * step)
 
 
 def contiguous(view: View) -> bool:
     """Whether the elements lie in row-major order without gaps. An axis of one element has any stride."""
     due = zip(view.shape, view.steps, strides(view.shape), strict=True)
     return math.prod(view.shape) == 0 or all(n == 1 or step == expected for n, step, expected in due)
-
-
-def positions(view: View, start: int, length: int) -> NDArray[np.int64]:
-    """Where in the storage the flat elements from `start` on lie."""
-    rest = np.arange(start, start + length, dtype=np.int64)
-    places = np.full(length, view.offset, np.int64)
-    for extent, step in zip(reversed(view.shape), reversed(view.steps), strict=True):
-        rest, index = np.divmod(rest, extent)
-        places += index * step
-    return places

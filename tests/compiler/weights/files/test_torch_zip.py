@@ -102,10 +102,36 @@ def test_views_are_read_in_the_order_of_their_elements(kind: str, view: str, tmp
         assert np.array_equal(np.concatenate([np.empty(0), *tensors.slices("w", 12)]), flat)
 
 
-def test_a_view_wider_than_a_window_is_gathered_from_several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("archonnx.compiler.weights.files.torch_state.SLICE_BYTES", 64)
-    tensor = torch.arange(3000, dtype=torch.int16).reshape(50, 60).t()
-    assert np.array_equal(load(save({"w": tensor}, tmp_path / "v.pt"))["w"], tensor.numpy())
+@given(
+    axes=st.lists(st.tuples(st.integers(1, 7), st.integers(0, 90)), min_size=1, max_size=4),
+    dtype=st.sampled_from(["int16", "bool", "float64"]),
+    gap=st.sampled_from([0, 100, 1 << 20]),
+    where=st.data(),
+)
+def test_views_wider_than_a_window_are_gathered_from_several(
+    axes: list[tuple[int, int]], dtype: str, gap: int, where: Any, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("views") / "v.pt"
+    shape, steps = zip(*axes, strict=True)
+    base = torch.arange(3 + sum((n - 1) * step for n, step in axes)).to(getattr(torch, dtype))
+    tensor = base.as_strided(shape, steps, 2)
+    flat = tensor.reshape(-1).numpy()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("archonnx.compiler.weights.files.torch_state.WINDOW", 64)
+        patch.setattr("archonnx.compiler.weights.files.torch_state.GAP", gap)
+        with torch_zip.FORMAT.open(save({"w": tensor}, path)) as tensors:
+            assert np.array_equal(tensors.whole("w").reshape(-1), flat)
+            start = where.draw(st.integers(0, flat.size - 1))
+            length = where.draw(st.integers(0, flat.size - start))
+            assert np.array_equal(tensors.read("w", start, length), flat[start : start + length])
+
+
+def test_a_view_of_a_file_that_is_cut_meanwhile(tmp_path: Path) -> None:
+    path = save({"w": torch.zeros(500, 600).t()}, tmp_path / "v.pt")
+    with torch_zip.FORMAT.open(path) as tensors:
+        os.truncate(path, 20_000)
+        with pytest.raises(TensorFileError, match="the file ends at byte 20000, "):
+            tensors.whole("w")
 
 
 @each_format
