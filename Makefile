@@ -1,4 +1,5 @@
-# Everything here sets itself up: a virtual environment in .venv, made once and again whenever pyproject.toml changes.
+# Everything here sets itself up: a virtual environment in .venv, made once and again whenever pyproject.toml or
+# tests/packages.txt changes.
 # `make demo PYTHON=/path/to/python` chooses the interpreter that it is made from.
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
@@ -56,10 +57,11 @@ clean:
 	@$(BIN)/python -m compileall -q src/archonnx compiler runtime
 	@touch $@
 
-.venv/ready-test: pyproject.toml | .venv/made
-	@echo "Installing archonnx into .venv, for tests (Keras, TensorFlow and PyTorch, which results are compared with: some 900 MB, a few minutes) ..."
+.venv/ready-test: pyproject.toml tests/packages.txt | .venv/made
+	@echo "Installing archonnx into .venv, for tests (Keras, TensorFlow and PyTorch, which results are compared with: some 1,000 MB, a few minutes) ..."
 	@$(PIP) 'torch==$(TORCH)'
 	@$(PIP) --editable '.[cpu,keras,torch,dev]'
+	@$(PIP) --no-deps --require-hashes --requirement tests/packages.txt
 	@$(BIN)/python -m compileall -q src/archonnx compiler runtime
 	@touch $@ .venv/ready-run
 
