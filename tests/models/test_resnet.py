@@ -1,4 +1,4 @@
-"""models/resnet.arch is Keras' ResNet: totals, work, and every layer."""
+"""models/resnet.arch is Keras' ResNet, totals, work and every layer, and torchvision's "v1.5"."""
 
 from __future__ import annotations
 
@@ -20,6 +20,15 @@ TOTALS = {
     "ResNet152": (60_419_944, 60_268_520, 151_424, 11.282),
 }
 
+# torchvision's `parameters()`, which moving statistics are no part of, and the same GMACs.
+V1_5 = {
+    "ResNet18": (11_689_512, 1.814),
+    "ResNet34": (21_797_672, 3.664),
+    "ResNet50V1_5": (25_557_032, 4.089),
+    "ResNet101V1_5": (44_549_160, 7.801),
+    "ResNet152V1_5": (60_192_808, 11.514),
+}
+
 
 @pytest.mark.parametrize("name", TOTALS)
 def test_totals(name: str) -> None:
@@ -28,6 +37,23 @@ def test_totals(name: str) -> None:
     assert summary.to_dict()["parameters"] == {"total": total, "trainable": trainable, "non_trainable": fixed}
     assert isinstance(summary.macs, int)
     assert round(summary.macs / 1e9, 3) == gmacs
+
+
+@pytest.mark.parametrize("name", V1_5)
+def test_totals_of_torchvision(name: str) -> None:
+    summary = archonnx.compile(RESNET, name).summary()
+    trainable, gmacs = V1_5[name]
+    assert summary.to_dict()["parameters"]["trainable"] == trainable
+    assert isinstance(summary.macs, int)
+    assert round(summary.macs / 1e9, 3) == gmacs
+
+
+def test_convolutions_without_biases_are_the_difference() -> None:
+    """Keras' 25,636,712 and torchvision's 25,557,032 are 26,560 biases and 53,120 moving statistics apart."""
+    keras, torchvision = (list(archonnx.compile(RESNET, name).graph.weights()) for name in ("ResNet50", "ResNet50V1_5"))
+    biases = sum(w.size for w in keras if w.path.endswith("conv2d/bias"))
+    assert biases == 26_560
+    assert sum(w.size for w in keras if w.trainable) - biases == sum(w.size for w in torchvision if w.trainable)
 
 
 @pytest.mark.parametrize("name", TOTALS)
