@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from archonnx.contract.diagnostics import Diagnostic, Diagnostics, UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from archonnx.compiler.analysis.summary import Summary
@@ -30,6 +32,7 @@ class CompiledModel:
     graph: the layer graph, typed, with source places. diagnostics: warnings, such as layers that no output needs.
     models: the names of all models of the file. opset: the ONNX operator set that it was compiled for.
     given: where the numbers of weights come from, by path; those that are not in it are drawn from their initializers.
+    file: the model's file as it was given, None for a text.
     """
 
     graph: LayerGraph
@@ -40,6 +43,7 @@ class CompiledModel:
     sources: Mapping[str, str] = field(default_factory=dict)
     below_root: Mapping[str, str] = field(default_factory=dict)
     given: Mapping[str, Recipe] = field(default_factory=dict)
+    file: str | None = None
 
     def __repr__(self) -> str:
         return f"<CompiledModel {self.name} of {self.source}: {self.graph.inputs} -> {self.graph.outputs}>"
@@ -66,17 +70,36 @@ class CompiledModel:
         below_root(operators, self.below_root)
         return operators
 
-    def with_weights(self, source: str | os.PathLike[str] | Mapping[str, Any]) -> CompiledModel:
-        """The same model with weights from a file, or from arrays by path (`stage_1/conv2d/kernel`).
+    @property
+    def path(self) -> Path | None:
+        """The model's file, None for a text."""
+        from pathlib import Path
 
-        A file's tensors are read when they are needed, slice by slice: it stays as it is until the model is saved.
+        return None if self.file is None else Path(self.file)
 
-        Raises ArchonnxError where the tensors are not the model's weights, each of its shape and dtype; TensorFileError
-        where the file is none of weights, OSError where it cannot be opened.
+    def with_weights(
+        self,
+        source: str | os.PathLike[str] | Mapping[str, Any],
+        *,
+        map: str | os.PathLike[str] | None = None,  # noqa: A002 (what users call it)
+        scope: str = "",
+    ) -> CompiledModel:
+        """The same model with weights from a file, or from arrays by name.
+
+        Names are the weights' paths (`stage_1/conv2d/kernel`), those of a file that archonnx wrote of this model, or
+        what a map says they are. A file's tensors are read when they are needed, slice by slice: it stays as it is
+        until the model is saved.
+
+        map: a map's path, or the name of one beside the model's file (`torchvision` for resnet.torchvision.map).
+        Without one, those beside the model are tried where names do not agree. scope: fills one block or layer alone.
+
+        Raises WeightsError where names, shapes or types do not agree, with all that is left over; CompileError for what
+        is wrong with a map; UsageError where there is no such scope or map; TensorFileError where the file is none of
+        weights, OSError where it cannot be opened.
         """
-        from archonnx.compiler.weights.filling import recipes_of
+        from archonnx.compiler.weights.filling import fill
 
-        return self.with_given(recipes_of(self.graph, source))
+        return self.with_given(fill(self, source, map=map, scope=scope).given)
 
     def with_given(self, recipes: Mapping[str, Recipe]) -> CompiledModel:
         """The same model with these recipes for some weights, by path, each of its weight's dtype and shape.
@@ -149,9 +172,8 @@ def compile_file(
 ) -> CompiledModel:
     """Compile a model of an .arch file. Raises CompileError, UsageError (no such model), OSError (no such file)."""
     loader = _loader()
-    return _compile(
-        loader, loader.load_file(os.fspath(path), None if root is None else os.fspath(root)), model, parameters, opset
-    )
+    module = loader.load_file(os.fspath(path), None if root is None else os.fspath(root))
+    return replace(_compile(loader, module, model, parameters, opset), file=os.fspath(path))
 
 
 def compile_text(

@@ -1,0 +1,132 @@
+"""Filling a model, or a scope of it, with the tensors of a file or with arrays: the whole of it in order.
+
+1. the weights of the scope (slots.py) and the tensors (tensors.py)
+2. the map that was asked for; without one, the namings after our own paths (naming.py, lowered.py)
+3. where none fits, the maps beside the model: exactly one that fits is taken
+4. else an error that lists what the naming that came nearest leaves over (accounting.py)
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archonnx.compiler.weights.filling.accounting import Assignment, WeightsError, refusal
+from archonnx.compiler.weights.filling.by_map import by_map
+from archonnx.compiler.weights.filling.lowered import by_lowered
+from archonnx.compiler.weights.filling.naming import by_keras, by_path, by_torch
+from archonnx.compiler.weights.filling.places import chosen_map, maps_beside, read_map
+from archonnx.compiler.weights.filling.slots import Slots, slots_of
+from archonnx.compiler.weights.filling.tensors import given_tensors
+from archonnx.contract.diagnostics import CompileError
+
+if TYPE_CHECKING:
+    from archonnx.compiler.artifact import CompiledModel
+    from archonnx.compiler.recipes import Recipe
+
+Source = str | os.PathLike[str] | Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """Recipes for the weights of a scope, by their whole paths. `how` says which naming or map it was.
+
+    notes: what a person should know, such as types that were widened.
+    """
+
+    given: dict[str, Recipe]
+    said: str
+    how: str
+    notes: tuple[str, ...] = ()
+
+
+def fill(
+    model: CompiledModel,
+    source: Source,
+    *,
+    map: str | os.PathLike[str] | None = None,  # noqa: A002 (what users call it)
+    scope: str = "",
+) -> Filling:
+    """Find the tensor of every weight below a scope.
+
+    map: a map's path, or the name of one beside the model's file.
+
+    Errors: UsageError where there is no such scope or map; CompileError with what is wrong with the map or does not
+    fit; WeightsError where no naming fits; TensorFileError, OSError for the file.
+    """
+    slots = slots_of(model.graph, scope)
+    said, _, tensors = given_tensors(source)
+    if map is not None:
+        path = chosen_map(Path(map), model.path)
+        assignment = _mapped(slots, tensors, path)
+        return _filling(slots, said, assignment, f"by {path}")
+    found, best = _named(model, slots, tensors)
+    if found is None:
+        fitting = _fitting_maps(slots, tensors, model.path)
+        if len(fitting) == 1:
+            ((path, assignment),) = fitting.items()
+            return _filling(slots, said, assignment, f"by {path}")
+        raise refusal(said, slots, tensors, best, _help(model, source, fitting))
+    return _filling(slots, said, found, found.how)
+
+
+def _named(model: CompiledModel, slots: Slots, tensors: Mapping[str, Recipe]) -> tuple[Assignment | None, Assignment]:
+    """The naming that fits, and the one that comes nearest."""
+    namings: list[Callable[[], Assignment]] = [
+        lambda: by_path(slots, tensors),
+        lambda: by_keras(slots, tensors),
+        lambda: by_torch(slots, tensors),
+        lambda: by_lowered(slots, tensors, model.lower()),
+    ]
+    tried: list[Assignment] = []
+    for naming in namings:
+        made = naming()
+        if made.fits(slots, tensors):
+            return made, made
+        tried.append(made)
+    return None, max(tried, key=lambda a: (len(a.given) + len(a.wrong) / 2, len(a.used)))
+
+
+def _mapped(slots: Slots, tensors: Mapping[str, Recipe], path: Path) -> Assignment:
+    maps = read_map(path)
+    assignment, found = by_map(slots, tensors, maps)
+    if found:
+        raise CompileError(found, {maps.name: maps.text})
+    return assignment
+
+
+def _fitting_maps(slots: Slots, tensors: Mapping[str, Recipe], model: Path | None) -> dict[Path, Assignment]:
+    fitting: dict[Path, Assignment] = {}
+    for path in maps_beside(model).values():
+        try:
+            fitting[path] = _mapped(slots, tensors, path)
+        except CompileError:
+            continue  # one that is written for another file
+    return fitting
+
+
+def _help(model: CompiledModel, source: Source, fitting: Mapping[Path, Assignment]) -> str:
+    known = maps_beside(model.path)
+    if fitting:
+        names = ", ".join(name for name, path in known.items() if path in fitting)
+        return f"several maps beside the model fit ({names}): choose one with --map"
+    if known:
+        return f"none of the maps beside the model fits ({', '.join(known)}); --map NAME says why"
+    if model.path is None or isinstance(source, Mapping):
+        return "names are the weights' paths; with others, write a map (docs/maps.md)"
+    return f"write a map (docs/maps.md); `archonnx weights map {model.path.name} {Path(source).name}` proposes one"
+
+
+def _filling(slots: Slots, said: str, assignment: Assignment, how: str) -> Filling:
+    prefix = f"{slots.scope}/" if slots.scope else ""
+    notes = tuple(
+        f"{count:,} {'tensor is' if count == 1 else 'tensors are'} {dtype} there and widened exactly"
+        for dtype, count in assignment.widened.items()
+    )
+    return Filling({prefix + path: recipe for path, recipe in assignment.given.items()}, said, how, notes)
+
+
+__all__ = ["Filling", "WeightsError", "fill"]

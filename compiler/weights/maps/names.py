@@ -1,0 +1,213 @@
+"""Reading patterns and whole numbers of a map: `stage_{i}/dense`, `layer{i + 1}.weight`, `"any name"`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from archonnx.compiler.weights.maps.cursor import Cursor
+from archonnx.compiler.weights.maps.numbers import LARGEST, Number
+from archonnx.compiler.weights.maps.patterns import Anything, Pattern, Piece, Variable
+from archonnx.contract.diagnostics import did_you_mean
+
+_DIGITS = re.compile(r"[0-9]+")
+_WORD = re.compile(r"[^\W\d]\w*")
+DEEPEST = 40  # brackets within brackets
+
+
+class Names:
+    """What patterns and numbers are made of. `variables` are those that a number may name: the rule's left side's."""
+
+    def __init__(self, cursor: Cursor) -> None:
+        self.cursor = cursor
+        self.variables: tuple[str, ...] = ()
+
+    def target(self) -> Pattern:
+        """A pattern of our paths, the left side of a rule."""
+        return self._matching("=", "the path of a layer or weight", stars=False, counted=True)
+
+    def selection(self, *, counted: bool) -> Pattern:
+        """A pattern with `*`, behind `ignore` or `initial`."""
+        what = "the path of a layer or weight" if counted else "the name of a tensor"
+        return self._matching("", what, stars=True, counted=counted)
+
+    def _matching(self, stops: str, what: str, *, stars: bool, counted: bool) -> Pattern:
+        cursor = self.cursor
+        cursor.skip()
+        start = cursor.at
+        quote = cursor.char if cursor.char in ('"', "'") and cursor.char else ""
+        if quote:
+            cursor.at += 1
+        pieces: list[Piece] = []
+        while not cursor.ends and cursor.char != "\n" and cursor.char != quote:
+            if not quote and (cursor.char.isspace() or cursor.char in stops):
+                break
+            if cursor.text.startswith(("{{", "}}"), cursor.at):
+                self._literal(pieces, cursor.char)
+                cursor.at += 2
+            elif cursor.char == "{":
+                pieces.append(self._variable())
+            elif cursor.char == "}":
+                cursor.fail_here('"}" closes nothing', "a brace that belongs to a name is doubled: }}")
+            elif cursor.char == "*" and not stars:
+                cursor.fail_here("a rule has no *", "write {i} for a number; ignore and initial may have *")
+            elif cursor.char == "*":
+                if not (pieces and isinstance(pieces[-1], Anything)):
+                    pieces.append(Anything())
+                cursor.at += 1
+            else:
+                self._literal(pieces, cursor.char)
+                cursor.at += 1
+        if quote:
+            self._close(quote)
+        if not pieces:
+            cursor.fail_here(f"{what} is expected, here is {cursor.shown()}", None)
+        return Pattern(cursor.text[start : cursor.at], tuple(pieces), counted)
+
+    def name(self) -> Pattern:
+        """The name of a tensor, with numbers in braces, as the right side of a rule has it."""
+        cursor = self.cursor
+        start = cursor.at
+        quote = cursor.char if cursor.char in ('"', "'") and cursor.char else ""
+        if quote:
+            cursor.at += 1
+        pieces: list[Piece] = []
+        while not cursor.ends and cursor.char != "\n" and cursor.char != quote:
+            if not quote and (cursor.char.isspace() or cursor.char in "()[],+=\"'"):
+                break
+            if cursor.text.startswith(("{{", "}}"), cursor.at):
+                self._literal(pieces, cursor.char)
+                cursor.at += 2
+            elif cursor.char == "{":
+                opened = cursor.at
+                cursor.at += 1
+                pieces.append(self.number())
+                self._close_brace(opened)
+            elif cursor.char == "}":
+                cursor.fail_here('"}" closes nothing', "a brace that belongs to a name is doubled: }}")
+            else:
+                self._literal(pieces, cursor.char)
+                cursor.at += 1
+        if quote:
+            self._close(quote)
+        if not pieces:
+            cursor.fail_here(f"the name of a tensor is expected, here is {cursor.shown()}")
+        return Pattern(cursor.text[start : cursor.at], tuple(pieces))
+
+    def quoted(self, what: str) -> str:
+        """A text in quotes."""
+        cursor = self.cursor
+        cursor.skip()
+        quote = cursor.char
+        if quote not in ('"', "'") or not quote:
+            cursor.fail_here(f"{what} is expected in quotes, here is {cursor.shown()}")
+        start = cursor.at + 1
+        end = cursor.text.find(quote, start)
+        line = cursor.text.find("\n", start)
+        if end < 0 or 0 <= line < end:
+            cursor.fail_here("this text is not closed", f"close it with {quote}")
+        cursor.at = end + 1
+        return cursor.text[start:end]
+
+    def number(self, depth: int = 0) -> Number:
+        """A whole number: a sum of products."""
+        left = self._product(depth)
+        while operator := self._operator("+", "-"):
+            right = self._product(depth)
+            left = Number(left.place.to(right.place), operator, parts=(left, right))
+        return left
+
+    def _product(self, depth: int) -> Number:
+        left = self._factor(depth)
+        while operator := self._operator("*", "//", "%"):
+            right = self._factor(depth)
+            left = Number(left.place.to(right.place), operator, parts=(left, right))
+        return left
+
+    def _operator(self, *marks: str) -> str:
+        return next((mark for mark in marks if self.cursor.take(mark)), "")
+
+    def _factor(self, depth: int) -> Number:
+        cursor = self.cursor
+        cursor.skip()
+        start = cursor.at
+        if depth > DEEPEST:
+            cursor.fail_here(f"brackets stand more than {DEEPEST} deep")
+        if cursor.take("-"):
+            inner = self._factor(depth + 1)
+            return Number(cursor.place(start), "neg", parts=(inner,))
+        if cursor.take("("):
+            inner = self.number(depth + 1)
+            cursor.expect(")", "a number")
+            return inner
+        if found := _DIGITS.match(cursor.text, cursor.at):
+            cursor.at = found.end()
+            if len(found[0]) > 15 or int(found[0]) > LARGEST:
+                cursor.fail("E1004", "this number is out of all bounds", cursor.place(start))
+            return Number(cursor.place(start), "", literal=int(found[0]))
+        if found := _WORD.match(cursor.text, cursor.at):
+            cursor.at = found.end()
+            self._known(found[0], start)
+            return Number(cursor.place(start), "name", name=found[0])
+        return cursor.fail_here(f"a number is expected, here is {cursor.shown()}")
+
+    def _known(self, name: str, start: int) -> None:
+        if name in self.variables:
+            return
+        near = did_you_mean(name, self.variables, most=1)
+        listed: Iterable[str] = (f"{{{v}}}" for v in self.variables)
+        known = f"the left side has {', '.join(listed)}" if self.variables else "the left side has no variable"
+        help = f"did you mean {near[0]}?" if near else f"{known}; a variable is written on both sides"
+        self.cursor.fail("E1004", f"no {{{name}}} stands on the left side", self.cursor.place(start), help)
+
+    def _variable(self) -> Variable:
+        """`{i}` or `{k:0..2}` on the left."""
+        cursor = self.cursor
+        start = cursor.at
+        cursor.at += 1
+        cursor.skip()
+        found = _WORD.match(cursor.text, cursor.at)
+        if found is None:
+            help = None if cursor.char == "*" else "a variable of the left side is a word: {i}, or {i:0..2} with bounds"
+            cursor.fail_here(f"a variable is expected in braces, here is {cursor.shown()}", help)
+        cursor.at = found.end()
+        low, high = 0, None
+        if cursor.take(":"):
+            low = self._bound()
+            cursor.expect("..", "the first number", "bounds are written 0..2, both included, or 1.. without an end")
+            cursor.skip()
+            if cursor.char != "}":
+                high = self._bound()
+                if high < low:
+                    cursor.fail("E1004", f"no number is in {low}..{high}", cursor.place(start))
+        cursor.skip()
+        if cursor.char in "+-*/%" and cursor.char:
+            cursor.fail_here("the left side works out no number", "it binds {i}; the right side may have {i + 1}")
+        self._close_brace(start)
+        return Variable(found[0], low, high, cursor.place(start))
+
+    def _bound(self) -> int:
+        cursor = self.cursor
+        cursor.skip()
+        found = _DIGITS.match(cursor.text, cursor.at)
+        if found is None or len(found[0]) > 9:
+            cursor.fail_here(f"a number of at most 9 digits is expected, here is {cursor.shown()}")
+        cursor.at = found.end()
+        return int(found[0])
+
+    def _close_brace(self, opened: int) -> None:
+        if not self.cursor.take("}"):
+            shown = self.cursor.shown()
+            self.cursor.fail("E1001", f'"}}" is expected, here is {shown}', self.cursor.place(opened))
+
+    def _close(self, quote: str) -> None:
+        if self.cursor.char != quote:
+            self.cursor.fail_here("this name is not closed", f"close it with {quote}")
+        self.cursor.at += 1
+
+    @staticmethod
+    def _literal(pieces: list[Piece], character: str) -> None:
+        if pieces and isinstance(pieces[-1], str):
+            pieces[-1] += character
+        else:
+            pieces.append(character)
