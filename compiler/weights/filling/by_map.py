@@ -10,6 +10,7 @@ from archonnx.compiler.weights.filling.accounting import SHOWN, Assignment
 from archonnx.compiler.weights.filling.slots import Slot, Slots, is_reference, layers_of, type_of
 from archonnx.compiler.weights.maps.cursor import Fault
 from archonnx.compiler.weights.maps.evaluate import Evaluator
+from archonnx.compiler.weights.maps.numbers import Number
 from archonnx.compiler.weights.maps.patterns import Pattern
 from archonnx.compiler.weights.maps.tree import Call, MapFile, Name, Rule, Selection
 from archonnx.contract.diagnostics import Diagnostic, Label, did_you_mean
@@ -50,6 +51,9 @@ class _Applied:
 
     def run(self) -> None:
         for number, rule in enumerate(self.map.rules):
+            if unknown := [n for n in rule.parameters if n.name not in self.slots.parameters]:
+                self._report(number, self._no_parameter(rule, unknown[0]))
+                continue
             uses = self._uses(rule)
             if not uses and not rule.optional:
                 self.found.append(self._matches_nothing(rule))
@@ -64,14 +68,15 @@ class _Applied:
     def _uses(self, rule: Rule) -> list[_Use]:
         """The weights and layers that a rule is for. A weight comes before a layer of the same path."""
         found = []
+        known = {n.name: self.slots.parameters[n.name] for n in rule.parameters}
         for path, slot in self.slots.by_path.items():
             bound = rule.target.match(path)
             if bound is not None:
-                found.append(_Use(rule, bound, slot.layer_path, slot))
+                found.append(_Use(rule, known | bound, slot.layer_path, slot))
         for path in self.layers:
             bound = rule.target.match(path)
             if bound is not None and path not in self.slots.by_path:
-                found.append(_Use(rule, bound, path, None))
+                found.append(_Use(rule, known | bound, path, None))
         return found
 
     def _apply(self, use: _Use) -> None:
@@ -211,6 +216,15 @@ class _Applied:
         for at, count in zip(first, self.more.values(), strict=True):
             if count:
                 self.found[at] = replace(self.found[at], message=f"{self.found[at].message} (and {count} more like it)")
+
+    def _no_parameter(self, rule: Rule, number: Number) -> Diagnostic:
+        known = [*rule.target.variables(), *self.slots.parameters]
+        near = did_you_mean(number.name, known, most=1)
+        left = ", ".join(rule.target.variables()) or "no variable"
+        whole = ", ".join(self.slots.parameters) or "none"
+        listed = f"the left side has {left}; parameters that are whole numbers: {whole}"
+        message = f"{number.name} is neither on the left side nor a parameter of {self.slots.model}"
+        return Diagnostic("E1004", message, number.place, help=f"did you mean {near[0]}?" if near else listed)
 
     def _matches_nothing(self, rule: Rule) -> Diagnostic:
         text = rule.target.text

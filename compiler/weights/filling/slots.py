@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,7 @@ class Slot:
 class Slots:
     """The weights below a scope by their paths there, and the layers that have some: path -> local name -> slot.
 
-    `all_layers` are also those without weights, for messages.
+    `all_layers` are also those without weights, for messages; `parameters` the model's, those that are whole numbers.
     """
 
     model: str
@@ -37,6 +38,7 @@ class Slots:
     by_path: dict[str, Slot] = field(default_factory=dict)
     layers: dict[str, dict[str, Slot]] = field(default_factory=dict)
     all_layers: list[str] = field(default_factory=list)
+    parameters: dict[str, int] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Slot]:
         return iter(self.by_path.values())
@@ -51,6 +53,7 @@ def slots_of(graph: LayerGraph, scope: str = "") -> Slots:
     """The weights of a scope; "" is the whole model. UsageError where there is no such scope, or none with weights."""
     prefix = scope.strip("/") + "/" if scope.strip("/") else ""
     made = Slots(graph.name, prefix.rstrip("/"))
+    made.parameters = {n: int(text) for n, text in graph.arguments.items() if re.fullmatch(r"-?[0-9]{1,15}", text)}
     seen: dict[int, Slot] = {}
     for node in graph.nodes:
         if not f"{node.path}/".startswith(prefix):

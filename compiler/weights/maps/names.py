@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 from archonnx.compiler.weights.maps.cursor import Cursor
 from archonnx.compiler.weights.maps.numbers import LARGEST, Number
 from archonnx.compiler.weights.maps.patterns import Anything, Pattern, Piece, Variable
-from archonnx.contract.diagnostics import did_you_mean
 
 _DIGITS = re.compile(r"[0-9]+")
 _WORD = re.compile(r"[^\W\d]\w*")
@@ -16,11 +14,16 @@ DEEPEST = 40  # brackets within brackets
 
 
 class Names:
-    """What patterns and numbers are made of. `variables` are those that a number may name: the rule's left side's."""
+    """What patterns and numbers are made of.
+
+    variables: those of the rule's left side. free: the names in its numbers that are none of them, which are parameters
+    of the model.
+    """
 
     def __init__(self, cursor: Cursor) -> None:
         self.cursor = cursor
         self.variables: tuple[str, ...] = ()
+        self.free: list[Number] = []
 
     def target(self) -> Pattern:
         """A pattern of our paths, the left side of a rule."""
@@ -147,18 +150,11 @@ class Names:
             return Number(cursor.place(start), "", literal=int(found[0]))
         if found := _WORD.match(cursor.text, cursor.at):
             cursor.at = found.end()
-            self._known(found[0], start)
-            return Number(cursor.place(start), "name", name=found[0])
+            made = Number(cursor.place(start), "name", name=found[0])
+            if found[0] not in self.variables:
+                self.free.append(made)
+            return made
         return cursor.fail_here(f"a number is expected, here is {cursor.shown()}")
-
-    def _known(self, name: str, start: int) -> None:
-        if name in self.variables:
-            return
-        near = did_you_mean(name, self.variables, most=1)
-        listed: Iterable[str] = (f"{{{v}}}" for v in self.variables)
-        known = f"the left side has {', '.join(listed)}" if self.variables else "the left side has no variable"
-        help = f"did you mean {near[0]}?" if near else f"{known}; a variable is written on both sides"
-        self.cursor.fail("E1004", f"no {{{name}}} stands on the left side", self.cursor.place(start), help)
 
     def _variable(self) -> Variable:
         """`{i}` or `{k:0..2}` on the left."""

@@ -99,11 +99,11 @@ class _Parser(Names):
         start = cursor.at
         target = self.target()
         place = cursor.place(start)
-        self.variables = tuple(target.variables())
+        self.variables, self.free = tuple(target.variables()), []
         cursor.expect("=", f"{target.text}", "a rule is written: path = tensor")
         value = self._sum(0)
         _check_as_is(cursor, value, around=True)
-        self.made.rules.append(Rule(target, value, optional, place))
+        self.made.rules.append(Rule(target, value, optional, place, tuple(self.free)))
 
     def _end(self) -> None:
         self.cursor.skip()

@@ -1,7 +1,7 @@
 """Patterns: names with numbers in braces. On the left they match paths, on the right they become names.
 
     stage_{i}/dense_{k:0..2}    {i} is a number, {k:0..2} one of 0, 1, 2, {k:1..} one from 1 on
-    layer{i + 1}.fc{k}          on the right a number is worked out
+    layer{i + 1}.fc{k}          on the right a number is worked out, of variables and of the model's parameters
     *.num_batches_tracked       `*` stands for anything, in what `ignore` and `initial` choose
 
 Of our paths `_{i}` at the end of a part also matches nothing, and i is 0: names that are counted have no number first.

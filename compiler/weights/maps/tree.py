@@ -59,12 +59,16 @@ Argument = Expression | Number | str | tuple[Expression, ...] | tuple[Number, ..
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`target = value`. `optional`: a model may be without what it fills."""
+    """`target = value`. `optional`: a model may be without what it fills.
+
+    parameters: the numbers that name parameters of the model.
+    """
 
     target: Pattern
     value: Expression
     optional: bool
     place: Place  # of the target
+    parameters: tuple[Number, ...] = ()
 
     @property
     def text(self) -> str:

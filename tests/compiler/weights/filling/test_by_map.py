@@ -225,3 +225,21 @@ def test_a_number_that_does_not_come_out_says_for_which(tmp_path: Path) -> None:
     assert codes(tmp_path, "layout torch\nfirst = one\ndense_{i} = more.{1 // i}\nignore *\n", TORCH)[0] == (
         "E1004 this divides by zero (i = 0)"
     )
+
+
+def test_numbers_may_name_parameters_of_the_model(tmp_path: Path) -> None:
+    model = "model A(width = 6, kind = 'a'):\n    input x: float32[N, 4]\n    Dense(width)\n    output y\n"
+    arrays = {"w6": np.ones((6, 4), "float32"), "b": np.arange(9, dtype="float32")}
+    found = filled(tmp_path, "layout torch\ndense/kernel = w{width}\ndense/bias = b[:width]\n", arrays, model)
+    np.testing.assert_array_equal(found["dense/bias"], np.arange(6))
+    text = "dense/kernel = w{widt}\ndense/bias = b[:kind]\n"
+    with pytest.raises(CompileError) as raised:
+        filled(tmp_path, text, arrays, model)
+    assert [(d.code, d.message, d.help) for d in raised.value.diagnostics] == [
+        ("E1004", "widt is neither on the left side nor a parameter of A", "did you mean width?"),
+        (
+            "E1004",
+            "kind is neither on the left side nor a parameter of A",
+            "the left side has no variable; parameters that are whole numbers: width",
+        ),
+    ]
