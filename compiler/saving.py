@@ -30,7 +30,10 @@ INLINE_LIMIT = 1_900_000_000  # protobuf ends at 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class SaveReport:
-    """What was written. `digest` is BLAKE2b-128 of the .onnx file; `unknown` as in gate.Verdict."""
+    """What was written. `digest` is BLAKE2b-128 of the .onnx file; `unknown` as in gate.Verdict.
+
+    warnings: a line for each given weight that holds what is no number, or an infinite one.
+    """
 
     path: Path
     data: Path | None
@@ -39,6 +42,7 @@ class SaveReport:
     weights: str
     initializers: int
     unknown: int
+    warnings: tuple[str, ...] = ()
 
 
 def save(
@@ -78,10 +82,25 @@ def save(
         raise CompileError(verdict.diagnostics, sources)
     target = Path(os.path.realpath(path))
     needed = sum(i.recipe.nbytes for i in skeleton.initializers if i.tensor.dtype != "string")
+    warnings: tuple[str, ...] = ()
+    if given and weights == "init":
+        from archonnx.compiler.weights.filling.odd import odd_values
+
+        before, progress = _in_two(progress, sum(recipe.nbytes for recipe in given.values()), needed)
+        warnings = odd_values(given, before)
     with _explained(path, needed if weights == "init" else 0):
         saving = Saving(skeleton, target, Evaluation(seed, given), progress, bare=weights == "none", limit=inline_limit)
         digest, nbytes, data = saving.run()
-    return SaveReport(Path(path), data, nbytes, digest, kind, len(skeleton.initializers), verdict.unknown)
+    return SaveReport(Path(path), data, nbytes, digest, kind, len(skeleton.initializers), verdict.unknown, warnings)
+
+
+def _in_two(progress: Progress | None, first: int, second: int) -> tuple[Progress | None, Progress | None]:
+    """Progress of two stretches of work, so many bytes each, as one."""
+    if progress is None:
+        return None, None
+    return (lambda done, total: progress(done, total + second)), (
+        lambda done, total: progress(first + done, first + total)
+    )
 
 
 def _kind_of_weights(graph: OperatorGraph, given: Mapping[str, Recipe]) -> str:

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,16 +49,34 @@ def fill(
     *,
     map: str | os.PathLike[str] | None = None,  # noqa: A002 (what users call it)
     scope: str = "",
+    besides: Sequence[str] = (),
 ) -> Filling:
     """Find the tensor of every weight below a scope.
 
-    map: a map's path, or the name of one beside the model's file.
+    map: a map's path, or the name of one beside the model's file. besides: scopes that are filled from elsewhere, which
+    this source may be without.
 
     Errors: UsageError where there is no such scope or map; CompileError with what is wrong with the map or does not
     fit; WeightsError where no naming fits; TensorFileError, OSError for the file.
     """
     slots = slots_of(model.graph, scope)
     said, _, tensors = given_tensors(source)
+    try:
+        return _filled(model, slots, source, said, tensors, map)
+    except (WeightsError, CompileError):
+        if not besides:
+            raise
+        return _filled(model, slots.without(besides), source, said, tensors, map)
+
+
+def _filled(
+    model: CompiledModel,
+    slots: Slots,
+    source: Source,
+    said: str,
+    tensors: Mapping[str, Recipe],
+    map: str | os.PathLike[str] | None,  # noqa: A002
+) -> Filling:
     if map is not None:
         path = chosen_map(Path(map), model.path)
         assignment = _mapped(slots, tensors, path)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from archonnx.compiler.weights.filling.widening import widens
@@ -47,6 +47,18 @@ class Slots:
     def said(self) -> str:
         """What a message calls it."""
         return f"{self.scope} of {self.model}" if self.scope else self.model
+
+    def without(self, scopes: Sequence[str]) -> Slots:
+        """The same without the weights of some scopes, which are whole paths."""
+        left = tuple(scope.strip("/") + "/" for scope in scopes)
+        paths = {path: slot for path, slot in self.by_path.items() if not slot.weight.path.startswith(left)}
+        kept = {id(slot) for slot in paths.values()}
+        layers = {
+            path: held
+            for path, slots in self.layers.items()
+            if (held := {local: slot for local, slot in slots.items() if id(slot) in kept})
+        }
+        return replace(self, by_path=paths, layers=layers)
 
 
 def slots_of(graph: LayerGraph, scope: str = "") -> Slots:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 
 from archonnx.cli.console import Steps, say, size_text
+from archonnx.cli.filling import filled, wanted, warn_of, weights_options
 from archonnx.cli.options import FilePath, arch_argument, color_option, compiled, model_options
 from archonnx.contract.diagnostics import UsageError
 
@@ -24,13 +25,7 @@ from archonnx.contract.diagnostics import UsageError
     show_default=True,
     help="What the initial weights are drawn from.",
 )
-@click.option(
-    "--weights",
-    type=click.Choice(["init", "none"]),
-    default="init",
-    show_default=True,
-    help="Draw initial weights, or leave them out: the file then holds the graph alone.",
-)
+@weights_options
 @click.option("--opset", type=int, metavar="N", help="The ONNX opset, 17 or newer.")
 @color_option
 def build(
@@ -40,7 +35,8 @@ def build(
     parameters: dict[str, Any],
     root: Path | None,
     seed: int,
-    weights: Literal["init", "none"],
+    weights: tuple[str, ...],
+    maps: tuple[str, ...],
     opset: int | None,
 ) -> int:
     """Compile a model to an ONNX file.
@@ -51,19 +47,29 @@ def build(
 
     The same file, options and seed give the same bytes on every machine.
 
+    --weights FILE takes the weights from a file of any format that `archonnx weights list` reads. Its names are the
+    weights' paths, those of a file that archonnx wrote, or what a map beside FILE says (docs/maps.md). Every tensor
+    and every weight is accounted for: what is missing, unexpected or of another shape or type is listed, and nothing
+    is written.
+
     \b
     Examples:
       archonnx build models/dnn.arch -o dnn.onnx
       archonnx build models/resnet.arch --model ResNet50 -o resnet50.onnx --seed 7
       archonnx build model.arch -o model.onnx --set classes=5 --opset 18
+      archonnx build models/resnet.arch --model ResNet50V1_5 --weights resnet50.pth
+      archonnx build model.arch --weights backbone=backbone.safetensors
     """
     began = time.perf_counter()
+    asked = wanted(weights, maps)
     result = compiled(file, model, parameters, root, opset)
     target = output or Path(f"{result.name}.onnx")
     if target.suffix != ".onnx":
         raise UsageError(f"-o {target}: the file's name ends in .onnx")
+    result = filled(result, asked)
     with Steps(f"building {target.name}") as steps:
-        result.save(target, seed=seed, weights=weights, progress=steps)
+        report = result.save(target, seed=seed, weights="none" if asked.bare else "init", progress=steps)
+    warn_of(report.warnings)
     size = target.stat().st_size + sum(p.stat().st_size for p in _data_files(target))
     say(f"{target}: {result.name}, {size_text(size)}, in {time.perf_counter() - began:.2f} s")
     return 0
