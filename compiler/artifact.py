@@ -137,15 +137,25 @@ class CompiledModel:
         seed: int = 0,
         weights: Literal["init", "none"] = "init",
         progress: Callable[[int, int], None] | None = None,
+        via: Literal["keras"] | None = None,
     ) -> SaveReport:
         """Write the model as an ONNX file, checked before it appears; a failure leaves the old file as it was.
 
         seed: of the initial weights, 0 to 2**64 - 1; the same seed gives the same bytes on every machine.
         weights: "init" draws those that are not given from their initializers, "none" leaves all of them out.
         progress: called with bytes done and bytes in all.
+        via: "keras" lets Keras and tf2onnx write the graph, in their newest operator set where that is older.
 
         Raises ArchonnxError where the graph does not pass the checks or the file cannot be written.
         """
+        if via == "keras":
+            from archonnx.compiler.keras.route import saving as route
+
+            if weights != "init":
+                raise UsageError('via="keras": the graph has its weights in it; leave weights="none" out')
+            return route.save(self, path, seed=seed, progress=progress)
+        if via is not None:
+            raise UsageError(f'via is "keras" or None, got {via!r}')
         from archonnx.compiler.saving import save
 
         values = {v.name: v.type for n in self.graph.nodes for v in n.outputs}

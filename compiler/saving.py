@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from archonnx.contract.diagnostics import CompileError, MachineError, UsageError
 if TYPE_CHECKING:
     from archonnx.compiler.graph import TensorType
     from archonnx.compiler.recipes import Recipe
+    from archonnx.compiler.writer import Skeleton
     from archonnx.contract.dims import Facts
 
 INLINE_LIMIT = 1_900_000_000  # protobuf ends at 2**31 - 1
@@ -56,6 +57,8 @@ def save(
     values: Mapping[str, TensorType] | None = None,
     facts: Facts | None = None,
     sources: Mapping[str, str] | None = None,
+    kind: str | None = None,
+    finish: Callable[[Skeleton], None] | None = None,
     inline_limit: int = INLINE_LIMIT,
 ) -> SaveReport:
     """Write a graph to `path` as ONNX: gate, draw, stream, read back, rename.
@@ -63,6 +66,7 @@ def save(
     seed: of drawn weights. given: the others, as Evaluation takes them.
     weights: "none" writes the layout of the data without the data. progress: called with bytes
     done and in all. values, facts: as gate.check takes them. sources: texts by file name, for diagnostics.
+    kind: what metadata.WEIGHTS says, where the graph does not tell. finish: changes the messages before the gate.
 
     Raises CompileError where the gate stops the graph; SaveError, or MachineError for a full disk, where the file
     cannot be written. Whatever is raised, KeyboardInterrupt too, `path` is as it was.
@@ -74,9 +78,12 @@ def save(
         raise UsageError(f"seed is a whole number from 0 to 2**64 - 1, got {seed!r}")
     if weights not in ("init", "none"):
         raise UsageError(f'weights is "init" or "none", got {weights!r}')
-    kind = _kind_of_weights(graph, given or {}) if weights == "init" else "none"
+    if weights == "none" or kind is None:
+        kind = kind_of_weights(graph, given or {}) if weights == "init" else "none"
     props = {metadata.WEIGHTS: kind} | ({metadata.SEED: str(seed)} if kind in ("initial", "partial") else {})
     skeleton = writer.build(graph, props)
+    if finish is not None:
+        finish(skeleton)
     verdict = gate.check(skeleton, graph, values=values, facts=facts)
     if verdict.diagnostics:
         raise CompileError(verdict.diagnostics, sources)
@@ -103,7 +110,7 @@ def _in_two(progress: Progress | None, first: int, second: int) -> tuple[Progres
     )
 
 
-def _kind_of_weights(graph: OperatorGraph, given: Mapping[str, Recipe]) -> str:
+def kind_of_weights(graph: OperatorGraph, given: Mapping[str, Recipe]) -> str:
     """What metadata.WEIGHTS is: "literal" also where no weight is drawn beside those that the source writes out."""
     from archonnx.compiler.weights.initializers import Literal as Written
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from archonnx.compiler.elaborate.references import Reference
@@ -14,7 +14,7 @@ from archonnx.compiler.keras.application import PROJECTED, apply_layer, keras_sh
 from archonnx.compiler.keras.construction import BUILD, Constructor
 from archonnx.compiler.keras.functions import apply_function
 from archonnx.compiler.keras.names import keras_name, tell_apart
-from archonnx.compiler.keras.refusals import NoCounterpartError, Refused
+from archonnx.compiler.keras.refusals import NoCounterpartError, Refused, said
 from archonnx.compiler.keras.weights import assign
 from archonnx.compiler.layers.time_distributed import TimeDistributed
 from archonnx.contract.diagnostics import MachineError
@@ -27,18 +27,35 @@ if TYPE_CHECKING:
 
 def to_keras(model: CompiledModel, seed: int = 0) -> Any:
     """A keras.Model that computes what the compiled model does; see `archonnx.to_keras`."""
+    return build(model, model.evaluation(seed)).model
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A model of Keras, and the tensor in it that stands for each value of the layer graph, by the value's identity."""
+
+    model: Any
+    tensors: Mapping[int, Any]
+
+
+def build(model: CompiledModel, evaluation: Evaluation, name: Callable[[str], str] = keras_name) -> Built:
+    """The model with the weights that `evaluation` gives. `name` calls layers by their paths.
+
+    Errors: MachineError without Keras, NoCounterpartError.
+    """
     try:
         import keras  # noqa: F401  # here for its absence to be told
     except ImportError:
         raise MachineError("Keras is not installed: pip install 'archonnx[keras]'") from None
-    return _Building(model.graph, model.evaluation(seed)).model()
+    building = _Building(model.graph, evaluation, name)
+    return Built(building.model(), building.tensors)
 
 
 class _Building:
     """One model on its way: the tensor of Keras that stands for each value, and the layers so far."""
 
-    def __init__(self, graph: LayerGraph, evaluation: Evaluation) -> None:
-        self.graph, self.evaluation = graph, evaluation
+    def __init__(self, graph: LayerGraph, evaluation: Evaluation, name: Callable[[str], str]) -> None:
+        self.graph, self.evaluation, self.name = graph, evaluation, name
         self.tensors: dict[int, Any] = {}  # by the identity of our value
         self.constructor = Constructor()
         self.held: dict[str, Any] = {}  # the layers of a block's own weights, by path
@@ -96,7 +113,7 @@ class _Building:
             operation = self.constructor.operation(layer, inputs[0]) if inputs else None
             if operation is not None:
                 return [operation]
-            applied = self.constructor.layer(layer, keras_name(node.path))
+            applied = self.constructor.layer(layer, self.name(node.path))
             used = layer.masking == "use"
             masks = [self._tensor(value.mask) if used and value is not None else None for value in node.inputs]
             if self.takes_masks_off and layer.masking == "use" and layer.inputs == ("*inputs",):
@@ -107,7 +124,7 @@ class _Building:
             if len(results) < len(node.outputs) and layer.makes_mask:
                 results.append(made_mask(applied, inputs))
         except (TypeError, ValueError, NotImplementedError) as error:
-            raise Refused(f"Keras will not have it: {_said(error)}", "change what it names") from error
+            raise Refused(f"Keras will not have it: {said(error)}", "change what it names") from error
         return results
 
     def _tensor(self, value: Value | None) -> Any:
@@ -119,7 +136,7 @@ class _Building:
 
         if mask is None:
             return x
-        return MaskSetter(dtype=node.inputs[number].type.dtype, name=f"{keras_name(node.name)}.mask_{number}")(x, mask)  # type: ignore[union-attr]
+        return MaskSetter(dtype=node.inputs[number].type.dtype, name=f"{self.name(node.name)}.mask_{number}")(x, mask)  # type: ignore[union-attr]
 
     def _held(self, node: Node, layer: Reference) -> Any:
         """A weight of a block, given by a layer that holds it."""
@@ -134,7 +151,7 @@ class _Building:
             raise Refused("the model has no input", "give it one")
         if weight.path not in self.held:
             self.held[weight.path] = self.constructor.made[id(layer)] = HeldWeight(
-                weight.shape, weight.dtype, weight.trainable, name=keras_name(weight.path)
+                weight.shape, weight.dtype, weight.trainable, name=self.name(weight.path)
             )
         return self.held[weight.path](self.entering[0])
 
@@ -147,13 +164,6 @@ class _Building:
             if applied is not None and id(applied) not in done:
                 done.add(id(applied))
                 assign(applied, node.layer.weights, self.evaluation, known)
-
-
-def _said(error: Exception) -> str:
-    """The line of Keras' message that tells the cause, without colours."""
-    lines = [line for line in re.sub(r"\x1b\[\d*m", "", str(error)).splitlines() if line.strip()]
-    told = [line for line in lines if not line.startswith("Exception encountered when calling")]
-    return (told or lines or [type(error).__name__])[0].strip().rstrip(".")
 
 
 def _require_one_layer(node: Node, layer: TimeDistributed) -> None:

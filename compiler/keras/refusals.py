@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -30,3 +31,10 @@ class NoCounterpartError(ArchonnxError):
             where = f"{node.place}: " if node.place is not None else ""
             lines.append(f"  {where}{node.type_name} ({node.name}): {refused.reason}; {refused.help}")
         super().__init__("\n".join(lines))
+
+
+def said(error: Exception) -> str:
+    """The line of Keras' message that tells the cause, without colours."""
+    lines = [line for line in re.sub(r"\x1b\[\d*m", "", str(error)).splitlines() if line.strip()]
+    told = [line for line in lines if not line.startswith("Exception encountered when calling")]
+    return (told or lines or [type(error).__name__])[0].strip().rstrip(".")

@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
-from archonnx.cli.console import Steps, say, size_text
+from archonnx.cli.console import Steps, busy, say, size_text
 from archonnx.cli.filling import filled, wanted, warn_of, weights_options
 from archonnx.cli.options import FilePath, arch_argument, color_option, compiled, model_options
+from archonnx.cli.quiet import quieted
 from archonnx.contract.diagnostics import UsageError
 
 
@@ -27,6 +28,11 @@ from archonnx.contract.diagnostics import UsageError
 )
 @weights_options
 @click.option("--opset", type=int, metavar="N", help="The ONNX opset, 17 or newer.")
+@click.option(
+    "--via",
+    type=click.Choice(["keras"]),
+    help="Let Keras and tf2onnx write the graph, under the same names and through the same checks.",
+)
 @color_option
 def build(
     file: Path,
@@ -38,6 +44,7 @@ def build(
     weights: tuple[str, ...],
     maps: tuple[str, ...],
     opset: int | None,
+    via: str | None,
 ) -> int:
     """Compile a model to an ONNX file.
 
@@ -52,6 +59,9 @@ def build(
     and every weight is accounted for: what is missing, unexpected or of another shape or type is listed, and nothing
     is written.
 
+    --via keras takes a second route: the model as Keras builds it, traced by TensorFlow, converted by tf2onnx. It
+    needs the extra `keras`, and memory for several copies of the weights.
+
     \b
     Examples:
       archonnx build models/dnn.arch -o dnn.onnx
@@ -59,6 +69,7 @@ def build(
       archonnx build model.arch -o model.onnx --set classes=5 --opset 18
       archonnx build models/resnet.arch --model ResNet50V1_5 --weights resnet50.pth
       archonnx build model.arch --weights backbone=backbone.safetensors
+      archonnx build models/dnn.arch -o dnn.keras.onnx --via keras
     """
     began = time.perf_counter()
     asked = wanted(weights, maps)
@@ -67,9 +78,17 @@ def build(
     if target.suffix != ".onnx":
         raise UsageError(f"-o {target}: the file's name ends in .onnx")
     result = filled(result, asked)
-    with Steps(f"building {target.name}") as steps:
-        report = result.save(target, seed=seed, weights="none" if asked.bare else "init", progress=steps)
-    warn_of(report.warnings)
+    if via == "keras":
+        if asked.bare:
+            raise UsageError("--via keras: Keras' graph has its weights in it; leave --weights none out")
+        from archonnx.compiler.keras.route import saving as route
+
+        with quieted(), busy(f"converting {result.name} through Keras and tf2onnx"):
+            route.save(result, target, seed=seed, opset=opset)
+    else:
+        with Steps(f"building {target.name}") as steps:
+            report = result.save(target, seed=seed, weights="none" if asked.bare else "init", progress=steps)
+        warn_of(report.warnings)
     size = target.stat().st_size + sum(p.stat().st_size for p in _data_files(target))
     say(f"{target}: {result.name}, {size_text(size)}, in {time.perf_counter() - began:.2f} s")
     return 0
