@@ -58,7 +58,7 @@ clean:
 	@touch $@
 
 .venv/ready-test: pyproject.toml tests/packages.txt | .venv/made
-	@echo "Installing archonnx into .venv, for tests (Keras, TensorFlow and PyTorch, which results are compared with: some 1,000 MB, a few minutes) ..."
+	@echo "Installing archonnx into .venv, for tests (Keras, TensorFlow and PyTorch, which results are compared with: some 1,050 MB, a few minutes) ..."
 	@$(PIP) 'torch==$(TORCH)'
 	@$(PIP) --editable '.[cpu,keras,torch,dev]'
 	@$(PIP) --no-deps --require-hashes --requirement tests/packages.txt

@@ -1,11 +1,18 @@
-"""What every test shares: hypothesis profiles, and the folders of the project."""
+"""What every test shares: hypothesis profiles, the folders of the project, and a torchvision that can be imported."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "conformance"))
+
+import torchvision_operators
+
+torchvision_operators.install()
 
 settings.register_profile("suite", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("thorough", deadline=None, max_examples=2000, suppress_health_check=[HealthCheck.too_slow])
