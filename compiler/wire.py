@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import IO
 
 MODEL_GRAPH = 7
-GRAPH_INITIALIZER = 5
+GRAPH_NODE, GRAPH_INITIALIZER = 1, 5
+NODE_ATTRIBUTE, ATTRIBUTE_TENSOR = 5, 5
 TENSOR_NAME, TENSOR_RAW_DATA, TENSOR_EXTERNAL_DATA = 8, 9, 13
 ENTRY_KEY, ENTRY_VALUE = 1, 2
 
@@ -40,7 +41,7 @@ def header(number: int, length: int) -> bytes:
 
 @dataclass(slots=True)
 class Region:
-    """An initializer met in a file: where its raw_data stands, and what it says of external data."""
+    """A tensor met in a file: where its raw_data stands, and what it says of external data."""
 
     name: str
     start: int = 0
@@ -50,30 +51,38 @@ class Region:
 
 @dataclass(slots=True)
 class Walked:
-    """A model file without raw data: `skeleton` is the message that is left, `regions` its initializers in order."""
+    """A model file without raw data: `skeleton` is the message that is left, `regions` its initializers in order.
+
+    attributes: the tensors that are attributes of its nodes, in order, where they were asked for.
+    """
 
     skeleton: bytes
     regions: list[Region]
+    attributes: list[Region]
 
 
-def walk(stream: IO[bytes]) -> Walked:
-    """Read the structure of a model, passing over raw data. Raises MalformedFileError, OSError."""
+def walk(stream: IO[bytes], *, attributes: bool = False) -> Walked:
+    """Read the structure of a model, passing over raw data. Raises MalformedFileError, OSError.
+
+    attributes: whether the raw data of tensors that are attributes of nodes are passed over too.
+    """
     end = os.fstat(stream.fileno()).st_size
     stream.seek(0)
     model = bytearray()
     regions: list[Region] = []
+    found: list[Region] = []
     for number, length, copied in _fields(stream, end):
         if number == MODEL_GRAPH and length is not None:
-            graph = _walk_graph(stream, stream.tell() + length, regions)
+            graph = _walk_graph(stream, stream.tell() + length, regions, found if attributes else None)
             model += header(number, len(graph)) + graph
         else:
             model += copied + _take(stream, length or 0)
         if len(model) > LONGEST_SKELETON:
             raise MalformedFileError("more than 2 GiB beside the weights")
-    return Walked(bytes(model), regions)
+    return Walked(bytes(model), regions, found)
 
 
-def _walk_graph(stream: IO[bytes], end: int, regions: list[Region]) -> bytes:
+def _walk_graph(stream: IO[bytes], end: int, regions: list[Region], attributes: list[Region] | None) -> bytes:
     graph = bytearray()
     for number, length, copied in _fields(stream, end):
         if number == GRAPH_INITIALIZER and length is not None:
@@ -81,9 +90,27 @@ def _walk_graph(stream: IO[bytes], end: int, regions: list[Region]) -> bytes:
             tensor = _walk_tensor(stream, stream.tell() + length, region)
             regions.append(region)
             graph += header(number, len(tensor)) + tensor
+        elif number == GRAPH_NODE and length is not None and attributes is not None:
+            node = _walk_down(stream, stream.tell() + length, (NODE_ATTRIBUTE, ATTRIBUTE_TENSOR), attributes)
+            graph += header(number, len(node)) + node
         else:
             graph += copied + _take(stream, length or 0)
     return bytes(graph)
+
+
+def _walk_down(stream: IO[bytes], end: int, path: tuple[int, ...], regions: list[Region]) -> bytes:
+    """A message whose tensors stand in the fields of these numbers, one within the other."""
+    if not path:
+        regions.append(Region(""))
+        return _walk_tensor(stream, end, regions[-1])
+    message = bytearray()
+    for number, length, copied in _fields(stream, end):
+        if number == path[0] and length is not None:
+            inner = _walk_down(stream, stream.tell() + length, path[1:], regions)
+            message += header(number, len(inner)) + inner
+        else:
+            message += copied + _take(stream, length or 0)
+    return bytes(message)
 
 
 def _walk_tensor(stream: IO[bytes], end: int, region: Region) -> bytes:

@@ -52,6 +52,26 @@ def test_regions_are_where_the_raw_data_is(tmp_path: Path) -> None:
     assert onnx.ModelProto.FromString(walked.skeleton) == expected
 
 
+def test_tensors_in_nodes_are_passed_over_where_they_are_asked_for(tmp_path: Path) -> None:
+    values = [np.arange(600, dtype=np.float32), np.arange(300, dtype=np.int64)]
+    nodes = [
+        helper.make_node("Constant", [], [f"c{i}"], value=numpy_helper.from_array(v)) for i, v in enumerate(values)
+    ]
+    nodes.insert(1, helper.make_node("Gemm", ["c0", "c0"], ["y"], alpha=2.0, transA=1))
+    expected = helper.make_model(helper.make_graph(nodes, "g", [], []))
+    data = expected.SerializeToString()
+    (tmp_path / "m").write_bytes(data)
+    with open(tmp_path / "m", "rb") as stream:
+        walked = wire.walk(stream, attributes=True)
+        assert wire.walk(stream).skeleton == data
+    found = [data[region.start : region.start + region.length] for region in walked.attributes]
+    assert found == [v.tobytes() for v in values]
+    for node in (nodes[0], nodes[2]):
+        node.attribute[0].t.ClearField("raw_data")
+    assert onnx.ModelProto.FromString(walked.skeleton).graph.node == nodes
+    assert len(walked.skeleton) < 300
+
+
 @pytest.mark.parametrize("cut", [1, 5, 100, 3000])
 def test_a_truncated_file_is_no_model(tmp_path: Path, cut: int) -> None:
     data = model().SerializeToString()

@@ -1,12 +1,14 @@
 """The initializers of an ONNX model, in the file or in those that it names: raw data are read in place.
 
+A model without any may have weights in nodes, as PaddlePaddle writes them: then each Constant is one, by its output.
+
 Numbers that are stored in typed fields instead (float_data and others) are read with what describes them: they may
 stand there in several pieces.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -27,7 +29,7 @@ from archonnx.compiler.weights.recipe import Array, bytes_of
 from archonnx.contract.dtypes import BY_ONNX, DTYPES
 
 if TYPE_CHECKING:
-    from onnx import TensorProto
+    from onnx import ModelProto, TensorProto
 
 OPSET = 25  # of a model of weights alone: the first with every type that is written
 LONGEST = 2**31 - 1  # protobuf's limit on a message
@@ -53,7 +55,7 @@ class OnnxFile(StoredFile):
         from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
         try:
-            walked = wire.walk(self.stream)
+            walked = wire.walk(self.stream, attributes=True)
             model = onnx.ModelProto.FromString(walked.skeleton)
         except (wire.MalformedFileError, DecodeError) as error:
             raise self._wrong(f"it is no ONNX model ({error})", "it is cut short or damaged, perhaps") from None
@@ -62,9 +64,19 @@ class OnnxFile(StoredFile):
             raise self._wrong("it is no ONNX model: it has no graph", "it is cut short or damaged, perhaps")
         if model.graph.sparse_initializer:
             raise self._wrong("it has sparse initializers", "they are not read; make them dense")
-        for tensor, region in zip(tensors, walked.regions, strict=True):
+        for tensor, region in zip(tensors, walked.regions, strict=True) if tensors else self._constants(model, walked):
             self._enter(tensor, region)
         self.metadata = {prop.key: prop.value for prop in model.metadata_props}
+
+    def _constants(self, model: ModelProto, walked: wire.Walked) -> Iterator[tuple[TensorProto, wire.Region]]:
+        """The tensors of Constant nodes, each named as the node's output."""
+        found = [(node, each) for node in model.graph.node for each in node.attribute if each.HasField("t")]
+        if len(found) != len(walked.attributes):
+            raise self._wrong("it is no ONNX model: an attribute of a node has two values", "it is damaged, perhaps")
+        for (node, attribute), region in zip(found, walked.attributes, strict=True):
+            if node.op_type == "Constant" and not node.domain and attribute.name == "value" and node.output:
+                attribute.t.name = node.output[0]
+                yield attribute.t, region
 
     def _enter(self, tensor: TensorProto, region: wire.Region) -> None:
         from onnx.helper import tensor_dtype_to_field

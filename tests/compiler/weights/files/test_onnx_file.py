@@ -152,6 +152,50 @@ def test_models_that_are_wrong(message: onnx.ModelProto, said: str, tmp_path: Pa
     assert "\n" not in str(caught.value)
 
 
+def constants(*initializers: TensorProto) -> onnx.ModelProto:
+    """A model with a tensor in a Constant, one in typed fields, and others that are none of its weights."""
+    values = [
+        ("raw", numpy_helper.from_array(np.float16([[1, 2], [3, 4]]))),
+        ("typed", helper.make_tensor("", TensorProto.INT64, [2], [5, 6])),
+    ]
+    nodes = [helper.make_node("Constant", [], [name], value=value) for name, value in values]
+    filled = helper.make_node("ConstantOfShape", ["typed"], ["filled"], value=helper.make_tensor("", 1, [1], [7.0]))
+    number = helper.make_node("Constant", [], ["number"], value_float=8.0)
+    return helper.make_model(helper.make_graph([nodes[0], filled, number, nodes[1]], "g", [], [], list(initializers)))
+
+
+def test_constants_are_the_weights_of_a_model_without_initializers(tmp_path: Path) -> None:
+    path = tmp_path / "a.onnx"
+    path.write_bytes(constants().SerializeToString())
+    found = read_all(path)
+    assert list(found) == ["raw", "typed"]
+    assert same(found["raw"], np.float16([[1, 2], [3, 4]]))
+    assert same(found["typed"], np.array([5, 6]))
+    path.write_bytes(constants(numpy_helper.from_array(np.float32([9]), "weight")).SerializeToString())
+    assert list(read_all(path)) == ["weight"]
+
+
+def test_a_constant_of_two_values_is_refused(tmp_path: Path) -> None:
+    model = constants()
+    text = model.SerializeToString()
+    attribute = model.graph.node[0].attribute[0].SerializeToString()
+    twice = attribute + onnx.AttributeProto(t=numpy_helper.from_array(np.float32([1]))).SerializeToString()
+    assert len(attribute) < len(twice) < 128
+    node = model.graph.node[0].SerializeToString()
+    # Lengths of one byte each: attribute, node and graph grow by what is added.
+    grown = node.replace(b"*" + bytes([len(attribute)]) + attribute, b"*" + bytes([len(twice)]) + twice)
+    graph = model.graph.SerializeToString().replace(
+        b"\n" + bytes([len(node)]) + node, b"\n" + bytes([len(grown)]) + grown
+    )
+    model.ClearField("graph")
+    path = tmp_path / "a.onnx"
+    length = bytes([len(graph) & 0x7F | 0x80, len(graph) >> 7])
+    path.write_bytes(model.SerializeToString() + b":" + length + graph)
+    assert len(text) < len(path.read_bytes())
+    with pytest.raises(TensorFileError, match="an attribute of a node has two values"):
+        read_all(path)
+
+
 def test_sparse_initializers_are_refused(tmp_path: Path) -> None:
     message = model()
     message.graph.sparse_initializer.add(dims=[3])
