@@ -1,4 +1,4 @@
-"""models/bert.arch, gpt2.arch and llama.arch: parameters, work, inputs, and what they refuse."""
+"""models/bert.arch, gpt2.arch, llama.arch and voice.arch: parameters, work, inputs, and what they refuse."""
 
 from __future__ import annotations
 
@@ -33,6 +33,14 @@ PARAMETERS = [
 def test_parameters(file: str, name: str, given: dict[str, Any], total: int) -> None:
     summary = archonnx.compile(MODELS / f"{file}.arch", name, **given).summary()
     assert summary.to_dict()["parameters"] == {"total": total, "trainable": total, "non_trainable": 0}
+
+
+def test_parameters_of_voice_activity() -> None:
+    """The tensors of silero_vad_16k_op15.onnx have 309,633 numbers, 512 of them the LSTM's second bias; a transform is fixed."""
+    summary = archonnx.compile(MODELS / "voice.arch").summary()
+    fixed = 258 * 256
+    total = 309_633 - 512
+    assert summary.to_dict()["parameters"] == {"total": total, "trainable": total - fixed, "non_trainable": fixed}
 
 
 @pytest.mark.parametrize(("layers", "d", "heads"), [(12, 768, 12), (2, 48, 3)])
