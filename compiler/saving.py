@@ -95,7 +95,7 @@ def save(
 
         before, progress = _in_two(progress, sum(recipe.nbytes for recipe in given.values()), needed)
         warnings = odd_values(given, before)
-    with _explained(path, needed if weights == "init" else 0):
+    with explained(path, needed if weights == "init" else 0):
         saving = Saving(skeleton, target, Evaluation(seed, given), progress, bare=weights == "none", limit=inline_limit)
         digest, nbytes, data = saving.run()
     return SaveReport(Path(path), data, nbytes, digest, kind, len(skeleton.initializers), verdict.unknown, warnings)
@@ -129,7 +129,7 @@ def kind_of_weights(graph: OperatorGraph, given: Mapping[str, Recipe]) -> str:
 
 
 @contextmanager
-def _explained(path: str | os.PathLike[str], needed: int) -> Iterator[None]:
+def explained(path: str | os.PathLike[str], needed: int) -> Iterator[None]:
     """Turn the system's refusals into one line each."""
     import errno
 

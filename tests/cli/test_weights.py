@@ -120,6 +120,17 @@ def test_convert_says_what_it_leaves_out(folder: Path, capsys: Output) -> None:
     ]
 
 
+def test_convert_into_several_files(folder: Path, capsys: Output) -> None:
+    assert main(["weights", "convert", "a.npz", "b.safetensors", "--shard-size", "1.5kB"]) == 0
+    said = "b.safetensors.index.json: 3 tensors, 2.0 kB, safetensors in several files\n"
+    assert capsys.readouterr().err == said
+    assert main(["weights", "diff", "a.npz", "b.safetensors.index.json"]) == 0
+    files = [f"b-0000{i}-of-00002.safetensors" for i in (1, 2)]
+    assert sorted(path.name for path in folder.glob("b*")) == [*files, "b.safetensors.index.json"]
+    assert main(["weights", "convert", "b.safetensors.index.json", "c.pth", "--shard-size", "1GiB"]) == 0
+    assert main(["weights", "diff", "a.npz", "c.pth"]) == 0
+
+
 def test_convert_onto_itself(folder: Path, capsys: Output) -> None:
     before = np.load("a.npz")["mask"]
     assert main(["weights", "convert", "a.npz", "a.npz", "--dtype", "float16"]) == 0
@@ -151,6 +162,10 @@ def test_the_weights_of_a_model_that_was_built(folder: Path, capsys: Output) -> 
         (["convert", "a.npz", "b.npz", "--dtype", "bfloat16"], 1, "NumPy archive holds no bfloat16, which 'w' is"),
         (["convert", "a.npz", "b.npz", "--dtype", "int8"], 2, "'int8' is not one of"),
         (["convert", "a.npz"], 2, "Missing argument 'OUT'"),
+        (["convert", "a.npz", "b.npz", "--shard-size", "5 apples"], 2, "'5 apples' is no size, such as 5GB or 500MB"),
+        (["convert", "a.npz", "b.safetensors", "--shard-size", "0"], 2, "'0' is no size"),
+        (["convert", "a.npz", "b.safetensors", "--shard-size", "-5GB"], 2, "'-5GB' is no size"),
+        (["convert", "a.npz", "b.npz", "--shard-size", "5GB"], 1, "NumPy archive is written as one file; in several"),
         (["lst", "a.npz"], 2, "No such command 'lst'"),
     ],
 )

@@ -13,10 +13,10 @@ import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from archonnx.compiler.weights.recipe import SLICE_BYTES, Array, numpy_dtype
 from archonnx.contract.diagnostics import ArchonnxError
@@ -111,10 +111,12 @@ class Format:
     """A format. `suffixes` end the names of its files; `magic` are beginnings of its files, where they have one.
 
     open     gives the file of a path; raises TensorFileError
-    write    writes tensors into an open binary file that is replaced when it is complete; None where it is not offered;
-             raises CannotHoldError
+    write    writes tensors into an open binary file that is replaced when it is complete; raises CannotHoldError
+    write_file  the same to a path, for a format that lays several files; whole or not at all. Formats that are only
+             read have neither
     holds    the dtypes that the format has
     keeps    whether it has a place for metadata
+    pieces   the format of the files that an index speaks of, by its module's name
     """
 
     name: str
@@ -123,10 +125,16 @@ class Format:
     open: Callable[[Path], TensorFile]
     holds: frozenset[str]
     write: Callable[[BinaryIO, Mapping[str, Tensor], Mapping[str, str]], None] | None = None
+    write_file: Callable[[Path, Mapping[str, Tensor], Mapping[str, str]], None] | None = None
     magic: tuple[bytes, ...] = ()
     keeps: bool = False
+    pieces: str | None = None
     extra: str | None = None  # the extra of pyproject.toml that it needs
-    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def written(self) -> bool:
+        """Whether it is written, not only read."""
+        return self.write is not None or self.write_file is not None or self.pieces is not None
 
 
 def read_exactly(file: int, offset: int, count: int, path: Path) -> bytes:

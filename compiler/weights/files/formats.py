@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from archonnx.compiler.weights.files.base import CannotHoldError, Format, Tensor, TensorFile, TensorFileError
+from archonnx.compiler.weights.files.sharding import SHARD_BYTES, index_of, parts_of, write_shards
 from archonnx.compiler.weights.recipe import Array
 from archonnx.contract.files import replacing
 
@@ -83,17 +84,27 @@ def _zipped(path: Path) -> str:
     return "npz" if any(name.endswith(".npy") for name in names) else ""
 
 
-def format_to_write(path: Path) -> Format:
-    """The format that a file's name asks for. TensorFileError where there is none, or none that is written."""
+def format_to_write(path: Path, *, shards: bool = False) -> Format:
+    """The format that a file's name asks for, that of several files where `shards` says so.
+
+    TensorFileError where there is none, or none that is written.
+    """
     found = [form for form in formats().values() if _ending(path, form)]
-    offered = [form for form in formats().values() if form.write is not None]
+    offered = [form for form in formats().values() if form.written]
     endings = ", ".join(form.suffixes[0] for form in offered)
     if not found:
         raise TensorFileError(path, "its ending names no format of weights", help=f"written are {endings}")
     # Legacy formats share an ending with those that replaced them: what is written is preferred.
-    form = max(found, key=lambda form: (_ending(path, form), form.write is not None))
-    if form.write is None:
+    form = max(found, key=lambda form: (_ending(path, form), form.written))
+    if not form.written:
         raise TensorFileError(path, f"{form.title} is read, not written", help=f"written are {endings}")
+    if shards and form.pieces is None:
+        several = [other for other in offered if other.pieces is not None]
+        for other in several:
+            if formats()[str(other.pieces)] is form:
+                return other
+        titles = " and ".join(formats()[str(other.pieces)].title for other in several)
+        raise TensorFileError(path, f"{form.title} is written as one file", help=f"in several are {titles}")
     return form
 
 
@@ -102,14 +113,17 @@ def write_tensors(
     tensors: Mapping[str, Tensor],
     metadata: Mapping[str, str] | None = None,
     progress: Progress | None = None,
+    *,
+    shard_bytes: int | None = None,
 ) -> Format:
     """Write tensors to `path`, in the format that its ending names, whole or not at all; give the format.
 
     metadata: texts by name, kept where the format has a place for them. progress: called with bytes done and in all.
+    shard_bytes: the most bytes of a file; where they do not fit into one, files and an index of them are written, as
+    they are for a path that ends with .index.json.
     Errors: TensorFileError where the format does not hold a name, a type or a size; OSError.
     """
-    form = format_to_write(path)
-    assert form.write is not None
+    form = format_to_write(path, shards=shard_bytes is not None)
     for name, tensor in tensors.items():
         try:
             name.encode("utf-8")
@@ -122,10 +136,26 @@ def write_tensors(
     if progress is not None:
         tensors = _reporting(tensors, progress)
     try:
-        with replacing(path) as stream:
-            form.write(stream, tensors, metadata or {})  # type: ignore[arg-type]
+        return _write(form, path, tensors, metadata or {}, SHARD_BYTES if shard_bytes is None else shard_bytes)
     except CannotHoldError as error:
         raise TensorFileError(path, str(error), help="nothing was written") from None
+
+
+def _write(
+    form: Format, path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str], shard_bytes: int
+) -> Format:
+    if form.pieces is not None:
+        parts, index = parts_of(tensors, shard_bytes), index_of(path)
+        if index == path or len(parts) > 1:
+            write_shards(index, formats()[form.pieces], parts, metadata)
+            return form
+        form = formats()[form.pieces]
+    if form.write_file is not None:
+        form.write_file(path, tensors, metadata)
+        return form
+    assert form.write is not None
+    with replacing(path) as stream:
+        form.write(stream, tensors, metadata)  # type: ignore[arg-type]
     return form
 
 

@@ -15,24 +15,14 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from archonnx.compiler import wire
-from archonnx.compiler.weights.files.base import (
-    CannotHoldError,
-    Entry,
-    Format,
-    Tensor,
-    TensorFile,
-    TensorFileError,
-    read_exactly,
-)
-from archonnx.compiler.weights.files.stored import StoredFile, decode, encode, is_shape, opened
+from archonnx.compiler.weights.files.base import Entry, Format, TensorFile, TensorFileError, read_exactly
+from archonnx.compiler.weights.files.onnx_writer import write_model
+from archonnx.compiler.weights.files.stored import StoredFile, decode, is_shape, opened
 from archonnx.compiler.weights.recipe import Array, bytes_of
 from archonnx.contract.dtypes import BY_ONNX, DTYPES
 
 if TYPE_CHECKING:
     from onnx import ModelProto, TensorProto
-
-OPSET = 25  # of a model of weights alone: the first with every type that is written
-LONGEST = 2**31 - 1  # protobuf's limit on a message
 
 
 class OnnxFile(StoredFile):
@@ -187,38 +177,12 @@ def open_file(path: Path) -> TensorFile:
     return OnnxFile(path)
 
 
-def write(stream: BinaryIO, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write a model without nodes whose initializers are the tensors, all in one file."""
-    import onnx
-    from onnx import helper
-
-    imports = [helper.make_opsetid("", OPSET)]
-    model = onnx.ModelProto(ir_version=helper.find_min_ir_version_for(imports), opset_import=imports)
-    helper.set_model_props(model, dict(metadata))
-    start = onnx.GraphProto(name="weights").SerializeToString()
-    heads = {}
-    length = len(start)
-    for name, tensor in tensors.items():
-        entry = tensor.entry
-        head = onnx.TensorProto(name=name, dims=entry.shape, data_type=DTYPES[entry.dtype].onnx).SerializeToString()
-        head += wire.header(wire.TENSOR_RAW_DATA, entry.bytes)
-        heads[name] = wire.header(wire.GRAPH_INITIALIZER, len(head) + entry.bytes) + head
-        length += len(heads[name]) + entry.bytes
-    if length + model.ByteSize() + 16 > LONGEST:
-        raise CannotHoldError(f"{length} bytes are more than the 2 GiB that an ONNX file holds; safetensors holds them")
-    stream.write(model.SerializeToString() + wire.header(wire.MODEL_GRAPH, length) + start)
-    for name, tensor in tensors.items():
-        stream.write(heads[name])
-        for part in encode(name, tensor):
-            stream.write(part)
-
-
 FORMAT = Format(
     name="onnx",
     title="ONNX model",
     suffixes=(".onnx",),
     open=open_file,
     holds=frozenset(DTYPES) - {"string"},
-    write=write,
+    write_file=write_model,
     keeps=True,
 )

@@ -20,4 +20,6 @@ FORMAT = Format(
     suffixes=(".safetensors.index.json",),
     open=open_file,
     holds=ONE.holds,
+    keeps=True,
+    pieces="safetensors",
 )

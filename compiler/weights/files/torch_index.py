@@ -27,4 +27,6 @@ FORMAT = Format(
     suffixes=(".bin.index.json", ".pt.index.json", ".pth.index.json"),
     open=open_index,
     holds=HOLDS,
+    keeps=True,
+    pieces="torch_zip",
 )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import click
 
@@ -39,6 +40,21 @@ class FilePath(click.Path):
         if value == "":
             self.fail("the path is empty", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class Size(click.ParamType[int]):
+    """A number of bytes, with or without a unit: 5GB, 1.5GiB, 4096."""
+
+    name = "size"
+    units: ClassVar = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        found = re.fullmatch(r"(\d{1,15}(?:\.\d{1,9})?)\s*([a-z]*)", value.strip().lower())
+        if found is None or found[2] not in self.units or (count := int(float(found[1]) * self.units[found[2]])) < 1:
+            self.fail(f"{value!r} is no size, such as 5GB or 500MB", param, ctx)
+        return count
 
 
 def color_option(function: Function) -> Function:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archonnx.cli.console import Steps, out, plain, say, size_text, styled
-from archonnx.cli.options import FilePath, color_option, format_option
+from archonnx.cli.options import FilePath, Size, color_option, format_option
 from archonnx.cli.weights_diff import diff
 from archonnx.contract.dtypes import DTYPES, is_float
 
@@ -111,23 +111,34 @@ def _table(file: Path, tensors: TensorFile) -> None:
 @click.argument("source", metavar="IN", type=FilePath())
 @click.argument("target", metavar="OUT", type=FilePath())
 @click.option("--dtype", type=click.Choice(TARGETS), help="Cast floating-point tensors; others stay as they are.")
+@click.option(
+    "--shard-size",
+    "shard_bytes",
+    type=Size(),
+    metavar="SIZE",
+    help="Write several files of at most this size, and an index: 5GB, 500MB. Without it, an OUT that ends with "
+    ".index.json has files of 5GB.",
+)
 @color_option
-def convert(source: Path, target: Path, dtype: str | None) -> int:
+def convert(source: Path, target: Path, dtype: str | None, shard_bytes: int | None) -> int:
     """Write the tensors of one file into another, of another format or type.
 
     The ending of OUT chooses its format: .safetensors, .npz, .onnx and others. Names, shapes and, without --dtype,
     every bit stay as they are. OUT appears when it is complete; where something is wrong, nothing is written and an
-    old file stays. Values that are not a number, and those too large for the type asked for, are warned of; text is
-    left out.
+    old file stays. With --shard-size, OUT is what the index, OUT.index.json, and its files are named after; what fits
+    in one file becomes one, OUT. Values that are not a number, and those too large for the type asked for, are warned
+    of; text is left out.
 
     \b
     Examples:
       archonnx weights convert model.npz model.safetensors
       archonnx weights convert model.safetensors half.safetensors --dtype float16
+      archonnx weights convert large.pth large.safetensors --shard-size 2GB
     """
     from archonnx.compiler.weights.files.formats import format_to_write, open_tensors, tensors_of, write_tensors
+    from archonnx.compiler.weights.files.sharding import index_of
 
-    form = format_to_write(target)
+    form = format_to_write(target, shards=shard_bytes is not None)
     with open_tensors(source) as file:
         found = tensors_of(file)
         notes: dict[str, _Note] = {name: _Note() for name in found}
@@ -137,8 +148,8 @@ def convert(source: Path, target: Path, dtype: str | None) -> int:
             if tensor.entry.dtype != "string"
         }
         with Steps(f"writing {target.name}") as steps:
-            write_tensors(target, tensors, file.metadata, steps)
-        for name in found.keys() - tensors.keys():
+            form = write_tensors(target, tensors, file.metadata, steps, shard_bytes=shard_bytes)
+        for name in (name for name in found if name not in tensors):
             _warn(f"{plain(name)} is text, not numbers; it is left out")
         for name, note in notes.items():
             for text in note.texts(dtype):
@@ -147,7 +158,8 @@ def convert(source: Path, target: Path, dtype: str | None) -> int:
             _warn(f"{form.title} has no place for metadata; these are left out: {', '.join(map(plain, file.metadata))}")
         nbytes = sum(tensor.entry.bytes for tensor in tensors.values())
     noun = "tensor" if len(tensors) == 1 else "tensors"
-    say(f"{target}: {len(tensors):,} {noun}, {size_text(nbytes)}, {form.title}")
+    written = index_of(target) if form.pieces is not None else target
+    say(f"{written}: {len(tensors):,} {noun}, {size_text(nbytes)}, {form.title}")
     return 0
 
 

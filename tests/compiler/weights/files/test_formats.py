@@ -15,7 +15,7 @@ from archonnx.compiler.weights.files.base import Tensor, TensorFileError
 from archonnx.compiler.weights.files.formats import format_to_write, open_tensors, tensors_of, write_tensors
 from archonnx.compiler.weights.recipe import Array
 
-WRITTEN = {name: form for name, form in formats.formats().items() if form.write is not None}
+WRITTEN = {name: form for name, form in formats.formats().items() if form.written}
 
 
 def test_every_module_with_a_format_is_listed() -> None:
@@ -84,10 +84,12 @@ def test_what_is_no_file(tmp_path: Path) -> None:
 
 
 def test_endings_that_cannot_be_written(tmp_path: Path) -> None:
-    with pytest.raises(TensorFileError, match=r"names no format of weights; written are \.safetensors, \.npz"):
+    with pytest.raises(TensorFileError, match=r"names no format of weights; written are \.safetensors, \.saf"):
         format_to_write(tmp_path / "a.txt")
-    with pytest.raises(TensorFileError, match="safetensors in several files is read, not written"):
-        format_to_write(tmp_path / "model.safetensors.index.json")
+    with pytest.raises(TensorFileError, match=r"Keras is read, not written; written are \.safetensors"):
+        format_to_write(tmp_path / "model.keras")
+    with pytest.raises(TensorFileError, match="GGUF is written as one file; in several are safetensors and PyTorch"):
+        format_to_write(tmp_path / "model.gguf", shards=True)
 
 
 def test_nothing_is_written_where_something_does_not_fit(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from io import BytesIO
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from archonnx.compiler.weights.files import onnx_file
-from archonnx.compiler.weights.files.base import CannotHoldError, Entry, Tensor, TensorFileError
+from archonnx.compiler.weights.files.base import Entry, Tensor, TensorFileError
 from archonnx.compiler.weights.files.formats import write_tensors
 from archonnx.compiler.weights.recipe import Array
+from archonnx.contract.diagnostics import ArchonnxError
 from archonnx.contract.dtypes import DTYPES
 
 
@@ -222,9 +223,40 @@ def test_damaged_models_are_read_or_refused(seed: int, tmp_path_factory: pytest.
     survives(onnx_file.FORMAT, tmp_path_factory.mktemp("fuzz") / "a.onnx", damaged(SMALL, seed))
 
 
-def test_more_than_protobuf_holds() -> None:
-    large = Tensor(Entry("float32", (1 << 29,)), lambda: iter([]))
-    stream = BytesIO()
-    with pytest.raises(CannotHoldError, match="more than the 2 GiB"):
-        onnx_file.write(stream, {"w": large}, {})
-    assert not stream.getvalue()
+def test_large_weights_stand_beside_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("archonnx.compiler.weights.files.onnx_writer.LONGEST", 9000)
+    arrays = {f"w{i}": random_array("float32", (40, 30), i) for i in range(3)} | {"b": np.ones(3, np.float16)}
+    path = tmp_path / "a.onnx"
+    write_tensors(path, tensors(arrays))
+    (data,) = tmp_path.glob("a.*.data")
+    assert data.stat().st_size >= 3 * 4800
+    assert path.stat().st_size < 1000
+    theirs = onnx.load(path)
+    assert all(same(numpy_helper.to_array(t), arrays[t.name]) for t in theirs.graph.initializer)
+    assert all(same(array, arrays[name]) for name, array in read_all(path).items())
+    write_tensors(path, tensors({"b": arrays["b"]}))  # nothing of the old one is left
+    assert [file.name for file in tmp_path.iterdir()] == ["a.onnx"]
+
+
+def test_nothing_is_left_where_large_weights_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("archonnx.compiler.weights.files.onnx_writer.LONGEST", 0)
+
+    def slices() -> Iterator[Array]:
+        yield np.zeros(3)
+        raise TensorFileError("in.npz", "the file ends at byte 9")
+
+    with pytest.raises(TensorFileError, match=r"in\.npz"):
+        write_tensors(tmp_path / "a.onnx", {"w": Tensor(Entry("float64", (1000,)), slices)})
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("gone/a.onnx", "there is no folder .*gone; make it first"), ("folder.onnx", "it is a folder; name a file in it")],
+)
+def test_where_no_model_can_be_written(name: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "folder.onnx").mkdir()
+    with pytest.raises(ArchonnxError, match=said):
+        write_tensors(tmp_path / name, tensors({"w": np.zeros(2)}))
+    with pytest.raises(TensorFileError, match="without a name"):
+        write_tensors(tmp_path / "a.onnx", tensors({"": np.zeros(2)}))
