@@ -52,8 +52,8 @@ def tensor(array: Array, step: int = 7) -> Tensor:
     return Tensor(Entry(dtype_name(array), array.shape), slices)
 
 
-def tensors(arrays: Mapping[str, Array]) -> dict[str, Tensor]:
-    return {name: tensor(array) for name, array in arrays.items()}
+def tensors(arrays: Mapping[str, Array], step: int = 7) -> dict[str, Tensor]:
+    return {name: tensor(array, step) for name, array in arrays.items()}
 
 
 def same(found: Array, expected: Array) -> bool:
