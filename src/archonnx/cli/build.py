@@ -84,15 +84,10 @@ def build(
         from archonnx.compiler.keras.route import saving as route
 
         with quieted(), busy(f"converting {result.name} through Keras and tf2onnx"):
-            route.save(result, target, seed=seed, opset=opset)
+            report = route.save(result, target, seed=seed, opset=opset)
     else:
         with Steps(f"building {target.name}") as steps:
             report = result.save(target, seed=seed, weights="none" if asked.bare else "init", progress=steps)
-        warn_of(report.warnings)
-    size = target.stat().st_size + sum(p.stat().st_size for p in _data_files(target))
-    say(f"{target}: {result.name}, {size_text(size)}, in {time.perf_counter() - began:.2f} s")
+    warn_of(report.warnings)
+    say(f"{target}: {result.name}, {size_text(report.nbytes)}, in {time.perf_counter() - began:.2f} s")
     return 0
-
-
-def _data_files(target: Path) -> list[Path]:
-    return list(target.parent.glob(f"{target.name}.*.data"))
