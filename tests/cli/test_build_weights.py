@@ -199,7 +199,7 @@ def test_what_loses_bits_is_refused(folder: Path, capsys: Output) -> None:
     assert built("--weights", "d.safetensors") == 1
     assert capsys.readouterr().err.splitlines() == [
         "error: d.safetensors: not the weights of Small: 4 of another dtype",
-        "  body/dense/kernel is float32[4, 6], body/dense/kernel is float64[4, 6]: bits would be lost",
+        "  body/dense/kernel is float32[4, 6], float64[4, 6] there: bits would be lost",
         "  body/dense/bias is float32[6], body/dense/bias is float64[6]: bits would be lost",
         "  head/kernel is float32[6, 2], head/kernel is float64[6, 2]: bits would be lost",
         "  head/bias is float32[2], head/bias is float64[2]: bits would be lost",

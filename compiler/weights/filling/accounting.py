@@ -93,7 +93,8 @@ def refusal(said: str, slots: Slots, tensors: Mapping[str, Recipe], best: Assign
 
 def _mismatch(slot: Slot, recipe: Recipe, name: str, why: str) -> str:
     lost = ": bits would be lost" if why == "dtype" else ""
-    return f"{slot.path} is {type_of(slot.weight)}, {printable(name)} is {type_of(recipe)}{lost}"
+    theirs = f"{type_of(recipe)} there" if name == slot.path else f"{printable(name)} is {type_of(recipe)}"
+    return f"{slot.path} is {type_of(slot.weight)}, {theirs}{lost}"
 
 
 def _near(name: str, known: Sequence[str]) -> str:

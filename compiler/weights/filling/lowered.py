@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from archonnx.compiler.recipes import Cast, Concat, Draw, Recipe, Reshape, Slice, Transpose, concatenate
 from archonnx.compiler.weights.filling.accounting import Assignment
+from archonnx.compiler.weights.filling.slots import type_of
 from archonnx.compiler.weights.filling.widening import widens
 
 if TYPE_CHECKING:
@@ -32,11 +33,16 @@ def by_lowered(slots: Slots, tensors: Mapping[str, Recipe], graph: OperatorGraph
     made = Assignment("initializers of the model's own .onnx")
     parts: dict[int, list[tuple[Ranges, Recipe]]] = {}
     weights: dict[int, Weight] = {}
+    slot_of = {id(slot.weight): slot for slot in slots}
     for tensor in graph.constants():
         given = tensors.get(tensor.name)
         if tensor.recipe is None or given is None:
             continue
+        held = [slot_of[id(w)] for w in tensor.recipe.weights() if id(w) in slot_of]
         if (given.dtype, tuple(given.shape)) != (tensor.dtype, tuple(tensor.recipe.shape)):
+            if held:
+                made.used.add(tensor.name)
+                made.complain(held, f"{tensor.name} is {type_of(tensor.recipe)}, {type_of(given)} there")
             continue
         made.used.add(tensor.name)
         for weight, ranges, recipe in undone(tensor.recipe, given):

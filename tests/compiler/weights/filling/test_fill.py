@@ -79,6 +79,15 @@ def test_our_own_onnx_file_is_read_back(zoo: archonnx.CompiledModel, tmp_path: P
     assert_same(zoo.with_given(found.given), arrays)
 
 
+@pytest.mark.parametrize("first", ["", "Conv2D(2, 1)\n    Flatten()"])
+def test_our_own_onnx_file_of_another_size_is_said(first: str, tmp_path: Path) -> None:
+    shape = "8, 8, 1" if first else "128"
+    text = f"model M(classes):\n    input x: float32[N, {shape}]\n    {first}\n    Dense(classes)\n    output y\n"
+    archonnx.compile(text=text, classes=4).save(tmp_path / "m.onnx")
+    with pytest.raises(WeightsError, match=r"dense/kernel is float32\[128, 5\], float32\[128, 4\] there"):
+        archonnx.compile(text=text, classes=5).with_weights(tmp_path / "m.onnx")
+
+
 def test_names_of_pytorch_modules(zoo: archonnx.CompiledModel) -> None:
     arrays = random_weights(zoo)
     found = fill(zoo, as_torch_names_them(zoo.with_weights(arrays)))
@@ -158,7 +167,7 @@ def test_what_is_left_over_is_listed() -> None:
         "the arrays: not the weights of Small: 1 missing, 1 unexpected, 1 of another shape, 1 of another dtype",
         "  missing: body/one/kernel, float32[4, 6]; did you mean body/one/kernels?",
         "  unexpected: body/one/kernels, float32[4, 6]",
-        "  head/bias is float32[2], head/bias is float32[1]",
+        "  head/bias is float32[2], float32[1] there",
         "  body/dense/bias is float32[5], body/dense/bias is float64[5]: bits would be lost",
         "  help: names are the weights' paths; with others, write a map (docs/maps.md)",
     ]
