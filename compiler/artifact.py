@@ -53,6 +53,17 @@ class CompiledModel:
         """The model's name in its source."""
         return self.graph.name
 
+    @property
+    def text(self) -> str:
+        """The source that it was compiled from."""
+        return self.sources[self.source]
+
+    def save_source(self, path: str | os.PathLike[str]) -> None:
+        """Write the source as an .arch file; an old one is replaced. Raises OSError where it cannot be written."""
+        from archonnx.contract.files import replace_file
+
+        replace_file(path, self.text.encode("utf-8"))
+
     def summary(self) -> Summary:
         """Layers, shapes, parameters, multiply-accumulates, peak of activation memory; `str()` of it is a table."""
         from archonnx.compiler.analysis.summary import summarize

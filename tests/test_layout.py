@@ -125,6 +125,7 @@ def test_public_names_are_the_documented_ones() -> None:
         "UsageError",
         "__version__",
         "compile",
+        "from_keras",
         "load",
         "to_keras",
     ], "the public surface changed: say so in CHANGELOG.md and in the README, then here"

@@ -38,3 +38,14 @@ def said(error: Exception) -> str:
     lines = [line for line in re.sub(r"\x1b\[\d*m", "", str(error)).splitlines() if line.strip()]
     told = [line for line in lines if not line.startswith("Exception encountered when calling")]
     return (told or lines or [type(error).__name__])[0].strip().rstrip(".")
+
+
+class UnreadableError(ArchonnxError):
+    """A model of Keras that no text says. `layers` are the names of those that cannot be read."""
+
+    def __init__(self, model: str, found: Sequence[tuple[str, str, Refused]]) -> None:
+        self.layers = tuple(name for name, _, _ in found)
+        count = len(found)
+        lines = [f"{model} cannot be read: {count} {'layer has' if count == 1 else 'layers have'} no way"]
+        lines += [f"  {name} ({kind}): {refused.reason}; {refused.help}" for name, kind, refused in found]
+        super().__init__("\n".join(lines))

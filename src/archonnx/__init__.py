@@ -32,6 +32,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "compile",
+    "from_keras",
     "load",
     "to_keras",
 ]
@@ -100,6 +101,24 @@ def to_keras(model: CompiledModel, seed: int = 0) -> Any:
     from archonnx.compiler.keras import building
 
     return building.to_keras(model, seed)
+
+
+def from_keras(model: Any, like: CompiledModel | None = None) -> CompiledModel:
+    """A compiled model of a `keras.Model`, with its weights: `from_keras(model).save("model.onnx")`.
+
+    Its source is written from the graph of Keras: `.text` is the text, `.save_source("model.arch")` writes it. Layers
+    keep their names, sizes that are None become symbols, models inside become blocks. What only training uses, such as
+    regularizers, is left out.
+
+    model: a Sequential or functional model; what its layers compute is what ours compute, or it is refused.
+    like: a compiled model that `to_keras` made the other of; then it is given the weights, and nothing else is read.
+
+    Raises MachineError where Keras is not installed, ArchonnxError where the model holds what the language has no
+    counterpart of, or, with `like`, has other layers (the text lists every one), UsageError for what is no model.
+    """
+    from archonnx.compiler.keras.reading import reader
+
+    return reader.from_keras(model, like)
 
 
 def __getattr__(name: str) -> Any:
