@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeAlias
 
 from archonnx.compiler import wire
+from archonnx.compiler.weights.resolving import resolved
 from archonnx.contract.diagnostics import ArchonnxError
 from archonnx.contract.files import replacing
 
@@ -138,7 +139,7 @@ class Saving:
 
     def _stream(self, recipe: Recipe, sink: _Sink) -> None:
         before = sink.length
-        for part in recipe.iter_bytes(self.evaluation):
+        for part in resolved(recipe, self.evaluation.given).iter_bytes(self.evaluation):
             sink.write(part)
             self.done += len(part)
             if self.progress is not None:
