@@ -6,7 +6,7 @@ import re
 
 from archonnx.compiler.weights.maps.cursor import Cursor
 from archonnx.compiler.weights.maps.numbers import LARGEST, Number
-from archonnx.compiler.weights.maps.patterns import Anything, Pattern, Piece, Variable
+from archonnx.compiler.weights.maps.patterns import Anything, Letter, Pattern, Piece, Variable
 
 _DIGITS = re.compile(r"[0-9]+")
 _WORD = re.compile(r"[^\W\d]\w*")
@@ -84,7 +84,8 @@ class Names:
             elif cursor.char == "{":
                 opened = cursor.at
                 cursor.at += 1
-                pieces.append(self.number())
+                cursor.skip()
+                pieces.append(self._letter() if cursor.char in ('"', "'") and cursor.char else self.number())
                 self._close_brace(opened)
             elif cursor.char == "}":
                 cursor.fail_here('"}" closes nothing', "a brace that belongs to a name is doubled: }}")
@@ -111,6 +112,14 @@ class Names:
             cursor.fail_here("this text is not closed", f"close it with {quote}")
         cursor.at = end + 1
         return cursor.text[start:end]
+
+    def _letter(self) -> Letter:
+        """`"abc"[i]` in braces."""
+        text = self.quoted("a text")
+        self.cursor.expect("[", "a text in braces", """a letter is chosen from it: {"abc"[i]}""")
+        index = self.number()
+        self.cursor.expect("]", "a number")
+        return Letter(text, index)
 
     def number(self, depth: int = 0) -> Number:
         """A whole number: a sum of products."""
@@ -143,6 +152,8 @@ class Names:
             inner = self.number(depth + 1)
             cursor.expect(")", "a number")
             return inner
+        if cursor.take("["):
+            return self._listed(start, depth + 1)
         if found := _DIGITS.match(cursor.text, cursor.at):
             cursor.at = found.end()
             if len(found[0]) > 15 or int(found[0]) > LARGEST:
@@ -155,6 +166,18 @@ class Names:
                 self.free.append(made)
             return made
         return cursor.fail_here(f"a number is expected, here is {cursor.shown()}")
+
+    def _listed(self, start: int, depth: int) -> Number:
+        """`[0, 5, 10][i]`, behind its first bracket."""
+        cursor = self.cursor
+        numbers = [self.number(depth)]
+        while cursor.take(","):
+            numbers.append(self.number(depth))
+        cursor.expect("]", "the numbers of a list")
+        cursor.expect("[", "a list", "a number is chosen from it: [0, 5, 10][i]")
+        index = self.number(depth)
+        cursor.expect("]", "a number")
+        return Number(cursor.place(start), "list", parts=(index, *numbers))
 
     def _variable(self) -> Variable:
         """`{i}` or `{k:0..2}` on the left."""

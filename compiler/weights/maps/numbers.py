@@ -1,4 +1,7 @@
-"""Whole numbers in maps: `{i + 1}`, `x[768 * i:]`, `axis=-1`. Numbers, variables, + - * // % and parentheses."""
+"""Whole numbers in maps: `{i + 1}`, `x[768 * i:]`, `axis=-1`, `{[0, 5, 10][i] + j}`.
+
+They are made of numbers, variables, + - * // %, parentheses, and lists of which one is chosen.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ class NumberError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """`operator` is "" for a literal, "name" for a variable, else one of + - * // %, or "neg"."""
+    """`operator` is "" for a literal, "name" for a variable, one of + - * // %, "neg", or "list": the index, then the list."""
 
     place: Place
     operator: str
@@ -40,6 +43,8 @@ class Number:
             return self.literal
         if self.operator == "name":
             return variables[self.name]
+        if self.operator == "list":  # those that are not chosen need not come out
+            return self.parts[1 + self.parts[0].place_in(len(self.parts) - 1, variables)].value(variables)
         values = [part.value(variables) for part in self.parts]
         if self.operator == "neg":
             return -values[0]
@@ -49,6 +54,13 @@ class Number:
                 raise NumberError("this divides by zero", self.place)
             return left // right if self.operator == "//" else left % right
         return {"+": left + right, "-": left - right, "*": left * right}[self.operator]
+
+    def place_in(self, count: int, variables: Mapping[str, int]) -> int:
+        """Its value as a place in a list, or a text, of so many. Raises NumberError where it is none."""
+        found = self.value(variables)
+        if not 0 <= found < count:
+            raise NumberError(f"this is {found} here, and the last of {count} is {count - 1}", self.place)
+        return found
 
     def variables(self) -> set[str]:
         if self.operator == "name":

@@ -2,6 +2,7 @@
 
     stage_{i}/dense_{k:0..2}    {i} is a number, {k:0..2} one of 0, 1, 2, {k:1..} one from 1 on
     layer{i + 1}.fc{k}          on the right a number is worked out, of variables and of the model's parameters
+    block{"abc"[k]}             or it chooses a letter
     *.num_batches_tracked       `*` stands for anything, in what `ignore` and `initial` choose
 
 Of our paths `_{i}` at the end of a part also matches nothing, and i is 0: names that are counted have no number first.
@@ -33,7 +34,15 @@ class Anything:
     """`*`."""
 
 
-Piece = str | Variable | Number | Anything
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """`{"abc"[index]}`: one letter of a text."""
+
+    text: str
+    index: Number
+
+
+Piece = str | Variable | Number | Letter | Anything
 
 
 @dataclass(frozen=True)
@@ -71,6 +80,8 @@ class Pattern:
                 if value < 0:
                     raise NumberError(f"this is {value} here, and a name has no negative number", piece.place)
                 made.append(str(value))
+            elif isinstance(piece, Letter):
+                made.append(piece.text[piece.index.place_in(len(piece.text), variables)])
             else:
                 assert isinstance(piece, str)
                 made.append(piece)

@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from archonnx.compiler.weights.maps.functions import FUNCTIONS
+from archonnx.compiler.weights.maps.numbers import NumberError
 from archonnx.compiler.weights.maps.parser import parse_map
 from archonnx.compiler.weights.maps.patterns import Pattern
 from archonnx.compiler.weights.maps.tree import Added, Call, MapFile, Name, Part
@@ -130,6 +131,8 @@ PIECES = st.sampled_from(
         "{i}",
         "{i:0..2}",
         "{i+1}",
+        "[0, 5][",
+        '{"ab"[',
         "layout ",
         "torch",
         "ignore ",
@@ -137,6 +140,33 @@ PIECES = st.sampled_from(
     + ["initial ", "optional ", "dense", "conv_{i}/kernel = ", " = ", "a.b", "3", "-1", "axis=", '"ifgo"']
     + [f"{name}(" for name in FUNCTIONS]
 )
+
+
+def test_numbers_and_letters_are_chosen_from_lists() -> None:
+    text = """x_{i}/{j} = features.{[0, 5, 10][i] + 2 * j}.block{i+1}{"abc"[j]}_conv\ny = x[[3, 4][0]:]\n"""
+    first, second = (rule.value for rule in parsed(text).rules)
+    assert isinstance(first, Name)
+    assert first.pattern.expand({"i": 2, "j": 1}) == "features.12.block3b_conv"
+    assert isinstance(second, Part)
+    with pytest.raises(NumberError, match="this is 3 here, and the last of 3 is 2"):
+        first.pattern.expand({"i": 3, "j": 1})
+    with pytest.raises(NumberError, match="this is 3 here, and the last of 3 is 2"):
+        first.pattern.expand({"i": 0, "j": 3})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("x_{i} = a{[]}", 'a number is expected, here is "]"'),
+        ("x_{i} = a{[1, 2]}", '"[" is expected after a list, here is "}"'),
+        ("x_{i} = a{[1, 2}", '"]" is expected after the numbers of a list, here is "}"'),
+        ("x_{i} = a{'abc'}", '"[" is expected after a text in braces, here is "}"'),
+        ("x_{i} = a{'abc'[i}", '"]" is expected after a number, here is "}"'),
+        ("x_{i} = a{'abc", "this text is not closed"),
+    ],
+)
+def test_lists_that_are_wrong(text: str, said: str) -> None:
+    assert [fault.split(" ", 2)[2] for fault in faults(text)] == [said]
 
 
 @given(st.lists(PIECES, max_size=40).map("".join) | st.text(max_size=60))
