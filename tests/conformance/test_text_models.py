@@ -141,22 +141,40 @@ def test_the_published_form_of_gpt2(folder: Path) -> None:
         assert worst_of_scores(session, module, 90, [(3, 17)]) <= 1e-5
 
 
+STRETCHED = {"rope_type": "llama3", "rope_theta": 5000.0, "factor": 8.0, "low_freq_factor": 1.0}
+STRETCHED |= {"high_freq_factor": 4.0, "original_max_position_embeddings": 64}
+
+
 @pytest.mark.parametrize("opset", [20, 23])
-@pytest.mark.parametrize("shared", [1, 2, 8])
-def test_llama(shared: int, opset: int, folder: Path) -> None:
-    sizes = {"num_hidden_layers": 3, "hidden_size": 64, "num_attention_heads": 8, "num_key_value_heads": shared}
-    rotary = {"rope_type": "default", "rope_theta": 5000.0}
+@pytest.mark.parametrize(
+    ("shared", "tied", "rotary", "stretch"),
+    [
+        (8, False, {"rope_type": "default", "rope_theta": 5000.0}, None),
+        (2, False, {"rope_type": "default", "rope_theta": 5000.0}, None),
+        (1, True, STRETCHED, [8, 1, 4, 64]),
+    ],
+    ids=["own", "shared", "tied-stretched"],
+)
+def test_llama(
+    shared: int, tied: bool, rotary: dict[str, Any], stretch: list[int] | None, opset: int, folder: Path
+) -> None:
     module = random_module(
         "LlamaForCausalLM",
         "LlamaConfig",
+        num_hidden_layers=3,
+        hidden_size=64,
+        num_attention_heads=8,
+        num_key_value_heads=shared,
         intermediate_size=96,
         vocab_size=90,
         rms_norm_eps=1e-5,
         rope_parameters=rotary,
-        **sizes,
+        tie_word_embeddings=tied,
     )
     module.save_pretrained(folder / "llama")
     given = {"layers": 3, "width": 64, "heads": 8, "shared": shared, "inner": 96, "vocabulary": 90, "theta": 5000}
-    source = folder / "llama" / "model.safetensors"
-    with session_of(source, folder, "llama", "Llama", "transformers", opset=opset, **given) as session:
+    given |= {"stretch": stretch, "tied": tied, "opset": opset}
+    with session_of(
+        folder / "llama" / "model.safetensors", folder, "llama", "Llama", "transformers", **given
+    ) as session:
         assert worst_of_scores(session, module, 90, [(1, 1), (3, 17), (1, 300)], masked=False) <= 1e-4
