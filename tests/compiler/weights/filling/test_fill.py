@@ -168,7 +168,7 @@ def test_what_is_left_over_is_listed() -> None:
         "  missing: body/one/kernel, float32[4, 6]; did you mean body/one/kernels?",
         "  unexpected: body/one/kernels, float32[4, 6]",
         "  head/bias is float32[2], float32[1] there",
-        "  body/dense/bias is float32[5], body/dense/bias is float64[5]: bits would be lost",
+        "  body/dense/bias is float32[5], float64[5] there: bits would be lost",
         "  help: names are the weights' paths; with others, write a map (docs/maps.md)",
     ]
 
