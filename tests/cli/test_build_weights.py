@@ -201,8 +201,8 @@ def test_what_loses_bits_is_refused(folder: Path, capsys: Output) -> None:
         "error: d.safetensors: not the weights of Small: 4 of another dtype",
         "  body/dense/kernel is float32[4, 6], float64[4, 6] there: bits would be lost",
         "  body/dense/bias is float32[6], float64[6] there: bits would be lost",
-        "  head/kernel is float32[6, 2], head/kernel is float64[6, 2]: bits would be lost",
-        "  head/bias is float32[2], head/bias is float64[2]: bits would be lost",
+        "  head/kernel is float32[6, 2], float64[6, 2] there: bits would be lost",
+        "  head/bias is float32[2], float64[2] there: bits would be lost",
         "  help: archonnx weights convert --dtype casts a whole file, cast(...) in a map one tensor",
     ]
 

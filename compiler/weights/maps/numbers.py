@@ -23,7 +23,7 @@ class NumberError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """`operator` is "" for a literal, "name" for a variable, one of + - * // %, "neg", or "list": the index, then the list."""
+    """`operator` is "" for a literal, "name" for a variable, "list" (its index first), "neg", or one of + - * // %."""
 
     place: Place
     operator: str
