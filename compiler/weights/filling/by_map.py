@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from archonnx.compiler.weights.filling.accounting import SHOWN, Assignment
+from archonnx.compiler.weights.filling.parts import PartLayout, parts_of
 from archonnx.compiler.weights.filling.slots import Slot, Slots, is_reference, layers_of, type_of
 from archonnx.compiler.weights.maps.cursor import Fault
 from archonnx.compiler.weights.maps.evaluate import Evaluator
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Use:
-    """A rule for one weight, or for a layer (`slot` None), with the numbers of its variables."""
+    """A rule for one weight, or for a layer or a part of one (`slot` None), with the numbers of its variables."""
 
     rule: Rule
     variables: Mapping[str, int]
@@ -45,6 +46,7 @@ class _Applied:
         self.evaluator = Evaluator(tensors, self.made.used)
         self.found: list[Diagnostic] = []
         self.layers = layers_of(slots)
+        self.parts = parts_of(self.layers)
         self.left = {slot.path: chosen for slot in slots if (chosen := _chosen(slot.path, maps.initial)) is not None}
         self.rule_of: dict[str, Rule] = {}
         self.more: dict[tuple[int, str], int] = {}  # faults of one rule beyond the first of their code
@@ -73,7 +75,7 @@ class _Applied:
             bound = rule.target.match(path)
             if bound is not None:
                 found.append(_Use(rule, known | bound, slot.layer_path, slot))
-        for path in self.layers:
+        for path in (*self.layers, *self.parts):
             bound = rule.target.match(path)
             if bound is not None and path not in self.slots.by_path:
                 found.append(_Use(rule, known | bound, path, None))
@@ -105,32 +107,37 @@ class _Applied:
     def _apply_to_layer(self, use: _Use) -> None:
         from archonnx.compiler.weights.layouts.known import SEPARATORS, layout_of
 
-        layer, held = self.layers[use.layer]
+        layer, held = self._holder(use)
+        initial = {local for local, slot in held.items() if slot.path in self.left}
+        if len(initial) == len(held):
+            self._claim(next(iter(held.values())), use.rule)
         value, casts = use.rule.value, False
         if isinstance(value, Call) and value.function == "cast":
             value, casts = value.arguments["x"], True  # type: ignore[assignment]
         if not isinstance(value, Name):
-            listed = ", ".join(held)
+            paths = [slot.path for slot in held.values()]
             raise Fault(
                 Diagnostic(
                     "E1009",
                     f"{use.layer} is a layer, whose rule is a name alone",
                     use.rule.value.place,
-                    help=f"for an expression name the weight: {use.layer}/{next(iter(held))} (weights: {listed})",
+                    help=f"for an expression name the weight: {', '.join(paths[:3])}",
                 )
             )
         prefix = self.evaluator.name(value, use.variables)
-        rules = layout_of(self.map.layout)
         mark = SEPARATORS[self.map.layout]
         try:
+            rules = layout_of(self.map.layout)
+            if use.layer in self.parts:
+                held = {local: slot for local, slot in held.items() if local not in initial}
+                rules, initial = PartLayout(rules, held), set()
             declared = rules.names(layer)
         except ValueError as error:
             raise Fault(Diagnostic("E1008", f"{use.layer}: {error}", use.rule.place)) from None
         names = {local: f"{prefix}{mark}{local}" for local in declared}
-        initial = {local for local, slot in held.items() if slot.path in self.left}
         theirs = self._theirs(use, rules, declared, names, initial)
         for local, slot in held.items():
-            if local not in initial or len(initial) == len(held):
+            if local not in initial:
                 self._claim(slot, use.rule)
         try:
             ours = rules.read(layer, theirs)
@@ -141,13 +148,17 @@ class _Applied:
                 recipe = ours[local].cast(slot.weight.dtype) if casts else ours[local]
                 self._fill(slot, recipe, use.rule)
 
+    def _holder(self, use: _Use) -> tuple[Any, dict[str, Slot]]:
+        """The layer that a rule is for, or whose part, and the weights by local name."""
+        return self.layers.get(use.layer) or self.parts[use.layer]
+
     def _theirs(
         self, use: _Use, rules: Any, declared: Mapping[str, bool], names: Mapping[str, str], initial: set[str]
     ) -> dict[str, Recipe]:
         """The file's tensors for a layer, by local name; where the weight is initial, what would be written of it."""
         from archonnx.compiler.recipes import Draw
 
-        layer, held = self.layers[use.layer]
+        layer, held = self._holder(use)
         stand_ins: dict[str, Recipe] = {}
         if initial:
             written = rules.write(layer, {local: Draw(slot.weight) for local, slot in held.items()})

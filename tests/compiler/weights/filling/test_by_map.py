@@ -243,3 +243,40 @@ def test_numbers_may_name_parameters_of_the_model(tmp_path: Path) -> None:
             "the left side has no variable; parameters that are whole numbers: width",
         ),
     ]
+
+
+def test_parts_of_a_layer(tmp_path: Path) -> None:
+    model = """\
+model A():
+    input x: float32[N, T, 8]
+    h = x -> LSTM(2, return_sequences=True) -> Bidirectional(LSTM(4, return_sequences=True))
+    (h, h) -> MultiHeadAttention(2, 4)
+    output y
+"""
+    arrays = {}
+    for path in ("q", "k", "v", "o"):
+        arrays[f"{path}.weight"] = rng.normal(size=(8, 8)).astype("float32")
+        arrays[f"{path}.bias"] = rng.normal(size=8).astype("float32")
+    text = """\
+layout torch
+multi_head_attention/query = q
+multi_head_attention/key = k
+multi_head_attention/value = v
+multi_head_attention/attention_output = o
+initial lstm
+initial bidirectional
+"""
+    found = filled(tmp_path, text, arrays, model)
+    np.testing.assert_array_equal(found["multi_head_attention/key/kernel"].reshape(8, 8), arrays["k.weight"].T)
+    np.testing.assert_array_equal(found["multi_head_attention/key/bias"].reshape(8), arrays["k.bias"])
+    np.testing.assert_array_equal(
+        found["multi_head_attention/attention_output/kernel"].reshape(8, 8), arrays["o.weight"].T
+    )
+    wrong = text.replace("initial bidirectional", "bidirectional/forward_lstm = b\ninitial bidirectional/backward_lstm")
+    assert codes(tmp_path, wrong, arrays, model) == [
+        "E1008 bidirectional/forward_lstm: layout torch has no one name for forward_lstm/recurrent_kernel; "
+        "name the weights one by one"
+    ]
+    without = text + "initial multi_head_attention/key/bias\n"
+    del arrays["k.bias"]
+    np.testing.assert_array_equal(filled(tmp_path, without, arrays, model)["multi_head_attention/key/bias"], 0)
