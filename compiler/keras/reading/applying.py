@@ -3,78 +3,78 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from archonnx.compiler.keras.reading.steps import ATOM, Masked, Slot, Tensor, Text, text
+from archonnx.compiler.keras.reading.steps import ATOM, SIGN, Slot, Tensor, Text, text
 from archonnx.compiler.keras.refusals import Refused
 from archonnx.compiler.layers.base import Layer
 
 IN_CALL = ("use_causal_mask", "return_attention_scores")  # arguments of ours that Keras takes in the call
 
 
-def flow(
-    layer: Any, kind: type[Layer], args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> tuple[Text, dict[str, str], list[Masked]]:
-    """What stands left of the arrow, arguments that the call adds, and masks that the inputs have to carry.
+@dataclass(slots=True)
+class Call:
+    """A call of a layer: inputs in order, those by name, arguments that it adds, masks by the input's number."""
 
-    `args` and `kwargs` are those of Keras' call, with our tensors. Refused for what the library's layer does not take.
-    """
+    positional: list[Tensor]
+    named: dict[str, Tensor] = field(default_factory=dict)
+    arguments: dict[str, str] = field(default_factory=dict)
+    masks: dict[int, Tensor] = field(default_factory=dict)
+
+    def text(self, unmasked: Container[int] = ()) -> Text:
+        """`x`, `(x, y)`, `(x, y, attention_mask=m)`; the mask is taken off the inputs of these numbers."""
+        inputs: list[str | Slot | Text] = [
+            text("+", Slot(tensor, SIGN), level=SIGN) if number in unmasked else Slot(tensor)
+            for number, tensor in enumerate(self.positional)
+        ]
+        if len(inputs) == 1 and not self.named:
+            return text("(", *inputs, ")") if 0 in unmasked else Text((Slot(self.positional[0], ATOM),))
+        parts: list[str | Slot | Text] = []
+        for one in inputs:
+            parts += [", ", one]
+        for name, tensor in self.named.items():
+            parts += [f", {name}=", Slot(tensor)]
+        return text("(", *parts[1:], ")")
+
+
+def call_of(layer: Any, kind: type[Layer], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Call:
+    """A call of Keras with our tensors in it. Refused for what the library's layer does not take."""
     try:
         given = dict(inspect.signature(layer.call).bind(*args, **kwargs).arguments)
     except TypeError as error:
         raise Refused(f"its call is not understood: {error}", "call it as Keras documents") from None
     given.update(given.pop("kwargs", {}))
     given.pop("training", None)  # what a model of Keras is called with goes before it
-    extra: dict[str, str] = {}
+    arguments: dict[str, str] = {}
     for name in IN_CALL:
         if given.pop(name, False):
             if name not in kind.declared:
                 raise Refused(f"its {name} is not offered", "leave it out")
-            extra[name] = "True"
+            arguments[name] = "True"
     names = [name.rstrip("?") for name in kind.inputs]
     first = given.pop(next(iter(given)))
     positional = list(first) if isinstance(first, (list, tuple)) else [first]
-    named: dict[str, Any] = {}
-    masks: list[Masked] = []
-    if layer.__class__.__name__ in ("Attention", "AdditiveAttention"):
-        for name, mask in zip(("query_mask", "value_mask"), given.pop("mask", None) or (), strict=False):
-            if mask is not None:
-                named[name] = mask
-    elif names[-1] in ("*initial_state", "*states"):
-        states = given.pop("initial_state", None) if names[-1] == "*initial_state" else given.pop("states", None)
-        positional += _flat(states)
-    if names[0] != "*inputs" and names[-1] != "*initial_state" and names[-1] != "*states":
-        taken = 1 if not isinstance(first, (list, tuple)) else len(positional)
-        for name in names[taken:]:
-            if given.get(name) is not None:
-                value = given.pop(name)
-                if name in ("value", "key") and not named and len(positional) == names.index(name):
-                    positional.append(value)
-                else:
-                    named[name] = value
+    if names[-1] in ("*initial_state", "*states"):
+        positional += _flat(given.pop(names[-1].removeprefix("*"), None))
+    elif names[0] != "*inputs":
+        for name in ("value", "key"):
+            if name in names and given.get(name) is not None and len(positional) == names.index(name):
+                positional.append(given.pop(name))
+    named = {name: given.pop(name) for name in names[len(positional) :] if given.get(name) is not None}
     mask = given.pop("mask", None)
-    if mask is not None:
-        tensors = positional if isinstance(mask, (list, tuple)) else positional[:1]
-        masks = [Masked(t, m) for t, m in zip(tensors, _listed(mask), strict=False) if m is not None]
+    masks = dict(enumerate(mask if isinstance(mask, (list, tuple)) else [mask]))
+    for number, name in enumerate(("query_mask", "value_mask", "key_mask")):
+        if name in named:
+            masks[number] = named.pop(name)
     left = sorted(name for name, value in given.items() if value is not None)
     if left:
         raise Refused(f"its call has {', '.join(left)}, which the library's layer does not take", "leave it out")
-    if not all(isinstance(value, Tensor) for value in positional):
+    masks = {number: one for number, one in masks.items() if one is not None}
+    if not all(isinstance(value, Tensor) for value in (*positional, *named.values(), *masks.values())):
         raise Refused("its call holds a number or an array where a tensor is meant", "make it an input or a weight")
-    return _written(positional, named, kind), extra, masks
-
-
-def _written(positional: Sequence[Tensor], named: Mapping[str, Any], kind: type[Layer]) -> Text:
-    """`x`, `(x, y)`, `(x, y, attention_mask=m)`."""
-    if len(positional) == 1 and not named:
-        return Text((Slot(positional[0], ATOM),))
-    parts: list[Any] = ["("]
-    for number, tensor in enumerate(positional):
-        parts += [", " if number else "", Slot(tensor)]
-    for name, value in named.items():
-        parts += [f", {name}=", Slot(value) if isinstance(value, Tensor) else str(value)]
-    return text(*[part for part in parts if part != ""], "," if len(positional) == 1 and not named else "", ")")
+    return Call(positional, named, arguments, masks)
 
 
 def _flat(value: Any) -> list[Any]:
@@ -83,7 +83,3 @@ def _flat(value: Any) -> list[Any]:
     if isinstance(value, (list, tuple)):
         return [one for part in value for one in _flat(part)]
     return [value]
-
-
-def _listed(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, (list, tuple)) else [value]

@@ -117,9 +117,9 @@ def _is_implied(layer: Any, key: str, value: Any, config: dict[str, Any]) -> boo
         return bool(value == plain(config["pool_size"]))
     if key == "value_dim":
         return bool(value == config["key_dim"])
-    if key == "attention_axes" and getattr(layer, "_query_shape", None) is not None:
+    if key == "attention_axes" and layer.built:
         axes = (value,) if isinstance(value, int) else tuple(value or ())
-        return axes == tuple(range(1, len(layer._query_shape) - 1))
+        return axes == tuple(range(1, len(layer._query_dense.equation.partition(",")[0]) - 1))
     return False
 
 

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from archonnx.compiler.keras.reading import applying, layers, measured, operations
+from archonnx.compiler.keras.reading.arguments import written
+from archonnx.compiler.keras.reading.masks import Masks, taken_off
 from archonnx.compiler.keras.reading.steps import (
     ATOM,
     PRODUCT,
     Applied,
     Body,
     Held,
-    Masked,
     Slot,
     Step,
     Tensor,
@@ -23,6 +24,7 @@ from archonnx.compiler.keras.reading.steps import (
 )
 from archonnx.compiler.keras.refusals import Refused
 
+WRITTEN = 256  # numbers of a constant array that stand in the text
 BUILD = "build it with keras.Sequential, or keras.Model(inputs, outputs)"
 
 
@@ -35,8 +37,9 @@ class Network:
         self.homes: dict[int, set[int]] = {}  # the models that a layer is applied in
         self._find_homes(model)
         self.body = Body(model.name)
+        self.taken: set[int] = set()  # tensors whose masks Keras has taken off when the node runs that is read
         self.held: dict[int, Tensor] = {}
-        self.masks: list[tuple[Any, Masked]] = []  # masks that a call was given, which inputs have to carry
+        self.masks = Masks()
         functional = functional_of(model)
         tensors = {}
         for given in functional.inputs:
@@ -61,9 +64,12 @@ class Network:
 
     def _walk(self, functional: Any, tensors: dict[int, Tensor], body: Body) -> None:
         """The steps of a graph of Keras, whose inputs are in `tensors`, added to the body."""
+        order, lost = taken_off(functional)
         for node in _nodes(functional):
             if all(id(t) in tensors for t in node.outputs):
                 continue  # an input
+            now = order.get(id(node), 0)
+            self.taken = {id(tensors[id(t)]) for t in node.input_tensors if lost.get(id(t), now) < now}
             hint = _hint(node.operation)
             made: Sequence[Tensor] = [_tensor(t, hint) for t in node.outputs]
             try:
@@ -93,7 +99,7 @@ class Network:
         made = operations.expression(operation, given, results, lambda array: self._constant(array, body))
         if isinstance(made, Tensor):
             return [made]
-        body.steps.append(made)
+        self._add(body, made)
         return results
 
     def _constant(self, array: Any, body: Body) -> Tensor:
@@ -103,7 +109,7 @@ class Network:
 
         values = np.asarray(keras.ops.convert_to_numpy(array))
         made = Tensor(str(values.dtype), tuple(values.shape), "constant")
-        body.weights.append(Held(made, "constant", values, '"zeros"', trainable=False))
+        body.weights.append(Held(made, "constant", values, _initializer(values), trainable=False))
         return made
 
     def _layer(
@@ -115,7 +121,6 @@ class Network:
         if own == "HeldWeight":
             return [self._held(layer, body, results[0])]
         if own == "MaskSetter":
-            self.masks.append((layer, Masked(args[0], args[1])))
             return [args[0]]
         if own == "MeasuredFunction":
             body.steps.append(measured.step(layer, args[0], results))
@@ -128,22 +133,29 @@ class Network:
         made = self.applied.get(id(layer))
         if made is None:
             made = self.applied[id(layer)] = layers.constructor(layer)
-        stands, extra, masks = applying.flow(layer, layers.kind_of(layer), args, kwargs)
-        for name, value in extra.items():
+        kind = layers.kind_of(layer)
+        call = applying.call_of(layer, kind, args, kwargs)
+        for name, value in call.arguments.items():
             if (name, value) not in made.arguments:
                 if made.uses:
                     raise Refused(f"it is called with and without {name}", "call it in one way")
                 made.arguments.append((name, value))
+        came = self.masks.came(kind, call, self.taken)
         made.uses += 1
-        self.masks.extend((layer, mask) for mask in masks)
-        body.steps.append(Step(results, stands, made, layer))
+        self._add(body, Step(results, call.text(came.off), made, layer))
+        self.masks.after(kind, layer, call, came, results[0])
         return results
+
+    def _add(self, body: Body, step: Step) -> None:
+        body.steps.append(step)
+        self.masks.made(step)
 
     def _held(self, layer: Any, body: Body, result: Tensor) -> Tensor:
         found = self.held.get(id(layer))
         if found is None:
             found = self.held[id(layer)] = result
-            body.weights.append(Held(result, layer.name, layer.value, '"zeros"', layer.held_trainable))
+            start = '"zeros"' if layer.held_trainable else _initializer(layer.value.numpy())
+            body.weights.append(Held(result, layer.name, layer.value, start, layer.held_trainable))
         return found
 
     def _layer_scale(self, layer: Any) -> Applied:
@@ -260,6 +272,16 @@ def _nodes(functional: Any) -> list[Any]:
             stack.append((node, True))
             stack.extend((t, False) for t in reversed(node.input_tensors))
     return found
+
+
+def _initializer(values: Any) -> str:
+    """What a constant array starts from, so that the text alone says it where it is short."""
+    if values.size and (values == values.flat[0]).all():
+        one = values.flat[0].item()
+        return f"Constant({one!r})" if one else '"zeros"'
+    if values.size <= WRITTEN and values.dtype.kind in "fiub":
+        return written(values.tolist())
+    return '"zeros"'
 
 
 def _hint(operation: Any) -> str:

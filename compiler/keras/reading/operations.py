@@ -203,6 +203,9 @@ def _function(name: str, operation: Any, operands: _Operands, results: Sequence[
         inside = "bool"
     parts: list[Any] = []
     names = [one.rstrip("?") for one in kind.inputs]
+    if not names[0].startswith("*") and names[0] not in operands.given:
+        operands.given = dict(zip(names, operands.given.values(), strict=False))  # BitwiseAnd calls them x and y
+    by_name = False
     for parameter in kind.parameters:
         value: Any
         if parameter in ("tensors", "operands"):
@@ -214,16 +217,19 @@ def _function(name: str, operation: Any, operands: _Operands, results: Sequence[
         elif parameter in names:
             value = operands.given.get(parameter, getattr(operation, parameter, None))
             if value is None:
+                by_name = True
                 continue
             asked = {"condition": "bool", "indices": None}.get(parameter, inside)
             piece = [operands.value(value, asked)]
-            if parameter in ("x_min", "x_max"):
+            if by_name:
                 piece = [f"{parameter}=", *piece]
         else:
             found = _setting(ours, kind, parameter, operation, operands)
             if found is None:
+                by_name = True
                 continue
-            piece = [found]
+            alone = kind.declared[parameter].required or (parameter == "axes" and not by_name)
+            piece = [found if alone else f"{parameter}={found}"]
         parts += [", ", *piece]
     call = text(f"{ours}(", *parts[1:], ")")
     if ours in GIVE_INT64 and result.dtype != "int64":
@@ -234,6 +240,7 @@ def _function(name: str, operation: Any, operands: _Operands, results: Sequence[
     return Step(results, call, operation=operation)
 
 
+SINGLE = ("axis", "source", "destination", "shift")  # where a number does for a tuple of one
 BOOLEAN_FUNCTIONS = ("logical_xor", "any", "all")
 
 
@@ -248,11 +255,13 @@ def _setting(ours: str, kind: Any, parameter: str, operation: Any, operands: _Op
         return None
     if isinstance(value, list) and parameter in ("axis", "shape", "axes", "repeats"):
         value = tuple(value)
+    if isinstance(value, tuple) and len(value) == 1 and parameter in SINGLE:
+        (value,) = value
     if parameter == "dtype":
-        return f"dtype={value}"
+        return str(value)
     if isinstance(value, Tensor):
         raise Refused(f"its {parameter} is a tensor", "take a number")
-    return written(value) if argument.required else f"{parameter}={written(value)}"
+    return written(value)
 
 
 def _attributes(layer: str, operation: Any, names: Mapping[str, str]) -> list[tuple[str | None, str]]:
@@ -266,7 +275,8 @@ def _attributes(layer: str, operation: Any, names: Mapping[str, str]) -> list[tu
         value = plain(getattr(operation, theirs))
         given = argument_text(kind.declared[ours], value)
         if given is not None:
-            found.append((None if kind.declared[ours].required else ours, given))
+            first = len(names) == 1 and ours != "axis" and given not in ("True", "False")
+            found.append((None if kind.declared[ours].required or first else ours, given))
     return found
 
 

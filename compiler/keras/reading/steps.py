@@ -94,14 +94,6 @@ class Step:
         return list(self.text.tensors())
 
 
-@dataclass(frozen=True, slots=True)
-class Masked:
-    """A mask that Keras' call was given for a tensor, and that the tensor has to carry by itself. None: it has none."""
-
-    tensor: Tensor
-    mask: Any
-
-
 @dataclass(slots=True, eq=False)
 class Held:
     """A weight of a body itself. `variable` is Keras'."""
