@@ -7,7 +7,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from archonnx.compiler.keras.reading.steps import ATOM, SIGN, Slot, Tensor, Text, text
+from archonnx.compiler.keras.reading.steps import ATOM, Slot, Tensor, Text, text
 from archonnx.compiler.keras.refusals import Refused
 from archonnx.compiler.layers.base import Layer
 
@@ -24,13 +24,13 @@ class Call:
     masks: dict[int, Tensor] = field(default_factory=dict)
 
     def text(self, unmasked: Container[int] = ()) -> Text:
-        """`x`, `(x, y)`, `(x, y, attention_mask=m)`; the mask is taken off the inputs of these numbers."""
+        """`x`, `(x, y)`, `(x, y, attention_mask=m)`; `x[...]`, which carries no mask, for the inputs of `unmasked`."""
         inputs: list[str | Slot | Text] = [
-            text("+", Slot(tensor, SIGN), level=SIGN) if number in unmasked else Slot(tensor)
+            text(Slot(tensor, ATOM), "[...]") if number in unmasked else Slot(tensor)
             for number, tensor in enumerate(self.positional)
         ]
         if len(inputs) == 1 and not self.named:
-            return text("(", *inputs, ")") if 0 in unmasked else Text((Slot(self.positional[0], ATOM),))
+            return text(*inputs) if 0 in unmasked else Text((Slot(self.positional[0], ATOM),))
         parts: list[str | Slot | Text] = []
         for one in inputs:
             parts += [", ", one]
