@@ -32,10 +32,15 @@ def to_keras(model: CompiledModel, seed: int = 0) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A model of Keras, and the tensor in it that stands for each value of the layer graph, by the value's identity."""
+    """A model of Keras, and what in it stands for what of the layer graph.
+
+    tensors: by the identity of our values. layers: by our paths. variables: each of our weights with the one it is in.
+    """
 
     model: Any
     tensors: Mapping[int, Any]
+    layers: Mapping[str, Any]
+    variables: Sequence[tuple[Weight, Any]]
 
 
 def build(model: CompiledModel, evaluation: Evaluation, name: Callable[[str], str] = keras_name) -> Built:
@@ -48,7 +53,10 @@ def build(model: CompiledModel, evaluation: Evaluation, name: Callable[[str], st
     except ImportError:
         raise MachineError("Keras is not installed: pip install 'archonnx[keras]'") from None
     building = _Building(model.graph, evaluation, name)
-    return Built(building.model(), building.tensors)
+    made = building.model()
+    applied = {node.path: building.constructor.made.get(id(node.layer)) for node in model.graph.nodes}
+    layers = {path: layer for path, layer in applied.items() if layer is not None}
+    return Built(made, building.tensors, layers, building.assign())
 
 
 class _Building:
@@ -89,9 +97,7 @@ class _Building:
         single = next(iter(outputs.values())) if len(outputs) == 1 else outputs
         entering = self.entering[0] if len(self.entering) == 1 else self.entering
         tell_apart(outputs.values())
-        made = keras.Model(entering, single, name=keras_name(self.graph.name))
-        self._assign()
-        return made
+        return keras.Model(entering, single, name=keras_name(self.graph.name))
 
     def _results(self, node: Node) -> Sequence[Any]:
         """What stands for the node's results. Refused where it has no counterpart, or Keras will not have it."""
@@ -155,15 +161,17 @@ class _Building:
             )
         return self.held[weight.path](self.entering[0])
 
-    def _assign(self) -> None:
-        """Our weights in all layers that were applied."""
+    def assign(self) -> list[tuple[Weight, Any]]:
+        """Set the variables of all layers that were applied to our weights; give each weight with its variable."""
         done: set[int] = set()
         known: dict[int, Weight] = {}
+        pairs: list[tuple[Weight, Any]] = []
         for node in self.graph.nodes:
             applied = self.constructor.made.get(id(node.layer))
             if applied is not None and id(applied) not in done:
                 done.add(id(applied))
-                assign(applied, node.layer.weights, self.evaluation, known)
+                pairs += assign(applied, node.layer.weights, self.evaluation, known)
+        return pairs
 
 
 def _require_one_layer(node: Node, layer: TimeDistributed) -> None:

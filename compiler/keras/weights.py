@@ -13,22 +13,26 @@ if TYPE_CHECKING:
     from archonnx.compiler.recipes import Evaluation
 
 
-def assign(applied: Any, weights: Mapping[str, Weight], evaluation: Evaluation, known: dict[int, Weight]) -> None:
+def assign(
+    applied: Any, weights: Mapping[str, Weight], evaluation: Evaluation, known: dict[int, Weight]
+) -> list[tuple[Weight, Any]]:
     """Set the variables of Keras' layer to what `save` would write, and freeze it where all of them are frozen.
 
-    `known` are the weights of variables that are set already: a layer inside that is applied by itself too.
+    `known` are the weights of variables that are set already: a layer inside that is applied by itself too. Gives the
+    variables that were set, each with its weight.
     """
     from archonnx.compiler.recipes import Draw
 
-    for variable, weight in _matched(applied, weights, known):
-        if id(variable) not in known:
-            known[id(variable)] = weight
-            variable.assign(Draw(weight).whole(evaluation).reshape(weight.shape))
+    pairs = [(weight, v) for v, weight in _matched(applied, weights, known) if id(v) not in known]
+    for weight, variable in pairs:
+        known[id(variable)] = weight
+        variable.assign(Draw(weight).whole(evaluation).reshape(weight.shape))
     if hasattr(applied, "finalize_state"):
         applied.finalize_state()  # Normalization computes with what it derives from its weights
     learned = applied.trainable_weights
     if learned and not any(known[id(variable)].trainable for variable in learned):
         applied.trainable = False
+    return pairs
 
 
 def _matched(applied: Any, weights: Mapping[str, Weight], known: Mapping[int, Weight]) -> list[tuple[Any, Weight]]:

@@ -19,7 +19,11 @@ from archonnx._version import __version__
 from archonnx.contract.diagnostics import ArchonnxError, CompileError, Diagnostic, MachineError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from archonnx.compiler.artifact import CompiledModel
+    from archonnx.compiler.keras.training.history import Epoch
+    from archonnx.compiler.keras.training.result import FitResult
     from archonnx.runtime.session import Session
 
 __all__ = [
@@ -27,17 +31,23 @@ __all__ = [
     "CompileError",
     "CompiledModel",
     "Diagnostic",
+    "FitResult",
     "MachineError",
     "Session",
     "UsageError",
     "__version__",
     "compile",
+    "fit",
     "from_keras",
     "load",
     "to_keras",
 ]
 
-_LAZY = {"CompiledModel": "archonnx.compiler.artifact", "Session": "archonnx.runtime.session"}
+_LAZY = {
+    "CompiledModel": "archonnx.compiler.artifact",
+    "FitResult": "archonnx.compiler.keras.training.result",
+    "Session": "archonnx.runtime.session",
+}
 
 
 def compile(
@@ -101,6 +111,71 @@ def to_keras(model: CompiledModel, seed: int = 0) -> Any:
     from archonnx.compiler.keras import building
 
     return building.to_keras(model, seed)
+
+
+def fit(
+    model: CompiledModel,
+    data: str | PathLike[str] | Mapping[str, Any],
+    *,
+    epochs: int = 20,
+    batch_size: int = 32,
+    optimizer: Any = "adam",
+    learning_rate: float | None = None,
+    loss: Any = "auto",
+    metrics: str | Sequence[str] = "auto",
+    validation_split: float = 0.1,
+    validation_data: str | PathLike[str] | Mapping[str, Any] | None = None,
+    test_data: str | PathLike[str] | Mapping[str, Any] | None = None,
+    patience: int | None = None,
+    freeze: Sequence[str] = (),
+    class_weights: str | Mapping[int, float] | None = None,
+    seed: int = 0,
+    tensorboard: str | PathLike[str] | None = None,
+    callbacks: Sequence[Any] = (),
+    report: Callable[[Epoch], None] | None = None,
+    progress: Callable[[int, int, Mapping[str, float]], None] | None = None,
+) -> FitResult:
+    """Train a compiled model with Keras: `fit(model, data).model` has the weights that were learned.
+
+    model: what `compile` returned, with the weights it has: given ones, or initial ones drawn by `seed`.
+    data: an .npz file, or arrays (or .npy, .npz files) by name: one for every input, one of targets for each output
+    that is trained. Their first axis counts the examples. Arrays that a file stores uncompressed are not loaded whole.
+    epochs: passes over the examples, at most. batch_size: examples a step.
+    optimizer: "adam", "adamw", "sgd", "momentum", "rmsprop" and others, or an optimizer of Keras. learning_rate: its
+    own by default.
+    loss: "auto" chooses by the targets and by what the output computes last; a name, a loss of Keras, or either by
+    output. metrics: "auto", or names.
+    validation_split: the share of the examples that nothing is learned from; validation_data: those, instead.
+    test_data: evaluated once, at the end.
+    patience: stop after so many epochs without a lower validation loss (training loss, where nothing is validated).
+    The weights of the best epoch are kept, with patience or without.
+    freeze: scopes or layers whose weights stay as they are. class_weights: "balanced", or a weight for each class.
+    seed: of the initial weights, the split, the order of examples, dropout and augmentation.
+    tensorboard: a folder for TensorBoard's logs. callbacks: Keras'. report: called after each epoch. progress: called
+    after each batch with batches done, batches in all, and the values so far.
+
+    Ctrl-C ends the training after the batch that is being computed; with an epoch done, that is a result as any other.
+
+    Raises ArchonnxError where data and model do not fit, the model cannot become one of Keras, or the loss becomes
+    infinite; UsageError for a wrong argument, MachineError where Keras is not installed, OSError for files.
+    """
+    from archonnx.compiler.keras.training import fitting, plan
+
+    settings = plan.Settings(
+        epochs=epochs,
+        batch_size=batch_size,
+        optimizer=optimizer,
+        learning_rate=learning_rate,
+        loss=loss,
+        metrics=metrics,
+        validation_split=validation_split,
+        patience=patience,
+        freeze=freeze,
+        class_weights=class_weights,
+        seed=seed,
+    )
+    made = plan.plan(model, data, settings, validation_data, test_data)
+    return fitting.train(made, tensorboard=tensorboard, callbacks=callbacks, report=report, progress=progress)
 
 
 def from_keras(model: Any, like: CompiledModel | None = None) -> CompiledModel:

@@ -2,8 +2,8 @@
 
 A stretch is a tenth of the epochs, at least two; its loss is the mean over its epochs.
 
-1. Underfitting: from the first epoch on for as long as both losses still fall, each stretch more than 5% below the
-   stretch before it. They may pause for a stretch.
+1. Underfitting: from the first epoch on for as long as both losses still fall: each stretch lies more than 5% below
+   the stretch before it, and more than 1% of the way from the first loss to the lowest. They may pause for a stretch.
 2. Overfitting: from the epoch of the lowest validation loss to the last epoch, where the validation loss of the last
    stretch is more than 10% above that of the lowest epoch and its neighbours, and the training loss fell meanwhile, or
    rose by less than half as much.
@@ -18,6 +18,7 @@ from typing import Literal
 from archonnx.compiler.keras.training.history import Epoch
 
 FALL = 0.05  # of the loss of the stretch before
+LEAST = 0.01  # of the way from the first loss to the lowest
 RISE = 0.10  # of the lowest validation loss
 FEWEST = 4  # epochs that tell anything
 
@@ -51,10 +52,11 @@ def judge(epochs: Sequence[Epoch]) -> Judgement:
 def _underfitting(curves: Sequence[Sequence[float]]) -> tuple[int, int] | None:
     count = len(curves[0])
     length = _stretch(count)
+    least = [LEAST * (curve[0] - min(curve)) for curve in curves]
     last = None
     for end in range(2 * length, count + 1):
         pairs = [(_mean(c[end - 2 * length : end - length]), _mean(c[end - length : end])) for c in curves]
-        if all(before - now > FALL * abs(before) for before, now in pairs):
+        if all(before - now > max(FALL * abs(before), way) for (before, now), way in zip(pairs, least, strict=True)):
             last = end
         elif end - (last or length) > length:
             break
@@ -96,4 +98,4 @@ def _said(
     if under is not None and under[1] == count:
         what = "the loss still falls" if one else "both losses still fall"
         return "underfitting", f"underfitting: {what} at the last epoch; more epochs would help"
-    return "level", "the loss has levelled off" if one else "both losses have levelled off"
+    return "level", "no sign of under- or overfitting at the last epoch"

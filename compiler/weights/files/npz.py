@@ -180,6 +180,15 @@ class NpzFile(StoredFile):
         whole = np.frombuffer(self._bytes(name, 0, entry.size), member.dtype).reshape(entry.shape, order="F")
         return _native(whole.reshape(-1)[start : start + length])
 
+    def mapped(self, name: str) -> Array | None:
+        """The array where it stands in the file, mapped and not read; None where it is compressed."""
+        member, entry = self._members[name], self.entries[name]
+        if member.place is None:
+            return None
+        if not entry.size:
+            return np.empty(entry.shape, member.dtype)
+        return np.memmap(self.stream, member.dtype, "r", member.place, entry.shape, "F" if member.columns else "C")
+
     def close(self) -> None:
         if self._unpacking is not None:
             self._unpacking[1].close()
@@ -215,7 +224,7 @@ def _way_out(descr: object) -> str:
         return "they are a pickle, which is never run"
     if isinstance(descr, str) and descr.strip("<>|=")[:1] == "V":
         return "bfloat16 and float8 are kept by safetensors"
-    return f"weights are {', '.join(HOLDS)}"
+    return f"it may hold {', '.join(HOLDS)}"
 
 
 def open_file(path: Path) -> TensorFile:
