@@ -220,5 +220,6 @@ def _remarks(made: Plan, examples: Examples) -> list[str]:
     if examples.unused:
         lines.append(f"not used of the data: {', '.join(examples.unused)}")
     if made.frozen:
-        lines.append(f"frozen: {', '.join(made.settings.freeze)}, {len(made.frozen)} layers")
+        count = len(made.frozen)
+        lines.append(f"frozen: {', '.join(made.settings.freeze)}, {count} layer{'' if count == 1 else 's'}")
     return lines

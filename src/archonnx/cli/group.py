@@ -15,6 +15,7 @@ COMMANDS = {
     "build": "Compile a model to an ONNX file.",
     "run": "Run a model on arrays and pictures.",
     "plot": "Draw a model.",
+    "fit": "Train a model with Keras.",
     "weights": "List, convert and compare files of weights.",
     "layers": "List the layers there are, or describe one.",
     "fmt": "Format architecture files.",
