@@ -25,6 +25,7 @@ VARIABLES = {
         ("simple_rnn_cell", "gru_cell", "lstm_cell", "conv_lstm_cell"), ("kernel", "recurrent_kernel", "?bias")
     ),
     "batch_normalization": ("?gamma", "?beta", "moving_mean", "moving_variance"),
+    "normalization": ("mean", "variance", "count"),
     "layer_normalization": ("?gamma", "?beta"),
     "group_normalization": ("?gamma", "?beta"),
     "rms_normalization": ("scale",),

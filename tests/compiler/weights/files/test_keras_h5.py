@@ -39,6 +39,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, np.
     k = keras.layers
     x = start = keras.Input((8, 8, 3))
     for layer in (
+        k.Normalization(),
         k.Conv2D(4, 3, name="stem"),
         k.BatchNormalization(scale=False),
         k.SeparableConv2D(4, 3),
