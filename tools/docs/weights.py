@@ -26,7 +26,7 @@ COLUMNS = {
     "ONNX": ("onnx_file",),
     "GGUF": ("gguf",),
     "PyTorch": ("torch_zip", "torch_index", "torch_legacy"),
-    "Keras": ("keras_legacy", "keras_h5"),
+    "Keras": ("keras_legacy", "keras_h5", "keras_weights", "keras_index"),
 }
 # Types that are spoken of together where all of them are missing.
 GROUPS = {

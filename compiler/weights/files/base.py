@@ -82,6 +82,10 @@ class TensorFile(ABC):
         """The whole tensor, of its shape."""
         return self.read(name, 0, self.entries[name].size).reshape(self.entries[name].shape)
 
+    def place(self, name: str) -> tuple[str, str] | None:
+        """Where a tensor stands in a file of Keras 3: its group, `layers/dense/vars/0`, and its layer's name."""
+        return None
+
     def close(self) -> None:  # noqa: B027 (a file that holds nothing open needs none)
         """Let go of the file. Nothing is read afterwards."""
 
@@ -100,10 +104,11 @@ Source = Callable[[], Iterator[Array]]
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """A tensor to be written."""
+    """A tensor to be written. `place` is TensorFile.place's, where it has one."""
 
     entry: Entry
     slices: Source
+    place: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,7 @@ class Format:
              read have neither
     holds    the dtypes that the format has
     keeps    whether it has a place for metadata
+    instead  what to do, where it is only read
     pieces   the format of the files that an index speaks of, by its module's name
     """
 
@@ -128,6 +134,7 @@ class Format:
     write_file: Callable[[Path, Mapping[str, Tensor], Mapping[str, str]], None] | None = None
     magic: tuple[bytes, ...] = ()
     keeps: bool = False
+    instead: str | None = None
     pieces: str | None = None
     extra: str | None = None  # the extra of pyproject.toml that it needs
 

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from archonnx.contract.files import replacing
 # Each has one FORMAT. Where several share a beginning and an ending, the first is taken.
 MODULES = (
     *("safetensors", "safetensors_index", "npz", "onnx_file", "gguf"),
-    *("keras_h5", "keras_legacy", "torch_zip", "torch_legacy", "torch_index"),
+    *("keras_h5", "keras_weights", "keras_index", "keras_legacy"),
+    *("torch_zip", "torch_legacy", "torch_index"),
 )
 
 Progress = Callable[[int, int], None]  # bytes done, bytes in all
@@ -97,7 +99,7 @@ def format_to_write(path: Path, *, shards: bool = False) -> Format:
     # Legacy formats share an ending with those that replaced them: what is written is preferred.
     form = max(found, key=lambda form: (_ending(path, form), form.written))
     if not form.written:
-        raise TensorFileError(path, f"{form.title} is read, not written", help=f"written are {endings}")
+        raise TensorFileError(path, f"{form.title} is read, not written", help=form.instead or f"written are {endings}")
     if shards and form.pieces is None:
         several = [other for other in offered if other.pieces is not None]
         for other in several:
@@ -165,7 +167,7 @@ def tensors_of(file: TensorFile) -> dict[str, Tensor]:
     def slices(name: str) -> Callable[[], Iterator[Array]]:
         return lambda: file.slices(name)
 
-    return {name: Tensor(entry, slices(name)) for name, entry in file.entries.items()}
+    return {name: Tensor(entry, slices(name), file.place(name)) for name, entry in file.entries.items()}
 
 
 def _reporting(tensors: Mapping[str, Tensor], progress: Progress) -> dict[str, Tensor]:
@@ -182,4 +184,4 @@ def _reporting(tensors: Mapping[str, Tensor], progress: Progress) -> dict[str, T
 
         return slices
 
-    return {name: Tensor(tensor.entry, watched(tensor)) for name, tensor in tensors.items()}
+    return {name: replace(tensor, slices=watched(tensor)) for name, tensor in tensors.items()}

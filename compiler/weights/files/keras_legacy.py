@@ -6,51 +6,35 @@ itself. Read is it as all of Keras' files are, by keras_h5.py. The format has no
 
 from __future__ import annotations
 
-import math
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from archonnx.compiler.weights.files.base import CannotHoldError, Format, Tensor
 from archonnx.compiler.weights.files.keras_h5 import BEGINNING, HOLDS, open_keras
-from archonnx.compiler.weights.recipe import numpy_dtype
-from archonnx.compiler.weights.regions import boxes, extents
+from archonnx.compiler.weights.files.keras_writing import MOST_BYTES, write_dataset, writing
 
 TOP = "top_level_model_weights"
-MOST_BYTES = 60_000  # HDF5 has 64 KiB for the attributes of a group's header
-MOST_AXES = 32
 
 
 def write_h5(file: BinaryIO, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     """Tensors as Keras 2 writes weights, slice by slice. CannotHoldError where a name or a shape is not held."""
-    try:
-        import h5py
-    except ImportError:
-        raise CannotHoldError("files of Keras are written by h5py, which is not installed") from None
     layers = _layers(tensors)
-    folder = Path(file.name).parent if isinstance(getattr(file, "name", None), str) else None
-    # HDF5 reads what it has written, which a file that is open for writing alone does not let it.
-    with tempfile.TemporaryFile(dir=folder) as scratch:
-        with h5py.File(scratch, "w") as out:
-            _strings(out, "layer_names", [layer for layer in layers if layer != TOP])
-            for layer, names in layers.items():
-                group = out.create_group(layer)
-                _strings(group, "weight_names", names)
-                for name in names:
-                    _write(group, name, tensors[name])
-        scratch.seek(0)
-        shutil.copyfileobj(scratch, file, 1 << 20)
+    with writing(file) as out:
+        _strings(out, "layer_names", [layer for layer in layers if layer != TOP])
+        for layer, names in layers.items():
+            group = out.create_group(layer)
+            _strings(group, "weight_names", names)
+            for name in names:
+                write_dataset(group, name, name, tensors[name])
 
 
 def _layers(tensors: Mapping[str, Tensor]) -> dict[str, list[str]]:
     """The names of tensors by their layers. CannotHoldError where one is no name of a dataset."""
     layers: dict[str, list[str]] = {}
     above = {name[:at] for name in tensors for at, letter in enumerate(name) if letter == "/"}
-    for name, tensor in tensors.items():
+    for name in tensors:
         parts = name.split("/")
         if any(part in ("", ".") for part in parts) or "\0" in name or len(name.encode()) > MOST_BYTES:
             raise CannotHoldError(f"HDF5 has no place for the name {name[:100]!r}")
@@ -58,8 +42,6 @@ def _layers(tensors: Mapping[str, Tensor]) -> dict[str, list[str]]:
             raise CannotHoldError(f"Keras would read the name {name[:100]!r} as another")
         if name in above:
             raise CannotHoldError(f"{name[:100]!r} cannot be a tensor and hold others")
-        if len(tensor.entry.shape) > MOST_AXES:
-            raise CannotHoldError(f"HDF5 has at most {MOST_AXES} axes, {name[:100]!r} has {len(tensor.entry.shape)}")
         layers.setdefault(parts[0] if len(parts) > 1 else TOP, []).append(name)
     return layers
 
@@ -81,26 +63,6 @@ def _parts(names: Sequence[bytes]) -> Iterator[list[bytes]]:
             part, width = [], len(name)
         part.append(name)
     yield part
-
-
-def _write(group: Any, name: str, tensor: Tensor) -> None:
-    entry = tensor.entry
-    raw = entry.dtype == "bfloat16"
-    dataset = group.create_dataset(name, entry.shape, "V2" if raw else numpy_dtype(entry.dtype))
-    if raw:
-        dataset.attrs["dtype"] = "bfloat16"
-    at = 0
-    for part in tensor.slices():
-        flat = np.ascontiguousarray(part).reshape(-1)
-        flat = flat.view("V2") if raw else flat
-        done = 0
-        for box in boxes(entry.shape, at, at + flat.size):
-            count = math.prod(extents(box))
-            dataset[tuple(slice(*extent) for extent in box)] = flat[done : done + count].reshape(extents(box))
-            done += count
-        at += flat.size
-    if at != entry.size:
-        raise ValueError(f"{name} is declared {entry} and gives {at} elements")
 
 
 FORMAT = Format(

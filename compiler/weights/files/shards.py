@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from archonnx.compiler.weights.files.base import Entry, TensorFile, TensorFileError
 from archonnx.compiler.weights.recipe import Array
@@ -41,24 +42,12 @@ class ShardedFile(TensorFile):
             self.metadata = {**self.metadata, "left_out": ", ".join(others[:SHOWN])}
 
     def _read_index(self) -> tuple[dict[str, Path], dict[str, str]]:
-        if self.path.stat().st_size > LONGEST_INDEX:
-            raise TensorFileError(self.path, f"an index of more than {LONGEST_INDEX} bytes", help="it is no index")
-        try:
-            index = json.loads(self.path.read_bytes().decode("utf-8"))
-        except (ValueError, RecursionError) as error:
-            raise TensorFileError(self.path, f"it is no JSON ({error})", help="it is damaged, or no index") from None
-        files = index.get("weight_map") if isinstance(index, dict) else None
-        if not isinstance(files, dict) or not all(isinstance(file, str) for file in files.values()):
+        index = read_index(self.path)
+        files, metadata = index["weight_map"], index.get("metadata")
+        if not all(isinstance(file, str) for file in files.values()):
             raise TensorFileError(self.path, "it has no weight_map from names to files", help="it is no index")
-        metadata = index.get("metadata")
         texts = {k: v for k, v in metadata.items() if isinstance(v, str)} if isinstance(metadata, dict) else {}
-        return {name: self._inside(file) for name, file in files.items()}, texts
-
-    def _inside(self, file: str) -> Path:
-        """The path of a file that the index names, which must be a plain name: an index leads nowhere else."""
-        if not file or "\0" in file or file in (".", "..") or Path(file).name != file or "\\" in file:
-            raise TensorFileError(self.path, f"it names the file {file!r}", help="files stand in the index' own folder")
-        return self.path.parent / file
+        return {name: beside(self.path, file) for name, file in files.items()}, texts
 
     def _shard(self, path: Path) -> TensorFile:
         if self._current is None or self._current.path != path:
@@ -79,3 +68,23 @@ class ShardedFile(TensorFile):
         if self._current is not None:
             self._current.close()
             self._current = None
+
+
+def read_index(path: Path) -> dict[str, Any]:
+    """What an index says; its weight_map is a mapping. Errors: TensorFileError, OSError."""
+    if path.stat().st_size > LONGEST_INDEX:
+        raise TensorFileError(path, f"an index of more than {LONGEST_INDEX} bytes", help="it is no index")
+    try:
+        index = json.loads(path.read_bytes().decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise TensorFileError(path, f"it is no JSON ({error})", help="it is damaged, or no index") from None
+    if not isinstance(index, dict) or not isinstance(index.get("weight_map"), dict):
+        raise TensorFileError(path, "it has no weight_map from names to files", help="it is no index")
+    return index
+
+
+def beside(path: Path, file: str) -> Path:
+    """The path of a file that an index names, which must be a plain name: an index leads nowhere else."""
+    if not file or "\0" in file or file in (".", "..") or Path(file).name != file or "\\" in file:
+        raise TensorFileError(path, f"it names the file {file!r}", help="files stand in the index' own folder")
+    return path.parent / file

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import click
 from archonnx.cli.console import Steps, out, plain, say, size_text, styled
 from archonnx.cli.options import FilePath, Size, color_option, format_option
 from archonnx.cli.weights_diff import diff
+from archonnx.contract.diagnostics import UsageError
 from archonnx.contract.dtypes import DTYPES, is_float
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ def list_(file: Path, format: str) -> int:
 
     FILE may be safetensors (.safetensors, or the .safetensors.index.json of several), a NumPy archive (.npz), an ONNX
     model (.onnx), whose initializers are listed, a state dictionary of PyTorch (.pth, .pt, .bin), Keras' weights
-    (.keras, .weights.h5, .h5) or GGUF (.gguf).
+    (.keras, .weights.h5, .weights.json, .h5) or GGUF (.gguf).
 
     \b
     Examples:
@@ -119,8 +121,14 @@ def _table(file: Path, tensors: TensorFile) -> None:
     help="Write several files of at most this size, and an index: 5GB, 500MB. Without it, an OUT that ends with "
     ".index.json has files of 5GB.",
 )
+@click.option(
+    "--like",
+    type=FilePath(),
+    metavar="FILE",
+    help="For an OUT that ends with .weights.h5: a .keras or .weights.h5 of the same model, whose groups are taken.",
+)
 @color_option
-def convert(source: Path, target: Path, dtype: str | None, shard_bytes: int | None) -> int:
+def convert(source: Path, target: Path, dtype: str | None, shard_bytes: int | None, like: Path | None) -> int:
     """Write the tensors of one file into another, of another format or type.
 
     The ending of OUT chooses its format: .safetensors, .npz, .onnx and others. Names, shapes and, without --dtype,
@@ -134,12 +142,16 @@ def convert(source: Path, target: Path, dtype: str | None, shard_bytes: int | No
       archonnx weights convert model.npz model.safetensors
       archonnx weights convert model.safetensors half.safetensors --dtype float16
       archonnx weights convert large.pth large.safetensors --shard-size 2GB
+      archonnx weights convert tuned.safetensors tuned.weights.h5 --like model.keras
     """
     from archonnx.compiler.weights.files.formats import format_to_write, open_tensors, tensors_of, write_tensors
+    from archonnx.compiler.weights.files.keras_like import placed
     from archonnx.compiler.weights.files.sharding import index_of
 
     form = format_to_write(target, shards=shard_bytes is not None)
-    with open_tensors(source) as file:
+    if like is not None and form.name != "keras-weights":
+        raise UsageError(f"--like {like}: it is for files that end with .weights.h5, {target} does not")
+    with open_tensors(source) as file, open_tensors(like) if like else nullcontext() as model:
         found = tensors_of(file)
         notes: dict[str, _Note] = {name: _Note() for name in found}
         tensors = {
@@ -147,6 +159,8 @@ def convert(source: Path, target: Path, dtype: str | None, shard_bytes: int | No
             for name, tensor in found.items()
             if tensor.entry.dtype != "string"
         }
+        if model is not None:
+            tensors = placed(tensors, model)
         with Steps(f"writing {target.name}") as steps:
             form = write_tensors(target, tensors, file.metadata, steps, shard_bytes=shard_bytes)
         for name in (name for name in found if name not in tensors):
@@ -203,7 +217,7 @@ def _watched(tensor: Tensor, dtype: str | None, note: _Note) -> Tensor:
                 note.infinite += infinite - int(np.isinf(part).sum())
             yield cast
 
-    return Tensor(Entry(goal, tensor.entry.shape), slices)
+    return Tensor(Entry(goal, tensor.entry.shape), slices, tensor.place)
 
 
 def _warn(text: str) -> None:
