@@ -56,7 +56,8 @@ class OnnxFile(StoredFile):
             raise self._wrong("it has sparse initializers", "they are not read; make them dense")
         for tensor, region in zip(tensors, walked.regions, strict=True) if tensors else self._constants(model, walked):
             self._enter(tensor, region)
-        self.metadata = {prop.key: prop.value for prop in model.metadata_props}
+        for prop in model.metadata_props:
+            self.metadata[self._text(prop.key, "of its metadata")] = self._text(prop.value, f"of its {prop.key!r}")
 
     def _constants(self, model: ModelProto, walked: wire.Walked) -> Iterator[tuple[TensorProto, wire.Region]]:
         """The tensors of Constant nodes, each named as the node's output."""
@@ -65,13 +66,13 @@ class OnnxFile(StoredFile):
             raise self._wrong("it is no ONNX model: an attribute of a node has two values", "it is damaged, perhaps")
         for (node, attribute), region in zip(found, walked.attributes, strict=True):
             if node.op_type == "Constant" and not node.domain and attribute.name == "value" and node.output:
-                attribute.t.name = node.output[0]
+                attribute.t.name = self._text(node.output[0], "of a Constant's output")
                 yield attribute.t, region
 
     def _enter(self, tensor: TensorProto, region: wire.Region) -> None:
         from onnx.helper import tensor_dtype_to_field
 
-        name, shape = tensor.name, tuple(tensor.dims)
+        name, shape = self._text(tensor.name, "of an initializer"), tuple(tensor.dims)
         if name in self.entries:
             raise self._wrong(f"the initializer {name!r} is in it twice")
         if tensor.data_type not in BY_ONNX:
@@ -161,6 +162,12 @@ class OnnxFile(StoredFile):
         # Through bytes, so that what is smaller than a byte looks the same from wherever it comes.
         found = bytes_of(numpy_helper.to_array(self._typed[name]), DTYPES[entry.dtype].bits)
         return decode(bytes(found), entry.dtype, entry.size)
+
+    def _text(self, text: str | bytes, of: str) -> str:
+        """A text of the model, which protobuf gives as bytes where it is none."""
+        if isinstance(text, bytes):
+            raise self._wrong(f"the text {text[:60]!r} {of} is not UTF-8", "it is damaged, perhaps")
+        return text
 
     def _wrong(self, what: str, help: str | None = None) -> TensorFileError:
         return TensorFileError(self.path, what, help=help)

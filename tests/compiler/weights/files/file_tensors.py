@@ -67,6 +67,7 @@ def same(found: Array, expected: Array) -> bool:
 
 def read_all(path: Path, form: Format | None = None) -> dict[str, Array]:
     with form.open(path) if form else open_tensors(path) as file:
+        assert all(isinstance(text, str) for text in (*file.entries, *file.metadata, *file.metadata.values()))
         found = {name: file.whole(name) for name in file.entries}
         for name, array in found.items():
             parts = list(file.slices(name, slice_bytes=16))

@@ -210,6 +210,20 @@ SMALL = model(
 ).SerializeToString()
 
 
+@pytest.mark.parametrize(
+    ("old", "said"),
+    [(b"name", r"the text b'\\xffame' of an initializer"), (b"value", r"the text b'\\xffalue' of its 'key'")],
+)
+def test_texts_that_are_none(old: bytes, said: str, tmp_path: Path) -> None:
+    message = model(numpy_helper.from_array(np.float32([1, 2]), "name"))
+    helper.set_model_props(message, {"key": "value"})
+    data = message.SerializeToString()
+    assert data.count(old) == 1
+    (tmp_path / "a.onnx").write_bytes(data.replace(old, b"\xff" + old[1:]))
+    with pytest.raises(TensorFileError, match=f"{said} is not UTF-8"):
+        onnx_file.open_file(tmp_path / "a.onnx")
+
+
 def test_a_model_cut_at_any_byte_is_refused_or_lacks_nothing(tmp_path: Path) -> None:
     whole = survives(onnx_file.FORMAT, tmp_path / "a.onnx", SMALL)
     assert whole is not None
