@@ -91,6 +91,12 @@ def _filled(
     return _filling(slots, said, found, found.how)
 
 
+def named(model: CompiledModel, tensors: Mapping[str, Recipe], scope: str = "") -> str | None:
+    """The naming by which tensors fit a scope without a map, as messages call it; None where none fits."""
+    found, _ = _named(model, slots_of(model.graph, scope), tensors)
+    return None if found is None else found.how
+
+
 def _named(model: CompiledModel, slots: Slots, tensors: Mapping[str, Recipe]) -> tuple[Assignment | None, Assignment]:
     """The naming that fits, and the one that comes nearest."""
     namings: list[Callable[[], Assignment]] = [

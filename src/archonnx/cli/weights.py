@@ -14,6 +14,7 @@ import click
 from archonnx.cli.console import Steps, out, plain, say, size_text, styled
 from archonnx.cli.options import FilePath, Size, color_option, format_option
 from archonnx.cli.weights_diff import diff
+from archonnx.cli.weights_map import map_
 from archonnx.contract.diagnostics import UsageError
 from archonnx.contract.dtypes import DTYPES, is_float
 
@@ -25,7 +26,7 @@ TARGETS = ("float64", "float32", "float16", "bfloat16")
 
 @click.group(context_settings={"max_content_width": 120})
 def weights() -> None:
-    """List, convert and compare files of weights.
+    """List, convert and compare files of weights, and propose maps between tools' names.
 
     A file is known by its content, whatever it is called. Only the part that says what is in it is read to list it,
     and a slice at a time lies in memory to convert it, so files may be larger than memory.
@@ -35,10 +36,12 @@ def weights() -> None:
       archonnx weights list model.safetensors
       archonnx weights convert model.npz model.safetensors
       archonnx weights diff model.npz model.safetensors
+      archonnx weights map model.arch other.pth -o model.other.map
     """
 
 
 weights.add_command(diff)
+weights.add_command(map_)
 
 
 @weights.command("list")

@@ -1,0 +1,214 @@
+"""From pairs to rules: those that differ in numbers alone become patterns, `layer_{i} = block.{i + 1}`.
+
+Pairs of one kind, numbers left out on both sides, are one rule where every number of the name is worked out from those
+of the path, and the pattern matches no path beside. Else they are cut by ranges of one number, with the fewest rules.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, pairwise
+
+from archonnx.compiler.weights.maps.parser import parse_map
+from archonnx.compiler.weights.proposing.pairing import Pair, Sureness, kind
+from archonnx.compiler.weights.proposing.units import NAME
+from archonnx.compiler.weights.proposing.words import without_numbers
+
+VARIABLES = "ijklmnopq"
+_COUNT = re.compile(r"_([0-9]+)$")
+_ODD = re.compile(r"[\s()\[\],+=\"'{}#*]")
+
+Row = tuple[tuple[int, ...], tuple[int, ...], Pair]  # our numbers, theirs
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A rule: `left = right`; how many pairs it is for, the least sure of their reasons, where it stands, a note."""
+
+    left: str
+    right: str
+    pairs: int
+    why: Sureness
+    order: int
+    note: str = ""
+
+
+def compressed(pairs: Sequence[Pair], paths: Sequence[str], order: Mapping[int, int]) -> list[Line]:
+    """Rules for pairs. paths: all that a left side could match; order: of units, by identity."""
+    groups: dict[tuple[str, str, tuple[tuple[str, str], ...]], list[Row]] = {}
+    for pair in pairs:
+        template, theirs = without_numbers(pair.place.name)
+        key = (kind(pair.unit.path), template, pair.place.variant.rules)
+        groups.setdefault(key, []).append((_counts(pair.unit.path), theirs, pair))
+    made: list[Line] = []
+    for (_, template, rules), rows in groups.items():
+        for part in _Cutting(rows, template, rules, paths).parts():
+            first = min(order[id(row[2].unit)] for row in part.rows)
+            for number, (end, right) in enumerate(rules):
+                left = f"{part.left}{end}"
+                right, place = right.replace(NAME, part.name), first * 100 + number
+                made.append(Line(left, right, len(part.rows), part.why, place, part.rows[0][2].place.variant.note))
+    return sorted(made, key=lambda line: line.order)
+
+
+def _counts(path: str) -> tuple[int, ...]:
+    """The count at the end of each part of a path, 0 where there is none."""
+    return tuple(int(found[1]) if (found := _COUNT.search(part)) else 0 for part in path.split("/"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    left: str
+    name: str
+    rows: Sequence[Row]
+
+    @property
+    def why(self) -> Sureness:
+        return max(row[2].why for row in self.rows)
+
+
+class _Cutting:
+    """Cuts the pairs of one kind into as few parts as it finds that are each one rule."""
+
+    def __init__(
+        self, rows: Sequence[Row], template: str, rules: tuple[tuple[str, str], ...], paths: Sequence[str]
+    ) -> None:
+        self.rows, self.template, self.rules, self.paths = rows, template, rules, paths
+
+    def parts(self) -> list[_Part]:
+        return self._cut(list(self.rows), tuple(range(len(self.rows[0][0]))))
+
+    def _cut(self, rows: list[Row], axes: tuple[int, ...]) -> list[_Part]:
+        whole = self._one(rows)
+        if whole is not None:
+            return [whole]
+        best: list[_Part] | None = None
+        for axis in axes:
+            if len({row[0][axis] for row in rows}) > 1:
+                found = self._along(rows, axis, tuple(a for a in axes if a != axis))
+                if best is None or len(found) < len(best):
+                    best = found
+        return best if best is not None else [self._literal(row) for row in rows]
+
+    def _along(self, rows: list[Row], axis: int, others: tuple[int, ...]) -> list[_Part]:
+        """Stretches of one number, each as long as it can be."""
+        values = sorted({row[0][axis] for row in rows})
+        parts: list[_Part] = []
+        start = 0
+        while start < len(values):
+            for stop in range(len(values), start, -1):
+                chosen = [row for row in rows if values[start] <= row[0][axis] <= values[stop - 1]]
+                one = self._one(chosen)
+                if one is not None:
+                    parts.append(one)
+                    break
+            else:
+                stop = start + 1
+                parts += self._cut([row for row in rows if row[0][axis] == values[start]], others)
+            start = stop
+        return parts
+
+    def _one(self, rows: Sequence[Row]) -> _Part | None:
+        """The rows as one rule, if they are one."""
+        if len(rows) == 1:
+            return self._literal(rows[0])
+        varying = [axis for axis in range(len(rows[0][0])) if len({row[0][axis] for row in rows}) > 1]
+        letters = dict(zip(varying, VARIABLES, strict=False))
+        if len(letters) < len(varying):
+            return None
+        numbers = [_worked_out([(row[0], row[1][hole]) for row in rows], letters) for hole in range(len(rows[0][1]))]
+        if any(number is None for number in numbers):
+            return None
+        name = _quoted(_filled(self.template, [n or "" for n in numbers]))
+        wanted = {row[2].unit.path for row in rows}
+        for count in range(len(varying) + 1):
+            for bounded in combinations(varying, count):
+                left = self._left(rows, letters, bounded)
+                if self._matches(left) == wanted:
+                    return _Part(left, name, rows)
+        return None
+
+    def _left(self, rows: Sequence[Row], letters: Mapping[int, str], bounded: Sequence[int]) -> str:
+        made = []
+        for axis, part in enumerate(rows[0][2].unit.path.split("/")):
+            if axis not in letters:
+                made.append(part)
+                continue
+            values = [row[0][axis] for row in rows]
+            bounds = f":{min(values)}..{max(values)}" if axis in bounded else ""
+            made.append(f"{_COUNT.sub('', part)}_{{{letters[axis]}{bounds}}}")
+        return "/".join(made)
+
+    def _matches(self, left: str) -> set[str]:
+        made, found = parse_map(f"{left} = x\n", "")
+        assert not found
+        target = made.rules[0].target
+        return {path for path in self.paths if target.match(path) is not None}
+
+    def _literal(self, row: Row) -> _Part:
+        return _Part(row[2].unit.path, _quoted(row[2].place.name.replace("{", "{{").replace("}", "}}")), [row])
+
+
+def _filled(template: str, numbers: Sequence[str]) -> str:
+    pieces = template.split("{}")
+    return "".join(piece + (numbers[n] if n < len(numbers) else "") for n, piece in enumerate(pieces))
+
+
+def _quoted(name: str) -> str:
+    """A name as a map writes it: in quotes where it has what an expression is made of; braces hold numbers."""
+    return f'"{name}"' if _ODD.search(re.sub(r"\{[^{}]*\}", "", name)) else name
+
+
+def _worked_out(rows: Sequence[tuple[tuple[int, ...], int]], letters: Mapping[int, str]) -> str | None:
+    """How a number of the name comes from those of the path, as a map writes it; None where it does not."""
+    values = [value for _, value in rows]
+    if len(set(values)) == 1:
+        return str(values[0])
+    fits: Callable[[Callable[[tuple[int, ...]], int]], bool] = lambda f: all(f(x) == y for x, y in rows)  # noqa: E731
+    x0, y0 = rows[0]
+    for axis, letter in letters.items():
+        offset = y0 - x0[axis]
+        if fits(lambda x, a=axis, c=offset: x[a] + c):  # type: ignore[misc]
+            return f"{{{_sum(letter, offset)}}}"
+    steps = {axis: _step(rows, axis) for axis in letters}
+    for axis, letter in letters.items():
+        if (step := steps[axis]) is not None:
+            offset = y0 - step * x0[axis]
+            if fits(lambda x, a=axis, s=step, c=offset: s * x[a] + c):  # type: ignore[misc]
+                return f"{{{_sum(_times(step, letter), offset)}}}"
+    known = [(axis, letter, steps[axis]) for axis, letter in letters.items() if steps[axis]]
+    for n, (one, first, s) in enumerate(known):
+        for other, second, t in known[n + 1 :]:
+            assert s is not None
+            assert t is not None
+            offset = y0 - s * x0[one] - t * x0[other]
+            if fits(lambda x, a=one, b=other, s=s, t=t, c=offset: s * x[a] + t * x[b] + c):  # type: ignore[misc]
+                text = f"{_times(s, first)} {'+' if t > 0 else '-'} {_times(abs(t), second)}"
+                return f"{{{_sum(text, offset)}}}"
+    return None
+
+
+def _step(rows: Sequence[tuple[tuple[int, ...], int]], axis: int) -> int | None:
+    """By how much the value grows with one number while the others stay; None where that differs."""
+    found: set[int] = set()
+    by_others: dict[tuple[int, ...], list[tuple[int, int]]] = {}
+    for x, y in rows:
+        by_others.setdefault((*x[:axis], *x[axis + 1 :]), []).append((x[axis], y))
+    for line in by_others.values():
+        line.sort()
+        for (a, one), (b, two) in pairwise(line):
+            step, rest = divmod(two - one, b - a)
+            if rest:
+                return None
+            found.add(step)
+    return found.pop() if len(found) == 1 else None
+
+
+def _times(step: int, letter: str) -> str:
+    return letter if step == 1 else f"-{letter}" if step == -1 else f"{step}*{letter}"
+
+
+def _sum(text: str, offset: int) -> str:
+    return text if not offset else f"{text} {'+' if offset > 0 else '-'} {abs(offset)}"
