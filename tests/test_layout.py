@@ -130,6 +130,7 @@ def test_public_names_are_the_documented_ones() -> None:
         "from_keras",
         "load",
         "to_keras",
+        "to_torch",
     ], "the public surface changed: say so in CHANGELOG.md and in the README, then here"
     for name in archonnx.__all__:
         assert getattr(archonnx, name) is not None

@@ -1,4 +1,4 @@
-"""What a model holds that Keras has no counterpart of, and the error that lists all of it."""
+"""What a model holds that Keras, or PyTorch, has no counterpart of, and the error that lists all of it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Refused(Exception):
 
 
 class NoCounterpartError(ArchonnxError):
-    """A model that Keras cannot hold. `nodes` are those without a counterpart, in the order of the graph."""
+    """A model that another tool cannot hold. `nodes` are those without a counterpart, in the order of the graph."""
 
-    def __init__(self, model: str, found: Sequence[tuple[Node, Refused]]) -> None:
+    def __init__(self, model: str, found: Sequence[tuple[Node, Refused]], what: str = "a Keras model") -> None:
         self.nodes = tuple(node for node, _ in found)
         count = len(found)
-        lines = [f"{model} cannot become a Keras model: {count} {'layer has' if count == 1 else 'layers have'} no way"]
+        lines = [f"{model} cannot become {what}: {count} {'layer has' if count == 1 else 'layers have'} no way"]
         for node, refused in found:
             where = f"{node.place}: " if node.place is not None else ""
             lines.append(f"  {where}{node.type_name} ({node.name}): {refused.reason}; {refused.help}")

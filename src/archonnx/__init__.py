@@ -41,6 +41,7 @@ __all__ = [
     "from_keras",
     "load",
     "to_keras",
+    "to_torch",
 ]
 
 _LAZY = {
@@ -194,6 +195,24 @@ def from_keras(model: Any, like: CompiledModel | None = None) -> CompiledModel:
     from archonnx.compiler.keras.reading import reader
 
     return reader.from_keras(model, like)
+
+
+def to_torch(model: CompiledModel, seed: int = 0) -> Any:
+    """A `torch.nn.Module` that computes what a compiled model does, with the same weights, ready for training.
+
+    Submodules are called by the layers' paths, `stage_1.conv2d`: PyTorch's own modules where there are such, so that
+    `state_dict()` has the names and the layout that PyTorch has for them. Inputs and outputs are as the model has them,
+    channels last; inputs come by position, by name or as one dictionary, several outputs are a dictionary by name.
+    What `require` says of sizes is not checked. The module is in training mode, as PyTorch's are: `.eval()` ends it.
+
+    model: what `compile` returned. seed: of the initial weights, 0 to 2**64 - 1; they are those that `save` writes.
+
+    Raises MachineError where PyTorch is not installed, ArchonnxError where the model holds what is not computed in
+    PyTorch (the text lists every such layer with its place), UsageError for a wrong seed.
+    """
+    from archonnx.compiler.torch import building
+
+    return building.to_torch(model, seed)
 
 
 def __getattr__(name: str) -> Any:

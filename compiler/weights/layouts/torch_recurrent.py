@@ -1,7 +1,6 @@
 """PyTorch's recurrent layers: weight_ih and weight_hh, gates one below the other, and two biases.
 
-LSTM, RNN    gates as Keras has them; one bias is enough: both are added on the way in, the second is 0 on the
-                 way out
+LSTM, RNN    gates as Keras has them; both biases are added on the way in, the second is 0 on the way out
 GRU          reset, update, new where Keras has update, reset, new; the two biases are rows of Keras' one
 """
 
