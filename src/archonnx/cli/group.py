@@ -8,7 +8,7 @@ import click
 
 from archonnx._version import __version__
 
-# Command -> what it does, in one line. Each lives in the module archonnx.cli.NAME as the function NAME.
+# Command -> what it does, in one line. Each lives in the module archonnx.cli.NAME as the function NAME, `_` for `-`.
 COMMANDS = {
     "check": "Say what is wrong with architecture files, or that nothing is.",
     "summary": "Print a model layer by layer: shapes, parameters, work.",
@@ -16,6 +16,7 @@ COMMANDS = {
     "run": "Run a model on arrays and pictures.",
     "plot": "Draw a model.",
     "fit": "Train a model with Keras.",
+    "from-keras": "Write the source text of a model of Keras.",
     "weights": "List, convert and compare files of weights.",
     "layers": "List the layers there are, or describe one.",
     "fmt": "Format architecture files.",
@@ -34,7 +35,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(f"archonnx.cli.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command = getattr(importlib.import_module(f"archonnx.cli.{name}"), name)
         assert isinstance(command, click.Command)
         return command
 
