@@ -121,7 +121,7 @@ def test_the_page_is_a_title_prose_and_an_example(page: Path) -> None:
 
 def test_every_code_has_a_page_and_every_page_is_used() -> None:
     used: set[str] = set()
-    for folder in ("compiler", "src/archonnx/contract"):
+    for folder in ("compiler", "src/archonnx/contract", "src/archonnx/verifying"):
         for file in (PROJECT / folder).rglob("*.py"):
             used |= set(re.findall(r"[\"']([EW][0-9]{4})[\"']", file.read_text(encoding="utf-8")))
     assert used == {page.stem for page in pages()}

@@ -1,6 +1,7 @@
 """Which constants of another tool's graph are weights of the model, by what they hold, in any order of axes.
 
-A weight whose numbers are all the same says nothing: it is taken only for a constant that its own layer reads.
+A weight whose numbers are all the same says little: it is taken for a constant that its own layer reads, or for one of
+its shape of which nothing says what reads it.
 """
 
 from __future__ import annotations
@@ -57,7 +58,14 @@ class Recognizer:
     def weight_in(self, array: Array, readers: Sequence[Node]) -> Recipe | None:
         """The weight that an array holds, as a recipe of the array; None where it holds none."""
         own = {id(weight) for node in readers for weight in node.layer.weights.values()}
-        candidates = [w for w in self.by_key.get(_key(array), ()) if id(w) in own or id(w) not in self.plain]
+
+        def telling(weight: Weight) -> bool:
+            """Whether the weight may be meant: what holds one number only needs its layer, or its very shape."""
+            if id(weight) in own or id(weight) not in self.plain:
+                return True
+            return not readers and id(weight) not in self.taken and tuple(weight.shape) == array.shape != ()
+
+        candidates = [w for w in self.by_key.get(_key(array), ()) if telling(w)]
         candidates.sort(key=lambda w: (id(w) not in own, id(w) in self.taken))  # stable: else in the model's order
         for weight in candidates:
             perm = _order(Draw(weight).whole(self.evaluation), array)

@@ -1,0 +1,293 @@
+"""`verify`: the same weights and inputs through every side, what differs, and where."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from archonnx.contract.diagnostics import ArchonnxError, Diagnostic, MachineError
+from archonnx.verifying import divergence, ledger
+from archonnx.verifying.agreement import Difference, compare, flat
+from archonnx.verifying.sides import FailedError, FileSide, Ours, Prediction, Route, Side, timed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from archonnx.compiler.artifact import CompiledModel
+    from archonnx.verifying.matching import Other
+
+    Array: TypeAlias = NDArray[Any]
+
+TOLERANCE = 1e-4
+PATIENCE = 2.0  # seconds of measuring times
+Via = Literal["keras", "prediction"]
+Stage = Callable[[str], AbstractContextManager[None]]
+
+
+@dataclass(slots=True)
+class Pair:
+    """A side against a reference: the difference of each output, worst over the runs; `layers`: of all results."""
+
+    side: Side
+    reference: Side
+    outputs: dict[str, Difference] = field(default_factory=dict)
+    layers: tuple[int, float] | None = None  # how many results of layers were compared, their largest error
+    failed: str = ""
+    run: int = 0  # the first run that is beyond the tolerance, or the one with the largest error
+    found: Diagnostic | None = None
+    said: str = ""  # why no layer could be named
+
+    @property
+    def error(self) -> float:
+        """The largest error, infinite where a side failed."""
+        errors = [difference.error for difference in self.outputs.values()]
+        inner = [self.layers[1]] if self.layers is not None else []
+        return float("inf") if self.failed else max([*errors, *inner], default=0.0)
+
+    def agrees(self, tolerance: float) -> bool:
+        return self.error <= tolerance
+
+
+@dataclass(slots=True)
+class Report:
+    """All that verifying found. `refused` says why the second route is left out; times are seconds of a run."""
+
+    model: CompiledModel
+    runs: list[dict[str, int]]
+    tolerance: float
+    seed: int
+    spread: int
+    pairs: list[Pair] = field(default_factory=list)
+    files: dict[str, int] = field(default_factory=dict)
+    times: dict[str, float] = field(default_factory=dict)
+    ledger: ledger.Ledger | None = None
+    notes: list[str] = field(default_factory=list)
+    refused: ArchonnxError | None = None
+
+    @property
+    def agrees(self) -> bool:
+        return all(pair.agrees(self.tolerance) for pair in self.pairs)
+
+
+def verify(
+    model: CompiledModel,
+    *,
+    via: Via | None = None,
+    against: Path | None = None,
+    tolerance: float = TOLERANCE,
+    seed: int = 0,
+    bind: Mapping[str, int] | None = None,
+    layers: bool = False,
+    stage: Stage | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Report:
+    """Compare a model's graph with Keras' prediction and the second route (`via`), or another file, or all of them.
+
+    via: "keras" insists on the second route, "prediction" leaves it out; by default both are compared with, where
+    there is one, unless `against` names a file, which is compared with alone. tolerance: of the error, relative to the
+    largest number of an output. bind: symbols that have one value. layers: whether results of layers are compared
+    even where outputs agree; they are in any case where outputs tell little.
+
+    Errors: MachineError without Keras; NoCounterpartError, RouteError and CompileError where Keras was asked for and
+    has no such model; OtherError for a file with other inputs; those of CompiledModel.save.
+    """
+    from archonnx.verifying.sizes import runs
+    from archonnx.verifying.weights import spread
+
+    doing: Stage = stage or (lambda _: nullcontext())
+    graph = model.graph
+    with tempfile.TemporaryDirectory(prefix="archonnx-", ignore_cleanup_errors=True) as folder:
+        other = None
+        if against is not None:
+            from archonnx.verifying.matching import Other
+
+            other = Other(against, graph)
+        fixed = {**(other.fixed if other is not None else {}), **(bind or {})}
+        # Against a file, its weights are what is checked: ours stay as `build` writes them.
+        numbers, count = spread(model, seed) if other is None else (model, 0)
+        report = Report(numbers, runs(graph, fixed), tolerance, seed, count)
+        report.notes += other.notes if other is not None else []
+        with doing("building"):
+            ours = Ours(numbers, Path(folder) / "ours.onnx", seed)
+            assert ours.path is not None
+            numbers.save(ours.path, seed=seed)
+        keras, route = _keras_sides(report, via, other, Path(folder), doing)
+        sides: list[Side] = [side for side in (ours, route, keras, other) if side is not None]
+        with _closed(sides):
+            _compare(report, ours, route, keras, other, layers, doing)
+            _measure(report, [s for s in sides if isinstance(s, FileSide)], doing, clock)
+            with doing("counting"):
+                report.ledger = _count(report, ours, route, keras, other)
+    return report
+
+
+def _keras_sides(
+    report: Report, via: Via | None, other: Other | None, folder: Path, doing: Stage
+) -> tuple[Prediction | None, Route | None]:
+    """Keras' prediction and the second route, as far as they are asked for and there."""
+    if via is None and other is not None:
+        return None, None
+    with doing("building the model of Keras"):
+        keras = Prediction(report.model, report.seed)
+    if via == "prediction":
+        return keras, None
+    from archonnx.compiler.keras.route import saving as second
+
+    route = Route(report.model, folder / "route.onnx", report.seed)
+    assert route.path is not None
+    try:
+        with doing("converting through Keras and tf2onnx"):
+            graph = second.route(report.model, seed=report.seed)
+            second.write(report.model, graph, route.path, seed=report.seed)
+        route.graph = graph
+    except MachineError:
+        raise
+    except ArchonnxError as refused:
+        if via == "keras":
+            raise
+        report.refused = refused
+        return keras, None
+    return keras, route
+
+
+def _compare(
+    report: Report,
+    ours: Ours,
+    route: Route | None,
+    keras: Prediction | None,
+    other: Other | None,
+    layers: bool,
+    doing: Stage,
+) -> None:
+    """Run everything and enter the pairs."""
+    from archonnx.verifying.inputs import draw
+
+    graph = report.model.graph
+    feeds = [draw(graph, sizes, report.seed) for sizes in report.runs]
+    pairs = [Pair(ours, keras)] if keras is not None else []
+    pairs += [Pair(route, keras)] if route is not None and keras is not None else []
+    pairs += [Pair(ours, other)] if other is not None else []
+    report.pairs = pairs
+    telling = False
+    for number, arrays in enumerate(feeds):
+        results: dict[int, list[Array] | str] = {}
+        for side in {id(s): s for pair in pairs for s in (pair.side, pair.reference)}.values():
+            with doing(f"running {side.title}, {number + 1} of {len(feeds)}"):
+                results[id(side)] = _results(side, arrays)
+        mine = results.get(id(ours))
+        telling = telling or (isinstance(mine, list) and not all(flat(array) for array in mine))
+        for pair in pairs:
+            _enter(pair, number, results[id(pair.side)], results[id(pair.reference)], report)
+    for pair in pairs:
+        wanted = layers or (not telling and pair.reference is keras)
+        with doing("comparing layer by layer") if wanted or not pair.agrees(report.tolerance) else nullcontext():
+            _look_inside(pair, feeds, report, wanted=wanted, telling=telling)
+
+
+def _results(side: Side, arrays: Mapping[str, Array]) -> list[Array] | str:
+    try:
+        return side.run(arrays)
+    except FailedError as failure:
+        return str(failure)
+
+
+def _enter(pair: Pair, number: int, found: list[Array] | str, reference: list[Array] | str, report: Report) -> None:
+    """Enter the outputs of one run into a pair."""
+    from archonnx.verifying.matching import Other
+
+    if isinstance(found, str) or isinstance(reference, str):
+        pair.failed = pair.failed or (found if isinstance(found, str) else str(reference))
+        return
+    typed = not isinstance(pair.reference, Other)
+    names = [output.name for output in report.model.graph.outputs]
+    before = pair.error
+    for name, y, expected in zip(names, found, reference, strict=True):
+        difference = compare(y, expected, typed=typed)
+        if name not in pair.outputs or difference.error > pair.outputs[name].error:
+            pair.outputs[name] = difference
+    if before <= report.tolerance < pair.error or (pair.error > before and pair.error <= report.tolerance):
+        pair.run = number
+
+
+def _look_inside(
+    pair: Pair, feeds: Sequence[Mapping[str, Array]], report: Report, *, wanted: bool, telling: bool
+) -> None:
+    """Compare results of layers: where the outputs differ, to name the first that does; where asked, all of them."""
+    from archonnx.verifying.matching import Other, locate_in
+
+    graph, arrays, tolerance = report.model.graph, feeds[pair.run], report.tolerance
+    if pair.failed:
+        return
+    if pair.agrees(tolerance):
+        if not wanted or isinstance(pair.reference, Other):
+            return
+        try:
+            found, expected = pair.side.values(arrays), pair.reference.values(arrays)
+        except FailedError as failure:
+            pair.said = f"results of layers could not be compared: {failure}"
+            return
+        shared = [name for name in found if name in expected]
+        worst = max((compare(found[n], expected[n]).error for n in shared), default=0.0)
+        pair.layers = len(shared), worst
+        if not telling:
+            report.notes.append("the outputs are all 0, 1 or alike, which tells little: results of layers are compared")
+        if worst <= tolerance:
+            return
+    place: divergence.Divergence | str
+    if isinstance(pair.reference, Other):
+        assert isinstance(pair.side, Ours)
+        try:
+            place = locate_in(graph, pair.side.values(arrays), pair.reference.values(arrays), tolerance)
+        except FailedError as failure:
+            place = f"no layer can be named: {failure}"
+    else:
+        place = divergence.locate(graph, pair.side, pair.reference, arrays, tolerance)
+    if isinstance(place, str):
+        pair.said = place
+    else:
+        pair.found = place.diagnostic(pair.side, pair.reference, tolerance)
+
+
+def _measure(report: Report, files: Sequence[FileSide], doing: Stage, clock: Callable[[], float]) -> None:
+    """Sizes and times of the files, on the first run's input."""
+    from archonnx.verifying.inputs import draw
+
+    failed = {id(side) for pair in report.pairs if pair.failed for side in (pair.side, pair.reference)}
+    running = [side for side in files if id(side) not in failed]
+    report.files = {side.name: side.size or 0 for side in files}
+    if running:
+        with doing("measuring times"):
+            arrays = draw(report.model.graph, report.runs[0], report.seed)
+            report.times = timed(running, arrays, PATIENCE, clock)
+
+
+def _count(
+    report: Report, ours: Ours, route: Route | None, keras: Prediction | None, other: Other | None
+) -> ledger.Ledger:
+    """The accounts of all sides."""
+    model, graph = report.model, report.model.graph
+    made = ledger.opened(graph)
+    if keras is not None:
+        ledger.enter_keras(made, keras.parameters())
+    ledger.enter_torch(made, graph)
+    assert ours.path is not None
+    ledger.enter_graph(made, ours.name, model, model.lower(), ours.path)
+    if route is not None and route.path is not None and route.graph is not None:
+        ledger.enter_graph(made, route.name, model, route.graph, route.path)
+    if other is not None and other.path is not None:
+        ledger.enter_other(made, other.name, model, report.seed, other.path)
+    return made
+
+
+@contextmanager
+def _closed(sides: Sequence[Side]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        for side in sides:
+            side.close()
