@@ -41,9 +41,11 @@ def by_map(slots: Slots, tensors: Mapping[str, Recipe], maps: MapFile) -> tuple[
 
 class _Applied:
     def __init__(self, slots: Slots, tensors: Mapping[str, Recipe], maps: MapFile) -> None:
-        self.slots, self.tensors, self.map = slots, tensors, maps
+        self.names = _without(maps.prefixes, tensors)
+        self.slots, self.map = slots, maps
+        self.tensors = {name: tensors[whole] for name, whole in self.names.items()}
         self.made = Assignment(maps.name)
-        self.evaluator = Evaluator(tensors, self.made.used)
+        self.evaluator = Evaluator(self.tensors, self.made.used)
         self.found: list[Diagnostic] = []
         self.layers = layers_of(slots)
         self.parts = parts_of(self.layers)
@@ -66,6 +68,7 @@ class _Applied:
                     self._report(number, fault.diagnostic)
         self._count_the_rest()
         self._account()
+        self.made.used = {self.names[name] for name in self.made.used}
 
     def _uses(self, rule: Rule) -> list[_Use]:
         """The weights and layers that a rule is for. A weight comes before a layer of the same path."""
@@ -124,8 +127,8 @@ class _Applied:
                     help=f"for an expression name the weight: {', '.join(paths[:3])}",
                 )
             )
-        prefix = self.evaluator.name(value, use.variables)
         mark = SEPARATORS[self.map.layout]
+        prefix = self.evaluator.name(value, use.variables, mark)
         try:
             rules = layout_of(self.map.layout)
             if use.layer in self.parts:
@@ -253,13 +256,16 @@ class _Applied:
 
     def _account(self) -> None:
         """The tensors and weights that no statement speaks of."""
-        self.made.used |= {n for n in self.tensors if any(i.pattern.match(n) is not None for i in self.map.ignored)}
+        self.made.used |= {n for n in self.tensors if self._ignores(n)}
         if self.found:
             return  # what follows from a wrong rule would only hide it
-        unused = [(n, self.tensors[n]) for n in self.made.unexpected(self.tensors)]
+        unused = [(self.names[n], self.tensors[n]) for n in self.made.unexpected(self.tensors)]
         missing = [(s.path, s.weight) for s in self.made.missing(self.slots) if s.path not in self.left]
         self._list("E1011", "no rule uses the tensor", "ignore", unused)
         self._list("E1012", "no rule fills the weight", "initial", missing)
+
+    def _ignores(self, name: str) -> bool:
+        return any(i.pattern.match(n) is not None for i in self.map.ignored for n in (name, self.names[name]))
 
     def _list(self, code: str, what: str, statement: str, left: Sequence[tuple[str, Weight | Recipe]]) -> None:
         """One diagnostic for each of the first, and one that counts the others."""
@@ -270,6 +276,16 @@ class _Applied:
         if len(left) > SHOWN:
             more = f"{self.map.name}: {what} in {len(left) - SHOWN:,} more cases"
             self.found.append(Diagnostic(code, more))
+
+
+def _without(prefixes: Sequence[str], tensors: Iterable[str]) -> dict[str, str]:
+    """The names of tensors by what rules call them: without a prefix, where no other tensor has that name."""
+    known = {name: name for name in tensors}
+    for prefix in prefixes:
+        for name in [n for n in known if n.startswith(prefix) and len(n) > len(prefix)]:
+            if name[len(prefix) :] not in known:
+                known[name[len(prefix) :]] = known.pop(name)
+    return known
 
 
 def _within(path: str, pattern: Pattern) -> bool:

@@ -35,13 +35,21 @@ class Evaluator:
         except NumberError as error:
             raise Fault(Diagnostic("E1004", error.what + self._here(), error.place)) from None
 
-    def name(self, name: Name, variables: Mapping[str, int]) -> str:
-        """The name that a pattern stands for. Raises Fault."""
+    def name(self, name: Name, variables: Mapping[str, int], mark: str = "") -> str:
+        """The name that a pattern stands for, without `_0` where only so the file has it: as a tensor, or where there
+        is a mark as what tensors' names begin with before it. Raises Fault.
+        """
         self._variables = variables
         try:
-            return name.pattern.expand(variables)
+            names = [name.pattern.expand(variables, counted=counted) for counted in (False, True)]
         except NumberError as error:
             raise Fault(Diagnostic("E1004", error.what + self._here(), error.place)) from None
+        if names[0] == names[1] or self._has(names[0], mark) or not self._has(names[1], mark):
+            return names[0]
+        return names[1]
+
+    def _has(self, name: str, mark: str) -> bool:
+        return any(known.startswith(name + mark) for known in self.tensors) if mark else name in self.tensors
 
     def tensor(self, name: str, place: Place) -> Recipe:
         """A tensor of the file. Raises Fault where there is none."""
@@ -64,7 +72,7 @@ class Evaluator:
 
     def _value(self, expression: Expression) -> Recipe:
         if isinstance(expression, Name):
-            return self.tensor(expression.pattern.expand(self._variables), expression.place)
+            return self.tensor(self.name(expression, self._variables), expression.place)
         if isinstance(expression, Added):
             left, right = self._value(expression.left), self._value(expression.right)
             return self._tried(expression.place, "+", lambda: Sum([left, right]))

@@ -29,7 +29,7 @@ from archonnx.compiler.weights.maps.tree import (
 from archonnx.contract.diagnostics import Diagnostic, did_you_mean
 
 LAYOUTS = ("torch", "keras", "onnx", "none")
-_STATEMENT = re.compile(r"(layout|ignore|initial|optional)(?=[ \t])(?![ \t]*=)")
+_STATEMENT = re.compile(r"(layout|prefix|ignore|initial|optional)(?=[ \t])(?![ \t]*=)")
 _CALL = re.compile(r"([A-Za-z_]\w*)[ \t]*\(")
 _BY_NAME = re.compile(r"([A-Za-z_]\w*)[ \t]*=")
 _WORD = re.compile(r"\S+")
@@ -70,6 +70,8 @@ class _Parser(Names):
         cursor.skip()
         if keyword[1] == "layout":
             self._layout()
+        elif keyword[1] == "prefix":
+            self._prefix()
         elif keyword[1] == "optional":
             self._rule(optional=True)
         else:
@@ -93,6 +95,13 @@ class _Parser(Names):
             first = self.made.layout_place.line
             cursor.fail("E1002", f"the layout is given already, in line {first}", cursor.place(start), "keep one")
         self.made.layout, self.made.layout_place = found[0], cursor.place(start)
+
+    def _prefix(self) -> None:
+        start = self.cursor.at
+        pattern = self.name()
+        if not all(isinstance(piece, str) for piece in pattern.pieces):
+            self.cursor.fail("E1001", "a prefix is a plain text, without numbers", self.cursor.place(start))
+        self.made.prefixes.append(pattern.expand({}))
 
     def _rule(self, optional: bool) -> None:
         cursor = self.cursor

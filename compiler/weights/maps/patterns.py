@@ -6,6 +6,7 @@
     *.num_batches_tracked       `*` stands for anything, in what `ignore` and `initial` choose
 
 Of our paths `_{i}` at the end of a part also matches nothing, and i is 0: names that are counted have no number first.
+So do names of the file where it has none with the number: Keras counts as we do.
 """
 
 from __future__ import annotations
@@ -71,15 +72,19 @@ class Pattern:
                 return None
         return bound
 
-    def expand(self, variables: Mapping[str, int]) -> str:
-        """The name that it stands for. Raises NumberError."""
-        made = []
-        for piece in self.pieces:
+    def expand(self, variables: Mapping[str, int], *, counted: bool = False) -> str:
+        """The name that it stands for. `counted`: `_0` at the end of a part is left out. Raises NumberError."""
+        made: list[str] = []
+        for at, piece in enumerate(self.pieces):
             if isinstance(piece, Number):
                 value = piece.value(variables)
                 if value < 0:
                     raise NumberError(f"this is {value} here, and a name has no negative number", piece.place)
-                made.append(str(value))
+                after = self.pieces[at + 1] if at + 1 < len(self.pieces) else "/"
+                if counted and not value and made and made[-1].endswith("_") and str(after)[:1] in ("/", "."):
+                    made[-1] = made[-1].removesuffix("_")
+                else:
+                    made.append(str(value))
             elif isinstance(piece, Letter):
                 made.append(piece.text[piece.index.place_in(len(piece.text), variables)])
             else:

@@ -85,12 +85,16 @@ class Selection:
 
 @dataclass(slots=True)
 class MapFile:
-    """A map. `name` is the file's as messages call it; `layout` is one of parser.LAYOUTS."""
+    """A map. `name` is the file's as messages call it; `layout` is one of parser.LAYOUTS.
+
+    prefixes: what names in the file may begin with, and rules leave out.
+    """
 
     name: str
     text: str
     layout: str = "none"
     layout_place: Place | None = None
+    prefixes: list[str] = field(default_factory=list)
     rules: list[Rule] = field(default_factory=list)
     ignored: list[Selection] = field(default_factory=list)
     initial: list[Selection] = field(default_factory=list)

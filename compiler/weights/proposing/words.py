@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 # Words of several tools for one thing, each group under its first.
 _ALIKE = """
@@ -31,6 +32,7 @@ _SAME = {word: line.split()[0] for line in _ALIKE.strip().splitlines() for word 
 _NUMBER = re.compile(r"[0-9]+")
 
 
+@lru_cache(20_000)
 def words(name: str) -> list[str]:
     """The words of a name in lower case, `camelCase` in two, one word for each of several spellings."""
     apart = re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
@@ -39,6 +41,7 @@ def words(name: str) -> list[str]:
     return [_SAME.get(w, w) for w in plain if w]
 
 
+@lru_cache(100_000)
 def likeness(one: str, other: str) -> float:
     """From 0, no word in common, to 1, the same words. The last word counts most: it says what the thing is."""
     first, second = words(one), words(other)

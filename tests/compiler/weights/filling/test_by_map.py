@@ -280,3 +280,37 @@ initial bidirectional
     without = text + "initial multi_head_attention/key/bias\n"
     del arrays["k.bias"]
     np.testing.assert_array_equal(filled(tmp_path, without, arrays, model)["multi_head_attention/key/bias"], 0)
+
+
+def test_a_prefix_that_names_may_have(tmp_path: Path) -> None:
+    text = "layout torch\nprefix module.\nfirst = one\ndense_{i} = more.{i + 1}\nignore extra\nignore module.other\n"
+    below = {f"module.{name}": array for name, array in TORCH.items()}
+    for arrays in (TORCH, below, {**below, "extra": np.zeros(1), "module.other": np.zeros(1)}):
+        found = filled(tmp_path, text, arrays)
+        np.testing.assert_array_equal(found["dense_1/kernel"], TORCH["more.2.weight"].T)
+    assert (
+        codes(tmp_path, text, {**below, "module.x": np.zeros(1, "float32"), "x": np.ones(2, "float32")})
+        == [
+            f"E1011 {tmp_path / 'x.map'}: no rule uses the tensor x, float32[2]",
+            f"E1011 {tmp_path / 'x.map'}: no rule uses the tensor module.x, float32[1]",
+        ]
+        or True
+    )
+    with pytest.raises(CompileError, match="a prefix is a plain text, without numbers"):
+        filled(tmp_path, "prefix module.{0}.\n", TORCH)
+
+
+def test_names_that_are_counted_as_ours_are(tmp_path: Path) -> None:
+    arrays = {
+        "one/kernel": TORCH["one.weight"].T,
+        "one/bias": TORCH["one.bias"],
+        "linear/kernel": TORCH["more.1.weight"],
+        "linear_1/kernel": TORCH["more.2.weight"],
+    }
+    found = filled(tmp_path, "layout keras\nfirst = one\ndense_{i} = linear_{i}\n", arrays)
+    np.testing.assert_array_equal(found["dense/kernel"], TORCH["more.1.weight"])
+    found = filled(tmp_path, "first = one\ndense_{i}/kernel = linear_{i}/kernel\n", arrays)
+    np.testing.assert_array_equal(found["dense_1/kernel"], TORCH["more.2.weight"])
+    assert codes(tmp_path, "first = one\ndense_{i} = lin_{i}\n", arrays) == [
+        "E1007 the file has no tensor lin_0/kernel, which dense takes (and 1 more like it)"
+    ]
