@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -228,3 +229,26 @@ def test_a_file_with_an_equals_sign(folder: Path) -> None:
     Path("w.safetensors").rename("a=b.safetensors")
     assert built("--weights", "a=b.safetensors") == 0
     assert_filled()
+
+
+def test_a_model_runs_with_weights_from_a_file(folder: Path, capsys: Output) -> None:
+    assert main(["run", "small.arch", "--weights", "w.safetensors", "-i", "x=[[1, 2, 3, 4]]", "--format", "json"]) == 0
+    captured = capsys.readouterr()
+    expected = np.float32([[1, 2, 3, 4]]) @ ARRAYS["body/dense/kernel"] + ARRAYS["body/dense/bias"]
+    expected = expected @ ARRAYS["head/kernel"] + ARRAYS["head/bias"]
+    found = json.loads(captured.out)
+    np.testing.assert_allclose(found["outputs"]["y"]["data"], expected, rtol=1e-5)
+    assert captured.err.splitlines()[0] == "4 weights from w.safetensors (by path)"
+    assert "initial weights" not in captured.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["small.arch", "--weights", "none"], "error: --weights none: nothing is computed without weights"),
+        (["m.onnx", "--weights", "x.npz"], "error: --weights fills what is compiled; m.onnx has its weights already"),
+    ],
+)
+def test_runs_that_ask_for_what_is_not(folder: Path, capsys: Output, arguments: list[str], message: str) -> None:
+    assert main(["run", *arguments]) == 2
+    assert capsys.readouterr().err.startswith(message)

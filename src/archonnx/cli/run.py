@@ -12,6 +12,7 @@ import click
 
 from archonnx.cli import results
 from archonnx.cli.console import busy, out, say, styled
+from archonnx.cli.filling import Wanted, filled, wanted, warn_of, weights_options
 from archonnx.cli.options import FilePath, color_option, compiled, format_option, model_options
 from archonnx.contract.diagnostics import UsageError
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Of initial weights, for an .arch file.",
 )
+@weights_options
 @click.option("--repeat", type=click.IntRange(min=1), default=1, metavar="N", help="Run N times, tell the median time.")
 @format_option("text", "json")
 @color_option
@@ -51,13 +53,15 @@ def run(
     output: Path | None,
     device: str,
     seed: int,
+    weights: tuple[str, ...],
+    maps: tuple[str, ...],
     repeat: int,
     format: str,
 ) -> int:
     """Run a model on arrays and pictures.
 
-    MODEL is an .onnx file, anybody's, or an .arch file, which is compiled first. Each input is NAME=VALUE (VALUE alone
-    where there is only one), VALUE being
+    MODEL is an .onnx file, anybody's, or an .arch file, which is compiled first, with the weights of --weights if they
+    are given. Each input is NAME=VALUE (VALUE alone where there is only one), VALUE being
 
     \b
       a literal        bits=[[0,0],[0,1]]    flag=True    scale=0.5
@@ -72,12 +76,16 @@ def run(
       archonnx run dnn.onnx --input image=photo.jpg --top 3
       archonnx run models/gates.arch --model XOR --input 'bits=[[0,0],[0,1],[1,0],[1,1]]'
       archonnx run model.onnx --input x=x.npy --output y.npz --format json
+      archonnx run model.arch --weights model.safetensors --input x=x.npy
     """
     from archonnx.runtime.inputs import decode_inputs
 
     if output is not None:
         results.check_ending(output)
-    session, name = _load(file, model, parameters, root, device, seed)
+    asked = wanted(weights, maps)
+    if asked.bare:
+        raise UsageError("--weights none: nothing is computed without weights")
+    session, name = _load(file, model, parameters, root, device, seed, asked)
     with session:
         inputs = session.check(decode_inputs(given, session.inputs, _remark))
         times = []
@@ -98,7 +106,7 @@ def run(
 
 @dataclass(frozen=True)
 class _Seeded:
-    """A compiled model whose weights are drawn from the seed asked for when the runtime saves it."""
+    """A compiled model whose weights, those not given, are drawn from the seed asked for when the runtime saves it."""
 
     model: CompiledModel
     seed: int
@@ -108,19 +116,29 @@ class _Seeded:
         return self.model.name
 
     def save(self, path: Path, /) -> object:
-        return self.model.save(path, seed=self.seed)
+        report = self.model.save(path, seed=self.seed)
+        warn_of(report.warnings)
+        return report
 
 
 def _load(
-    file: Path, model: str | None, parameters: dict[str, Any], root: Path | None, device: str, seed: int
+    file: Path,
+    model: str | None,
+    parameters: dict[str, Any],
+    root: Path | None,
+    device: str,
+    seed: int,
+    asked: Wanted,
 ) -> tuple[Session, str]:
     """The session, and what to call the model."""
     from archonnx.runtime.session import load
 
     if file.suffix == ".arch":
-        source = compiled(file, model, parameters, root)
+        source = filled(compiled(file, model, parameters, root), asked)
         with busy(f"building {source.name}"):
             return load(_Seeded(source, seed), device), source.name
+    if asked.sources:
+        raise UsageError(f"--weights fills what is compiled; {file} has its weights already")
     if model is not None or parameters:
         raise UsageError(f"--model and --set choose what to compile; {file} is compiled already")
     with busy(f"loading {file}"):
