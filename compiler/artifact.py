@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from archonnx.compiler.ir import OperatorGraph
     from archonnx.compiler.recipes import Evaluation, Recipe
     from archonnx.compiler.saving import SaveReport
+    from archonnx.compiler.weights.exporting import Written
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -140,6 +141,27 @@ class CompiledModel:
 
         evaluation = self.evaluation(seed)
         return {w.path: Draw(w).whole(evaluation).reshape(w.shape) for w in self.graph.weights()}
+
+    def save_weights(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        layout: Literal["none", "torch", "keras"] | None = None,
+        seed: int = 0,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Written:
+        """Write the weights alone, in the format that the path's ending names: .pth, .safetensors, .npz, .h5, others.
+
+        layout: names and layout of the tensors: "torch" as `to_torch(model).state_dict()` has them, "keras" as the
+        variables of `to_keras(model)`, "none" under their paths, as they are. By default PyTorch's in its files, Keras'
+        in a .h5, and our own in others. seed: of the weights that are not given. progress: bytes done and in all.
+
+        Raises TensorFileError where the format cannot hold them, UsageError for a wrong argument, OSError. A failure
+        leaves an old file as it was.
+        """
+        from archonnx.compiler.weights.exporting import save_weights
+
+        return save_weights(self.graph, path, self.evaluation(seed), layout=layout, progress=progress)
 
     def save(
         self,

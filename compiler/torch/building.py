@@ -16,7 +16,7 @@ from archonnx.compiler.keras.refusals import NoCounterpartError, Refused
 from archonnx.compiler.layers.base import LayerError
 from archonnx.compiler.lowering.builder import Builder
 from archonnx.compiler.lowering.emitter import Origin
-from archonnx.compiler.lowering.lower import lower_node
+from archonnx.compiler.lowering.lower import LoweringError, lower_node
 from archonnx.contract.diagnostics import MachineError
 from archonnx.contract.dims import Facts
 
@@ -146,6 +146,8 @@ class _Building:
             b.sizes, b.carriers, b.measured = noted
             return False
         for value, tensor in zip(node.outputs, made if isinstance(made, tuple) else (made,), strict=True):
+            if tensor.dtype != value.type.dtype or not b.same_shape(tensor.shape, value.type.shape):
+                raise LoweringError(node, f"PyTorch's module gives {tensor.type}, its shape rule {value.type}")
             b.tensors[id(value)] = tensor
             b.carry(tensor)
         for operator in self.operators.operators[before:]:

@@ -80,7 +80,7 @@ def prelu(m: Making, inputs: Tensor) -> Made:
         return None
     order, back = channels_second(x.rank, x.rank - 1)
     turned = m.b.transpose(x, order)
-    return m.b.transpose(m.module(lambda nn: nn.PReLU(alpha[-1]), turned, result=x.type), back)
+    return m.b.transpose(m.module(lambda nn: nn.PReLU(alpha[-1]), turned, result=turned.type), back)
 
 
 def dropout(m: Making, inputs: Tensor) -> Made:

@@ -77,19 +77,19 @@ def normalization(layer: Any, shapes: Shapes) -> list[Exchange]:
 
 
 class _Counted(Turned):
-    """Batch norm's running mean, beside which PyTorch counts the batches that it has seen."""
+    """Batch norm's running variance, behind which PyTorch counts the batches that it has seen."""
 
     def __init__(self, ours: str, shape: tuple[int, ...], theirs: str) -> None:
         super().__init__(ours, shape, theirs)
         self.theirs = {theirs: True, COUNT: False}
 
     def read(self, theirs: Mapping[str, Recipe]) -> dict[str, Recipe]:
-        return {self.ours[0]: self._ours(theirs["running_mean"], "running_mean")}
+        return {self.ours[0]: self._ours(theirs["running_var"], "running_var")}
 
     def write(self, ours: Mapping[str, Recipe]) -> dict[str, Recipe]:
         from archonnx.compiler.weights.sources import Constant
 
-        return {"running_mean": ours[self.ours[0]], COUNT: Constant(0, "int64")}
+        return {"running_var": ours[self.ours[0]], COUNT: Constant(0, "int64")}
 
 
 COUNT = "num_batches_tracked"
@@ -98,9 +98,8 @@ COUNT = "num_batches_tracked"
 def batch_normalization(layer: Any, shapes: Shapes) -> list[Exchange]:
     """nn.BatchNorm1d, 2d, 3d."""
     return [
-        *renamed(shapes, gamma="weight", beta="bias"),
-        _Counted("moving_mean", shapes["moving_mean"], "running_mean"),
-        *renamed(shapes, moving_variance="running_var"),
+        *renamed(shapes, gamma="weight", beta="bias", moving_mean="running_mean"),
+        _Counted("moving_variance", shapes["moving_variance"], "running_var"),
     ]
 
 

@@ -14,6 +14,7 @@ import click
 from archonnx.cli.console import Steps, out, plain, say, size_text, styled
 from archonnx.cli.options import FilePath, Size, color_option, format_option
 from archonnx.cli.weights_diff import diff
+from archonnx.cli.weights_export import export
 from archonnx.cli.weights_map import map_
 from archonnx.contract.diagnostics import UsageError
 from archonnx.contract.dtypes import DTYPES, is_float
@@ -26,7 +27,7 @@ TARGETS = ("float64", "float32", "float16", "bfloat16")
 
 @click.group(context_settings={"max_content_width": 120})
 def weights() -> None:
-    """List, convert and compare files of weights, and propose maps between tools' names.
+    """List, convert, compare and write files of weights, and propose maps between tools' names.
 
     A file is known by its content, whatever it is called. Only the part that says what is in it is read to list it,
     and a slice at a time lies in memory to convert it, so files may be larger than memory.
@@ -42,6 +43,7 @@ def weights() -> None:
 
 weights.add_command(diff)
 weights.add_command(map_)
+weights.add_command(export)
 
 
 @weights.command("list")
