@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-WIDE = 30.0  # the largest value so many times the smallest: a logarithmic axis
+WIDE = 30.0  # the largest value so many times the smallest asks for a logarithmic axis
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Axis:
 
 
 def value_axis(values: Sequence[float], logarithmic: bool) -> Axis:
-    """An axis for these values, with some room around them. logarithmic: whether it may be, where they reach far."""
+    """An axis for these values, with some room around them. logarithmic: if they are positive and reach far enough."""
     least, most = min(values), max(values)
     if logarithmic and least > 1e-30 and most / least > WIDE:
         return _logarithmic(least, most)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from archonnx.compiler.analysis.plotting.scene import INK, MUTED, Entry, Path, Point, Rect, Scene, Shape, Text
 from archonnx.compiler.analysis.plotting.texts import width as text_width
-from archonnx.compiler.keras.training.axes import Axis, epoch_ticks, value_axis
+from archonnx.compiler.keras.training.axes import WIDE, Axis, epoch_ticks, value_axis
 from archonnx.compiler.keras.training.history import Epoch, best_of
 from archonnx.compiler.keras.training.judgement import Judgement, judge
 from archonnx.contract.diagnostics import UsageError
@@ -100,7 +100,10 @@ class _Spots:
 
 def _panel(epochs: Sequence[Epoch], key: str, top: float, height: float) -> _Panel:
     values = [epoch.values[name] for epoch in epochs for name in (key, f"val_{key}") if name in epoch.values]
-    return _Panel(key, top, height, value_axis(values, logarithmic=key == "loss"))
+    # A training loss that goes to nothing does not squeeze the validation loss, which tells more.
+    watched = [epoch.watched for epoch in epochs]
+    far = key == "loss" and min(watched) > 0 and max(watched) / min(watched) > WIDE
+    return _Panel(key, top, height, value_axis(values, logarithmic=far))
 
 
 def _legend(epochs: Sequence[Epoch]) -> list[Shape]:

@@ -60,7 +60,9 @@ def _underfitting(curves: Sequence[Sequence[float]]) -> tuple[int, int] | None:
             last = end
         elif end - (last or length) > length:
             break
-    return None if last is None else (1, last)
+    if last is None or last == count:
+        return None if last is None else (1, count)
+    return 1, last - length // 2  # the losses of its last stretch fell no more than to its middle
 
 
 def _overfitting(training: Sequence[float], validation: Sequence[float]) -> tuple[int, int] | None:

@@ -38,7 +38,7 @@ def test_regions_and_the_best_epoch_are_marked() -> None:
     epochs = overfitted()
     found = judge(epochs)
     scene = draw(epochs, found, "Digits")
-    assert {"Digits", found.text, "loss (logarithmic)", "accuracy", "training", "validation"} <= set(texts(scene))
+    assert {"Digits", found.text, "loss", "accuracy", "training", "validation"} <= set(texts(scene))
     assert {"underfitting: both still fall", "overfitting: validation rises, training does not"} <= set(texts(scene))
     lowest = min(epochs, key=lambda epoch: epoch.values["val_loss"]).number
     assert f"best: epoch {lowest}" in texts(scene)
@@ -48,6 +48,13 @@ def test_regions_and_the_best_epoch_are_marked() -> None:
     assert fills.count(UNDER[0]) == fills.count(OVER[0]) == 2
     lines = [shape for shape in shapes if isinstance(shape, Line) and len(shape.pieces) == len(epochs) - 1]
     assert [line.colour for line in lines] == [TRAINING, VALIDATION] * 2
+
+
+def test_a_loss_that_falls_far_has_a_logarithmic_axis() -> None:
+    far = [Epoch(n, {"loss": 10.0 / n**2, "val_loss": 12.0 / n**2}, 1.0) for n in range(1, 9)]
+    assert "loss (logarithmic)" in texts(draw(far, judge(far), "Small"))
+    near = [Epoch(n, {"loss": 10.0**-n, "val_loss": 12.0 / n}, 1.0) for n in range(1, 9)]
+    assert "loss" in texts(draw(near, judge(near), "Small"))
 
 
 def test_without_validation_nothing_speaks_of_it() -> None:

@@ -70,7 +70,7 @@ def test_losses_that_fall_by_next_to_nothing_are_level() -> None:
     training = [1.0, 0.1, 0.01, 0.005, 0.004, 0.003, 0.002, 0.0015, 0.001, 0.0008]
     found = judge(epochs(training, training))
     assert found.verdict == "level"
-    assert found.underfitting == (1, 5)
+    assert found.underfitting == (1, 4)
 
 
 def test_few_epochs_tell_nothing() -> None:
