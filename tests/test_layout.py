@@ -189,7 +189,10 @@ def test_the_wheel_holds_every_module_and_data_file(wheel: Path) -> None:
     for folder, name in (*((f, f"archonnx/{f}") for f in LINKS), ("src/archonnx", "archonnx")):
         for path in (ROOT / folder).rglob("*"):
             inside = path.relative_to(ROOT / folder)
-            if path.suffix in (".py", ".arch", ".md", ".txt", ".json") and "__pycache__" not in inside.parts:
+            if (
+                path.suffix in (".py", ".arch", ".md", ".safetensors", ".txt", ".json")
+                and "__pycache__" not in inside.parts
+            ):
                 expected.add(f"{name}/{inside}")
     assert expected <= held, f"missing from the wheel: {sorted(expected - held)}"
     assert not [n for n in held if n.startswith(("compiler/", "runtime/", "models/", "tests/", "tools/"))]
