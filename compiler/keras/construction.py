@@ -78,6 +78,8 @@ class Constructor:
             options["trainable"] = False
         if "dtype" in layer.declared:
             options["dtype"] = layer.arguments["dtype"] or "float32"
+        if layer.type_name == "PositionEmbedding":
+            return _position_embedding(layer, options)
         if layer.keras is None:
             activation = self._activation_name(layer)
             if activation is None:
@@ -144,6 +146,16 @@ class Constructor:
         if name is None and layer.type_name not in OWN:
             raise Refused(f"its activation {layer.type_name} has no counterpart in Keras", BUILD)
         return name or self.layer(layer, layer.given_name or layer.default_name())
+
+
+def _position_embedding(layer: Layer, options: dict[str, Any]) -> Any:
+    """Our own layer of Keras: Keras has none."""
+    from archonnx.compiler.keras.positions import PositionEmbedding
+
+    kept = {key: layer.arguments[key] for key in ("sequence_length", "start_index", "hierarchical_alpha")}
+    if is_symbolic(kept["start_index"]):
+        raise Refused(f"its start_index is {kept['start_index']}, known only when the model runs", "give position_ids")
+    return PositionEmbedding(**kept, **options)
 
 
 def inner_name(outer: Layer, key: str, inside: Layer) -> str:
