@@ -108,7 +108,8 @@ def route(
     with quiet():
         built = build(model, evaluation, tokens.name)
     asked = [Probe(o.value, name) for o, (name, _) in zip(model.graph.outputs, ours.outputs, strict=True)]
-    asked = list(probes) if probes is not None else asked
+    if probes is not None:  # what is computed of the source's numbers alone is no part of Keras' model
+        asked = [probe for probe in probes if hasattr(built.tensors[id(probe.value)], "_keras_history")]
     inputs = [given.value.type for given in model.graph.inputs]
     converted = convert(built.model, [built.tensors[id(probe.value)] for probe in asked], inputs, chosen)
     _require_operators(converted.model, model, tokens)

@@ -93,8 +93,8 @@ def verify(
     largest number of an output. bind: symbols that have one value. layers: whether results of layers are compared
     even where outputs agree; they are in any case where outputs tell little.
 
-    Errors: MachineError without Keras; NoCounterpartError, RouteError and CompileError where Keras was asked for and
-    has no such model; OtherError for a file with other inputs; those of CompiledModel.save.
+    Errors: MachineError without Keras; ArchonnxError where Keras lacks a layer, RouteError and CompileError where the
+    second route was asked for and is refused; OtherError for a file with other inputs; those of CompiledModel.save.
     """
     from archonnx.verifying.sizes import runs
     from archonnx.verifying.weights import spread
@@ -132,8 +132,13 @@ def _keras_sides(
     """Keras' prediction and the second route, as far as they are asked for and there."""
     if via is None and other is not None:
         return None, None
-    with doing("building the model of Keras"):
-        keras = Prediction(report.model, report.seed)
+    from archonnx.compiler.keras.refusals import NoCounterpartError
+
+    try:
+        with doing("building the model of Keras"):
+            keras = Prediction(report.model, report.seed)
+    except NoCounterpartError as refused:
+        raise ArchonnxError(f"{refused}\n  another file is compared with without Keras: --against OTHER.onnx") from None
     if via == "prediction":
         return keras, None
     from archonnx.compiler.keras.route import saving as second

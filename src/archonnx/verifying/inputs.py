@@ -130,6 +130,8 @@ def _asked(node: Node, read: Value) -> Range:
         return Range(arguments["input_dim"], masked=0 if arguments.get("mask_zero") else None)
     if kind == "CategoryEncoding" and position == 0:
         return Range(arguments["num_tokens"])
+    if kind == "PositionEmbedding" and position == 1:
+        return Range(arguments["sequence_length"])
     if kind == "one_hot":
         return Range(arguments["num_classes"])
     if kind in ("IntegerLookup", "StringLookup") and arguments.get("vocabulary"):

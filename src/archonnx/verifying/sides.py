@@ -127,7 +127,8 @@ class Route(FileSide):
             route.write(self.model, graph, path, seed=self.seed)
             with load(path) as session:
                 found = call(session, feeds)
-        return {value.name: found[f"value_{number}"] for number, value in enumerate(wanted)}
+        named = {value.name: f"value_{number}" for number, value in enumerate(wanted)}
+        return {value: found[name] for value, name in named.items() if name in found}
 
 
 class Prediction(Side):
@@ -147,11 +148,14 @@ class Prediction(Side):
 
     def values(self, feeds: Feeds) -> dict[str, Array]:
         import keras
+        import numpy as np
 
-        wanted = probed_values(self.model)
-        tensors = [self.built.tensors[id(value)] for value in wanted]
-        found = self._called(keras.Model(self.built.model.inputs, tensors), feeds)
-        return {value.name: array for value, array in zip(wanted, found, strict=True)}
+        held = {value.name: self.built.tensors[id(value)] for value in probed_values(self.model)}
+        # A number of the source, and what is computed of such alone, is no part of Keras' model but an array.
+        found = {name: np.asarray(tensor) for name, tensor in held.items() if not keras.backend.is_keras_tensor(tensor)}
+        names = [name for name in held if name not in found]
+        made = self._called(keras.Model(self.built.model.inputs, [held[name] for name in names]), feeds)
+        return {**found, **dict(zip(names, made, strict=True))}
 
     def parameters(self) -> int:
         """What Keras counts."""
@@ -164,8 +168,8 @@ class Prediction(Side):
         tensors = [keras.ops.convert_to_tensor(array) for array in feeds.values()]
         with _told(self.title), _unremarked():
             made = model(tensors if len(tensors) > 1 else tensors[0], training=False)
-        flat = list(made.values()) if isinstance(made, dict) else made if isinstance(made, list | tuple) else [made]
-        return [np.asarray(keras.ops.convert_to_numpy(one)) for one in flat]
+            flat = list(made.values()) if isinstance(made, dict) else made if isinstance(made, list | tuple) else [made]
+            return [np.asarray(keras.ops.convert_to_numpy(one)) for one in flat]
 
 
 def probed_values(model: CompiledModel) -> list[Value]:
