@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from keras_harness import error
-from networks import Array, compiled_with, output_of
+from networks import MODELS, Array, compiled_with, output_of
 from packages import file_of
 
 import archonnx
@@ -54,6 +54,19 @@ def test_it_sees_what_is_in_the_photographs(
     assert likely.max(axis=1) == pytest.approx([p for _, p in SEEN.values()], abs=2e-3)
 
 
+def test_photographs_of_any_size_are_prepared_in_the_model(tmp_path: Path) -> None:
+    from PIL import Image
+
+    model = archonnx.compile(MODELS / "efficientnet.arch", "Photograph")
+    session = archonnx.load(model.with_weights(file_of(*WEIGHTS), scope="lite0", map="lite0"))
+    for name, (number, likely) in SEEN.items():
+        picture = Image.open(MODELS.parent / name).convert("RGB")
+        found = session(np.asarray(picture)[None])[0]
+        assert int(found.argmax()) == number
+        assert float(found[number]) == pytest.approx(likely, abs=0.02)  # Pillow averages as it shrinks
+        assert float(found.sum()) == pytest.approx(1)
+
+
 def test_its_logits_are_those_of_its_module(
     trained: archonnx.CompiledModel, photographs: Array, tmp_path: Path
 ) -> None:
@@ -65,4 +78,15 @@ def test_its_logits_are_those_of_its_module(
     for image in (photographs, noise):
         with torch.no_grad():
             expected = module(torch.from_numpy(image.transpose(0, 3, 1, 2).copy())).numpy()
-        assert error(output_of(trained, image, tmp_path), expected) <= 1e-4
+        assert error(output_of(trained, image, tmp_path), expected) <= 1e-5
+
+
+@pytest.mark.parametrize("size", range(5))
+def test_all_sizes_have_as_many_parameters_as_their_modules(size: int) -> None:
+    torch = pytest.importorskip("torch")
+    theirs = pytest.importorskip("efficientnet_lite_pytorch", reason="pip install -r tests/packages.txt")
+    with torch.device("meta"):
+        module = theirs.EfficientNet.from_name(f"efficientnet-lite{size}")
+    model = archonnx.compile(MODELS / "efficientnet.arch", f"EfficientNetLite{size}")
+    assert sum(w.size for w in model.graph.weights() if w.trainable) == sum(p.numel() for p in module.parameters())
+    assert model.graph.inputs[0].value.type.shape[1] == module.input_image_size

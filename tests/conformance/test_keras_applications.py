@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file"),
 ]
 
-TOLERANCE = 1e-4
+TOLERANCE = 1e-5
 
 
 def random_network(name: str, **arguments: Any) -> Any:

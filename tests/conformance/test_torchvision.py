@@ -14,7 +14,7 @@ from networks import Array, compiled_with, large_files, output_of
 torch = pytest.importorskip("torch")
 torchvision = pytest.importorskip("torchvision")
 
-TOLERANCE = 1e-4
+TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True)
