@@ -101,6 +101,8 @@ class _Building:
 
     def _results(self, node: Node) -> Sequence[Any]:
         """What stands for the node's results. Refused where it has no counterpart, or Keras will not have it."""
+        import keras
+
         layer = node.layer
         inputs = [self._tensor(value) for value in node.inputs]
         if isinstance(layer, (Custom, Raw)):
@@ -120,6 +122,8 @@ class _Building:
             if operation is not None:
                 return [operation]
             applied = self.constructor.layer(layer, self.name(node.path))
+            if layer.weights and not any(isinstance(x, keras.KerasTensor) for x in inputs):
+                inputs[0] = self._constant(node, inputs[0])
             used = layer.masking == "use"
             masks = [self._tensor(value.mask) if used and value is not None else None for value in node.inputs]
             if self.takes_masks_off and layer.masking == "use" and layer.inputs == ("*inputs",):
@@ -143,6 +147,18 @@ class _Building:
         if mask is None:
             return x
         return MaskSetter(dtype=node.inputs[number].type.dtype, name=f"{self.name(node.name)}.mask_{number}")(x, mask)  # type: ignore[union-attr]
+
+    def _constant(self, node: Node, x: Any) -> Any:
+        """Numbers that a layer with weights is applied to, as a tensor of the model: its weights are set later."""
+        import keras
+
+        from archonnx.compiler.keras.held import HeldConstant
+
+        if not self.entering:
+            raise Refused("the model has no input", "give it one")
+        numbers = keras.ops.convert_to_numpy(x)
+        made = HeldConstant(numbers.tolist(), str(numbers.dtype), name=f"{self.name(node.name)}.numbers")
+        return made(self.entering[0])
 
     def _held(self, node: Node, layer: Reference) -> Any:
         """A weight of a block, given by a layer that holds it."""

@@ -9,6 +9,7 @@ from archonnx.compiler.keras.refusals import Refused
 from archonnx.compiler.layers.base import Layer
 from archonnx.compiler.layers.domains import Absent, InitializerDomain, Shape, Sides, Unapplied
 from archonnx.compiler.layers.domains_single import is_symbolic
+from archonnx.compiler.layers.positions import Positioned
 
 if TYPE_CHECKING:
     from archonnx.compiler.layers.base import Argument
@@ -78,10 +79,10 @@ class Constructor:
             options["trainable"] = False
         if "dtype" in layer.declared:
             options["dtype"] = layer.arguments["dtype"] or "float32"
-        if layer.type_name == "PositionEmbedding":
-            return _position_embedding(layer, options)
         if layer.keras is None:
             activation = self._activation_name(layer)
+            if activation is None and isinstance(layer, Positioned):
+                return _of_positions(layer, options)
             if activation is None:
                 raise Refused("it has no counterpart in Keras", BUILD)
             return keras.layers.Activation(activation, **options)
@@ -148,14 +149,18 @@ class Constructor:
         return name or self.layer(layer, layer.given_name or layer.default_name())
 
 
-def _position_embedding(layer: Layer, options: dict[str, Any]) -> Any:
-    """Our own layer of Keras: Keras has none."""
-    from archonnx.compiler.keras.positions import PositionEmbedding
+def _of_positions(layer: Layer, options: dict[str, Any]) -> Any:
+    """The layer of ours for Keras that stands for a layer of positions."""
+    from archonnx.compiler.keras.positions import KINDS
 
-    kept = {key: layer.arguments[key] for key in ("sequence_length", "start_index", "hierarchical_alpha")}
-    if is_symbolic(kept["start_index"]):
-        raise Refused(f"its start_index is {kept['start_index']}, known only when the model runs", "give position_ids")
-    return PositionEmbedding(**kept, **options)
+    kind = KINDS.get(layer.type_name)
+    start = layer.arguments["start_index"]
+    if kind is None:
+        raise Refused("it has no counterpart in Keras", BUILD)
+    if is_symbolic(start):
+        raise Refused(f"its start_index is {start}, known only when the model runs", "give it a number")
+    left_out = [n for n, a in layer.declared.items() if n == "dtype" or isinstance(a.domain, InitializerDomain)]
+    return kind({n: given for n, given in layer.arguments.items() if n not in left_out}, **options)
 
 
 def inner_name(outer: Layer, key: str, inside: Layer) -> str:

@@ -1,4 +1,4 @@
-"""Layers of Keras for what it has none of: a weight of a block, a mask that is set, a size that is measured.
+"""Layers of Keras for what it has none of: weights of blocks, numbers, masks that are set, sizes that are measured.
 
 This module imports Keras: it is imported inside functions only.
 """
@@ -31,6 +31,24 @@ class HeldWeight(keras.layers.Layer):  # type: ignore[misc]
     def get_config(self) -> dict[str, Any]:
         own = {"shape": self.shape, "held": self.held, "held_trainable": self.held_trainable}
         return {**super().get_config(), **own}
+
+
+@keras.saving.register_keras_serializable(package="archonnx")
+class HeldConstant(keras.layers.Layer):  # type: ignore[misc]
+    """Gives its numbers, whatever it is applied to: a layer on numbers alone would run once, before weights are set."""
+
+    def __init__(self, values: Any, held: str, **kwargs: Any):
+        super().__init__(autocast=False, **kwargs)
+        self.values, self.held = values, held
+
+    def call(self, inputs: Any) -> Any:
+        return keras.ops.convert_to_tensor(self.values, dtype=self.held)
+
+    def compute_output_spec(self, inputs: Any) -> Any:
+        return keras.KerasTensor(keras.ops.shape(self.call(None)), dtype=self.held)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "values": self.values, "held": self.held}
 
 
 @keras.saving.register_keras_serializable(package="archonnx")

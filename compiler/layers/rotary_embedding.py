@@ -157,17 +157,23 @@ y[j] = x[j] * cos(t) + x[i] * sin(t)"""
         return b.cast(cos, self.compute_dtype), b.cast(sin, self.compute_dtype)
 
     def _frequencies(self, turned: int) -> list[float]:
-        """Radians a step of each pair, with + - * / alone, so that they are the same on every machine."""
-        plain = frequencies(self.max_wavelength, [(2 * i, turned) for i in range(turned // 2)])
-        if self.old_context_len is None:
-            return [f / self.scaling_factor for f in plain]
-        low, high, context = self.low_freq_factor, self.high_freq_factor, self.old_context_len
-        made = []
-        for f in plain:
-            waves = context * f / (2 * math.pi)  # in the old context
-            kept = min(1.0, max(0.0, (waves - low) / (high - low)))
-            made.append((1 - kept) * f / self.scaling_factor + kept * f)
-        return made
+        factors = (self.low_freq_factor, self.high_freq_factor, self.old_context_len)
+        return turning_frequencies(turned, self.max_wavelength, self.scaling_factor, *factors)
+
+
+def turning_frequencies(
+    turned: int, max_wavelength: float, scaling: float, low: float | None, high: float | None, context: int | None
+) -> list[float]:
+    """Radians a step of each pair, with + - * / alone, so that they are the same on every machine."""
+    plain = frequencies(max_wavelength, [(2 * i, turned) for i in range(turned // 2)])
+    if low is None or high is None or context is None:
+        return [f / scaling for f in plain]
+    made = []
+    for f in plain:
+        waves = context * f / (2 * math.pi)  # in the old context
+        kept = min(1.0, max(0.0, (waves - low) / (high - low)))
+        made.append((1 - kept) * f / scaling + kept * f)
+    return made
 
 
 def _turn(b: Builder, x: Tensor, cos: Tensor, sin: Tensor, axis: int, interleaved: bool) -> Tensor:

@@ -247,7 +247,7 @@ model M():
     a = x -> TimeDistributed(step(3))
     b = a -> onnx.Relu()
     c = reshape(b, (T, N, 4))
-    d = c -> RotaryEmbedding()
+    d = c -> ChannelShuffle(2)
     output y = d -> Dense(2)
 """
     with pytest.raises(archonnx.ArchonnxError) as caught:
@@ -257,7 +257,7 @@ model M():
     assert [line.split(" ", 3)[2].split(":", 1)[1] for line in lines[1:]] == ["8:14:", "9:14:", "11:14:"]
     assert "TimeDistributed (time_distributed): it runs the block step(...)" in lines[1]
     assert "Relu (relu): it is an operator of ONNX" in lines[2]
-    assert "RotaryEmbedding (rotary_embedding): it has no counterpart in Keras" in lines[3]
+    assert "ChannelShuffle (channel_shuffle): it has no counterpart in Keras" in lines[3]
 
 
 def test_a_weight_of_another_layer_is_refused() -> None:

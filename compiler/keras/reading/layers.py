@@ -14,6 +14,7 @@ from archonnx.compiler.layers.registry import NOT_OFFERED, find_layer
 
 # What Keras keeps in a configuration beside a layer's arguments.
 BESIDE = {"name", "trainable", "dtype", "query_shape", "value_shape", "key_shape", "vocabulary_size", "idf_weights"}
+POSITIONS = "archonnx.compiler.keras.positions"  # layers that to_keras puts where Keras has none
 LAYERS_INSIDE = ("layer", "backward_layer", "cell")
 REWRITE = "write what it computes with the layers and functions that `archonnx layers` lists"
 
@@ -26,6 +27,8 @@ def kind_of(layer: Any) -> type[Layer]:
     if isinstance(layer, keras.layers.Lambda):
         raise Refused("it runs Python code, which a file cannot hold", REWRITE)
     kind = None if name in NOT_OFFERED else find_layer(name)
+    if kind is not None and type(layer).__module__ == POSITIONS:
+        return kind
     known = getattr(keras.layers, (kind.keras or name) if kind is not None else name, None)
     if known is not type(layer):
         if isinstance(layer, keras.Model):
@@ -48,6 +51,8 @@ def constructor(layer: Any) -> Applied:
         if isinstance(argument.domain, Activation):
             _activation(layer, key, argument)  # what is no function of Keras has no configuration either
     config = layer.get_config()
+    if type(layer).__module__ == POSITIONS:
+        config.update(config.pop("settings"))
     made = Applied(kind.__name__, name=layer.name, keras=layer)
     made.frozen = not layer.trainable and bool(layer.weights)
     parameters = inspect.signature(type(layer).__init__).parameters

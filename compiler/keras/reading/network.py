@@ -120,6 +120,10 @@ class Network:
         own = _own(layer)
         if own == "HeldWeight":
             return [self._held(layer, body, results[0])]
+        if own == "HeldConstant":
+            import keras
+
+            return [self._constant(keras.ops.convert_to_tensor(layer.values, dtype=layer.held), body)]
         if own == "MaskSetter":
             return [args[0]]
         if own == "MeasuredFunction":
