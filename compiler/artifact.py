@@ -33,7 +33,7 @@ class CompiledModel:
     graph: the layer graph, typed, with source places. diagnostics: warnings, such as layers that no output needs.
     models: the names of all models of the file. opset: the ONNX operator set that it was compiled for.
     given: where the numbers of weights come from, by path; those that are not in it are drawn from their initializers.
-    file: the model's file as it was given, None for a text.
+    file: the model's file as it was given, None for a text. files: the paths of all, imported too, by their names.
     """
 
     graph: LayerGraph
@@ -45,6 +45,7 @@ class CompiledModel:
     below_root: Mapping[str, str] = field(default_factory=dict)
     given: Mapping[str, Recipe] = field(default_factory=dict)
     file: str | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"<CompiledModel {self.name} of {self.source}: {self.graph.inputs} -> {self.graph.outputs}>"
@@ -287,7 +288,8 @@ def _compile(
     graph = elaborate(loader, module, model, _checked_parameters(parameters or {}), chosen)
     models = tuple(m.name for m in module.models())
     found = tuple(loader.diagnostics.found)
-    return CompiledModel(graph, chosen, module.name, models, found, loader.sources, loader.below_root)
+    files = {each.name: real for real, each in loader.modules.items()}
+    return CompiledModel(graph, chosen, module.name, models, found, loader.sources, loader.below_root, files=files)
 
 
 def _checked_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:

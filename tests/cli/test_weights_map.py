@@ -70,7 +70,7 @@ def test_what_is_left_over_is_said(folder: Path, capsys: Output) -> None:
     safetensors.numpy.save_file(FILE | {"step": np.zeros(3, "float32")}, "more.safetensors")
     assert main(["weights", "map", "small.arch", "more.safetensors"]) == 1
     captured = capsys.readouterr()
-    assert captured.out.splitlines()[-1] == '# ignore "step"'
+    assert captured.out.splitlines()[-1] == "# ignore step"
     assert captured.err.splitlines()[-1] == "1 tensor of the file left over: see the map's end"
 
 
@@ -102,7 +102,11 @@ def test_order_alone_is_said_to_be_unsure(folder: Path, capsys: Output) -> None:
             1,
             "error: ours.npz needs no map: its names agree with the model's (by path)",
         ),
-        (["small.arch", "other.npz"], 1, "error: other.npz: no tensor has the shape of a weight of Small; archonnx"),
+        (
+            ["small.arch", "other.npz"],
+            1,
+            "error: other.npz: nothing in it has the shapes of a layer of Small; archonnx",
+        ),
     ],
 )
 def test_what_is_wrong(folder: Path, capsys: Output, arguments: list[str], code: int, message: str) -> None:

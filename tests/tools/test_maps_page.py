@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 import archonnx
+from archonnx.compiler.weights.filling.places import maps_for
 from archonnx.compiler.weights.maps.functions import FUNCTIONS
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "maps.md").read_text(encoding="utf-8")
@@ -60,3 +62,10 @@ def test_the_examples_fill_their_models(tmp_path: Path, model: str, tensors: str
 def test_the_table_of_functions_is_that_of_the_parser() -> None:
     rows = dict(re.findall(r"^\| `(\w+\(.*?)` \| (.*?) \|$", PAGE, re.MULTILINE))
     assert rows == {function.example: function.summary for function in FUNCTIONS.values()}
+
+
+def test_the_block_of_the_zoo_has_its_map() -> None:
+    found = re.search(r"^    from zoo(?:.*\n)+?(?=^`)", PAGE, re.MULTILINE)
+    assert found is not None
+    model = archonnx.compile(text=textwrap.dedent(found[0]))
+    assert maps_for(model, "backbone")["torchvision"].name == "resnet.torchvision.map"

@@ -79,11 +79,12 @@ def refusal(said: str, slots: Slots, tensors: Mapping[str, Recipe], best: Assign
         (best.complaints, "that do not fit"),
     )
     found = ", ".join(f"{len(those):,} {what}" for those, what in counts if those)
+    most = SHOWN
     if len(missing) == len(slots.by_path) and len(unexpected) == len(tensors):
-        found = f"no name agrees, {found}"
+        found, most = f"no name agrees, {found}", SHOWN // 3  # a few show how the names differ
     lines = [f"{said}: not the weights of {slots.said}: {found}"]
-    lines += _listed([f"missing: {s.path}, {type_of(s.weight)}{_near(s.path, unexpected)}" for s in missing])
-    lines += _listed([f"unexpected: {printable(n)}, {type_of(tensors[n])}" for n in unexpected])
+    lines += _listed([f"missing: {s.path}, {type_of(s.weight)}{_near(s.path, unexpected)}" for s in missing], most)
+    lines += _listed([f"unexpected: {printable(n)}, {type_of(tensors[n])}" for n in unexpected], most)
     lines += _listed([_mismatch(*wrong) for wrong in (*shapes, *dtypes)])
     lines += _listed(best.complaints)
     if dtypes and not (missing or unexpected or shapes or best.complaints):
@@ -102,6 +103,6 @@ def _near(name: str, known: Sequence[str]) -> str:
     return f"; did you mean {printable(near[0])}?" if near else ""
 
 
-def _listed(texts: Sequence[str]) -> list[str]:
-    lines = [f"  {text}" for text in texts[:SHOWN]]
-    return [*lines, f"  ... and {len(texts) - SHOWN:,} more"] if len(texts) > SHOWN else lines
+def _listed(texts: Sequence[str], most: int = SHOWN) -> list[str]:
+    lines = [f"  {text}" for text in texts[:most]]
+    return [*lines, f"  ... and {len(texts) - most:,} more"] if len(texts) > most else lines

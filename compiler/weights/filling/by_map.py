@@ -17,6 +17,8 @@ from archonnx.compiler.weights.maps.tree import Call, MapFile, Name, Rule, Selec
 from archonnx.contract.diagnostics import Diagnostic, Label, did_you_mean
 from archonnx.contract.render import printable
 
+MOST = 4  # rules that are shown with one fault
+
 if TYPE_CHECKING:
     from archonnx.compiler.graph import Weight
     from archonnx.compiler.recipes import Recipe
@@ -67,6 +69,7 @@ class _Applied:
                 except Fault as fault:
                     self._report(number, fault.diagnostic)
         self._count_the_rest()
+        self._shorten()
         self._account()
         self.made.used = {self.names[name] for name in self.made.used}
 
@@ -230,6 +233,17 @@ class _Applied:
         for at, count in zip(first, self.more.values(), strict=True):
             if count:
                 self.found[at] = replace(self.found[at], message=f"{self.found[at].message} (and {count} more like it)")
+
+    def _shorten(self) -> None:
+        """Keep the first few of a code: where a map is for another model, every rule of it is wrong."""
+        for code in ("E1005", "E1007"):
+            alike = [diagnostic for diagnostic in self.found if diagnostic.code == code]
+            if len(alike) > MOST + 1:
+                left = {id(diagnostic) for diagnostic in alike[MOST:]}
+                self.found = [diagnostic for diagnostic in self.found if id(diagnostic) not in left]
+                rules = "match nothing" if code == "E1005" else "name tensors that the file does not have"
+                more = f"{self.map.name}: {len(left)} more rules {rules}"
+                self.found.append(Diagnostic(code, more, help="is the map for this model and this file?"))
 
     def _no_parameter(self, rule: Rule, number: Number) -> Diagnostic:
         known = [*rule.target.variables(), *self.slots.parameters]

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,10 +18,11 @@ from archonnx.compiler.weights.filling.accounting import Assignment, WeightsErro
 from archonnx.compiler.weights.filling.by_map import by_map
 from archonnx.compiler.weights.filling.lowered import by_lowered
 from archonnx.compiler.weights.filling.naming import by_keras, by_path, by_torch
-from archonnx.compiler.weights.filling.places import chosen_map, maps_beside, read_map
+from archonnx.compiler.weights.filling.places import chosen_map, maps_for, read_map
+from archonnx.compiler.weights.filling.scoped import block_of, within
 from archonnx.compiler.weights.filling.slots import Slots, slots_of
 from archonnx.compiler.weights.filling.tensors import given_tensors
-from archonnx.contract.diagnostics import CompileError
+from archonnx.contract.diagnostics import ArchonnxError, CompileError
 
 if TYPE_CHECKING:
     from archonnx.compiler.artifact import CompiledModel
@@ -78,16 +79,17 @@ def _filled(
     map: str | os.PathLike[str] | None,  # noqa: A002
 ) -> Filling:
     if map is not None:
-        path = chosen_map(Path(map), model.path)
-        assignment = _mapped(slots, tensors, path)
+        path = chosen_map(Path(map), model, slots.scope)
+        assignment = _mapped(model, slots, tensors, path)
         return _filling(slots, said, assignment, f"by {path}")
     found, best = _named(model, slots, tensors)
     if found is None:
-        fitting = _fitting_maps(slots, tensors, model.path)
+        known = maps_for(model, slots.scope)
+        fitting = _fitting_maps(model, slots, tensors, known.values())
         if len(fitting) == 1:
             ((path, assignment),) = fitting.items()
             return _filling(slots, said, assignment, f"by {path}")
-        raise refusal(said, slots, tensors, best, _help(model, source, fitting))
+        raise refusal(said, slots, tensors, best, _help(model, source, known, fitting))
     return _filling(slots, said, found, found.how)
 
 
@@ -114,26 +116,30 @@ def _named(model: CompiledModel, slots: Slots, tensors: Mapping[str, Recipe]) ->
     return None, max(tried, key=lambda a: (len(a.given) + len(a.wrong) / 2, len(a.used)))
 
 
-def _mapped(slots: Slots, tensors: Mapping[str, Recipe], path: Path) -> Assignment:
+def _mapped(model: CompiledModel, slots: Slots, tensors: Mapping[str, Recipe], path: Path) -> Assignment:
+    """What a map gives: for a scope one of its paths, or one of a whole model that applies the same block."""
     maps = read_map(path)
     assignment, found = by_map(slots, tensors, maps)
+    if found and slots.scope and (inner := within(maps, block_of(model.graph, slots.scope))) is not None:
+        assignment, found = by_map(slots, tensors, inner)
     if found:
         raise CompileError(found, {maps.name: maps.text})
     return assignment
 
 
-def _fitting_maps(slots: Slots, tensors: Mapping[str, Recipe], model: Path | None) -> dict[Path, Assignment]:
+def _fitting_maps(
+    model: CompiledModel, slots: Slots, tensors: Mapping[str, Recipe], maps: Iterable[Path]
+) -> dict[Path, Assignment]:
     fitting: dict[Path, Assignment] = {}
-    for path in maps_beside(model).values():
+    for path in maps:
         try:
-            fitting[path] = _mapped(slots, tensors, path)
-        except CompileError:
-            continue  # one that is written for another file
+            fitting[path] = _mapped(model, slots, tensors, path)
+        except (ArchonnxError, OSError):
+            continue  # one that is for another file, or none: --map says what is wrong with it
     return fitting
 
 
-def _help(model: CompiledModel, source: Source, fitting: Mapping[Path, Assignment]) -> str:
-    known = maps_beside(model.path)
+def _help(model: CompiledModel, source: Source, known: Mapping[str, Path], fitting: Mapping[Path, Assignment]) -> str:
     if fitting:
         names = ", ".join(name for name, path in known.items() if path in fitting)
         return f"several maps beside the model fit ({names}): choose one with --map"

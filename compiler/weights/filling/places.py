@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from archonnx.compiler.weights.maps.parser import parse_map
 from archonnx.compiler.weights.maps.tree import MapFile
 from archonnx.contract.diagnostics import ArchonnxError, CompileError, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from archonnx.compiler.artifact import CompiledModel
 
 LONGEST = 1_000_000  # bytes
 
@@ -20,9 +24,25 @@ def maps_beside(model: Path | None) -> dict[str, Path]:
     return {p.name[len(stem) : -len(".map")]: p for p in found if len(p.name) > len(stem) + len(".map") - 1}
 
 
-def chosen_map(given: str | Path, model: Path | None) -> Path:
-    """The map that is asked for: a name of one beside the model, or a path. UsageError where there is none."""
-    known = maps_beside(model)
+def maps_for(model: CompiledModel, scope: str = "") -> dict[str, Path]:
+    """The maps beside the model's file and beside those whose blocks it applies in a scope, by name.
+
+    A name that two have is the nearest file's; the other's has its file's name before it: `resnet.torchvision`.
+    """
+    known = maps_beside(model.path)
+    prefix = f"{scope}/" if scope else ""
+    files = dict.fromkeys(n.place.file for n in model.graph.nodes if n.place and f"{n.path}/".startswith(prefix))
+    for real in (Path(model.files[name]) for name in files if name in model.files):
+        if model.path is not None and real == model.path.resolve():
+            continue
+        for name, path in maps_beside(real).items():
+            known.setdefault(name if name not in known else f"{real.stem}.{name}", path)
+    return known
+
+
+def chosen_map(given: str | Path, model: CompiledModel, scope: str = "") -> Path:
+    """The map that is asked for: a name of one that there is, or a path. UsageError where there is none."""
+    known = maps_for(model, scope)
     if str(given) in known:
         return known[str(given)]
     path = Path(given)
@@ -31,7 +51,7 @@ def chosen_map(given: str | Path, model: Path | None) -> Path:
     near = did_you_mean(str(given), list(known), most=1)
     listed = f"there are {', '.join(known)}" if known else "there is none"
     help = f"did you mean {near[0]}?" if near else listed
-    where = f"beside {model}" if model is not None else "(the model is no file)"
+    where = f"beside {model.path}" if model.path is not None else "(the model is no file)"
     raise UsageError(f"there is no map {given} {where}; {help}")
 
 

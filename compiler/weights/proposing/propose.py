@@ -7,7 +7,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,7 @@ class Proposal:
     missing: list[str]
     unused: list[str]
     wrong: list[Diagnostic]
+    paths: list[str]  # of all weights
 
     @property
     def complete(self) -> bool:
@@ -99,7 +101,7 @@ def _proposed(
     used = {name for pair in pairs for name in modules.tensors(pair.place)}
     missing = [path for path in slots.by_path if path not in filled]
     unused = [name for name in modules.shapes if name not in used]
-    return Proposal(layout, lines, len(slots.by_path), len(filled), missing, unused, [])
+    return Proposal(layout, lines, len(slots.by_path), len(filled), missing, unused, [], list(slots.by_path))
 
 
 def _chosen(options: list[list[list[Unit]]], modules: Modules, way: int) -> tuple[list[Unit], dict[int, list[Place]]]:
@@ -111,6 +113,8 @@ def _chosen(options: list[list[list[Unit]]], modules: Modules, way: int) -> tupl
         several = ways[way:] if len(ways) > 2 and way < len(ways) else ways
         found = [{id(unit): modules.places(unit) for unit in units} for units in several]
         held = [sum(len(u.weights) for u in us if at[id(u)]) for us, at in zip(several, found, strict=True)]
+        if len(several) > 1 and held[-1] < len(several[-1]):
+            held[-1] = 0  # weight by weight only where there is something for each: a bias alone tells nothing
         best = held.index(max(held))
         chosen += several[best]
         places |= found[best]
@@ -139,11 +143,44 @@ def text_of(made: Proposal, head: str = "") -> str:
     lines += [f"{rule:{width}}  # {_said(line)}" for rule, line in zip(rules, made.lines, strict=True)]
     if made.missing:
         lines += ["", "# Weights for which nothing was found. To leave one as it is drawn, take the # off."]
-        lines += [f"# initial {path}" for path in made.missing]
+        lines += _listed("initial", made.missing, set(made.missing), made.paths)
     if made.unused:
         lines += ["", "# Tensors that are no weight that was found. To leave one out, take the # off."]
-        lines += [f'# ignore "{printable(name)}"' for name in made.unused]
+        lines += _listed("ignore", made.unused, set(made.unused), made.unused)
     return "\n".join(lines) + "\n"
+
+
+def _listed(statement: str, names: Sequence[str], among: set[str], known: Sequence[str]) -> list[str]:
+    """Names as statements that are marked off: those alike but for numbers as one, if it matches nothing else."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(_pattern(statement, name), []).append(name)
+    lines = []
+    for pattern, alike in groups.items():
+        rule, found = parse_map(f"{statement} {pattern}\n", "")
+        target = [*rule.initial, *rule.ignored]
+        if len(alike) > 1 and not found and {n for n in known if target[0].pattern.match(n) is not None} <= among:
+            lines.append(f"# {statement} {pattern}  # {len(alike)} of them")
+        else:
+            lines += [f"# {statement} {_quoted(name)}" for name in alike]
+    return lines
+
+
+def _pattern(statement: str, name: str) -> str:
+    """A name with variables for its numbers."""
+    if statement == "initial":
+        parts = re.sub(r"_[0-9]+(?=/|$)", "_{}", name)
+    else:
+        parts = re.sub(r"[0-9]+", "{}", name.replace("{", "{{").replace("}", "}}"))
+    letters = iter("ijklmnopqrst")
+    made = re.sub(r"(?<!\{)\{\}(?!\})", lambda _: f"{{{next(letters, 'u')}}}", parts)
+    return _quoted(made, braces=True)
+
+
+def _quoted(name: str, *, braces: bool = False) -> str:
+    """A name as a statement has it; `braces`: they hold variables already."""
+    whole = printable(name) if braces else printable(name).replace("{", "{{").replace("}", "}}")
+    return f'"{whole}"' if re.search(r"[\s\"'*#]", whole) or not whole else whole
 
 
 def _said(line: Line) -> str:

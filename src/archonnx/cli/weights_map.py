@@ -60,8 +60,8 @@ def map_(
         raise ArchonnxError(f"{file} needs no map: its names agree with the model's ({agreeing})")
     if not made.lines:
         raise ArchonnxError(
-            f"{file}: no tensor has the shape of a weight of {result.name}; archonnx weights list and archonnx summary "
-            "show the shapes of both"
+            f"{file}: nothing in it has the shapes of a layer of {result.name}; archonnx weights list and archonnx "
+            "summary show the shapes of both"
         )
     below = f"{scope.strip('/')} of " if scope.strip("/") else ""
     text = text_of(made, f"{file.name}, for {below}{result.name} of {model_file.name}. Proposed, not proven.")

@@ -15,7 +15,7 @@ from archonnx.compiler.weights.filling.lowered import assembled, axis_groups, un
 from archonnx.compiler.weights.filling.widening import widens
 from archonnx.compiler.weights.layouts.torch import LAYOUT, module_name
 from archonnx.compiler.weights.recipe import numpy_dtype
-from archonnx.contract.diagnostics import ArchonnxError, UsageError
+from archonnx.contract.diagnostics import ArchonnxError, CompileError, UsageError
 
 # Every kind of weight whose initializer is not the weight as it is.
 TEXT = """\
@@ -179,8 +179,14 @@ def test_at_most_ten_of_a_kind_are_listed() -> None:
         archonnx.compile(text=text).with_weights({})
     lines = str(raised.value).splitlines()
     assert lines[0] == "the arrays: not the weights of A: no name agrees, 16 missing"
+    assert lines[4] == "  ... and 13 more"  # a few are enough to show how the names differ
+    some = {f"dense{f'_{n}' if n else ''}/kernel": np.zeros((4, 4), "float32") for n in range(3)}
+    with pytest.raises(WeightsError) as raised:
+        archonnx.compile(text=text).with_weights(some)
+    lines = str(raised.value).splitlines()
+    assert lines[0] == "the arrays: not the weights of A: 13 missing"
     assert len(lines) == 1 + 10 + 1 + 1
-    assert lines[11] == "  ... and 6 more"
+    assert lines[11] == "  ... and 3 more"
 
 
 def test_a_tool_s_layer_of_which_a_tensor_is_missing() -> None:
@@ -322,3 +328,52 @@ def test_parts_that_are_stored_apart_are_put_together() -> None:
     assert found is not None
     np.testing.assert_array_equal(found.whole(Evaluation(0)), value)
     assert assembled((6, 8), parts[1:]) is None
+
+
+ZOO = """\
+block features(depths):
+    input x
+    x -> Dense(6, name="stem")
+    for depth in depths:
+        Dense(depth)
+
+model Whole():
+    input x: float32[N, 4]
+    features([6, 5])
+    Dense(2, name="head")
+    output y
+"""
+WHOLE_MAP = "layout torch\nfeatures/stem = conv1\nfeatures/dense_{i} = layer{i+1}.0\nhead = fc\nignore *.extra\n"
+MINE = """\
+from "zoo.arch" import features
+model Mine():
+    input x: float32[N, 4]
+    features([6, 5], name="backbone")
+    Dense(3, name="top")
+    output y
+"""
+
+
+def test_a_map_of_a_whole_model_serves_a_block_of_it(tmp_path: Path) -> None:
+    (tmp_path / "zoo.arch").write_text(ZOO)
+    (tmp_path / "zoo.tool.map").write_text(WHOLE_MAP)
+    (tmp_path / "mine.arch").write_text(MINE)
+    whole = archonnx.compile(tmp_path / "zoo.arch")
+    arrays = random_weights(whole)
+    state = as_torch_names_them(whole.with_weights(arrays))
+    names = {"features.stem": "conv1", "features.dense": "layer1.0", "features.dense_1": "layer2.0", "head": "fc"}
+    file = {f"{names[n.rpartition('.')[0]]}.{n.rpartition('.')[2]}": array for n, array in state.items()}
+    file["a.extra"] = np.zeros(1)
+    assert_same(whole.with_weights(file), arrays)
+    mine = archonnx.compile(tmp_path / "mine.arch")
+    expected = {p.replace("features/", "backbone/"): a for p, a in arrays.items() if p.startswith("features/")}
+    for options in ({}, {"map": "tool"}, {"map": tmp_path / "zoo.tool.map"}):
+        found = mine.with_weights(file, scope="backbone", **options)
+        assert set(found.given) == set(expected)
+        for path, array in expected.items():
+            np.testing.assert_array_equal(found.values()[path], array)
+    with pytest.raises(CompileError, match="no rule uses the tensor other"):
+        mine.with_weights({**file, "other": np.zeros(1)}, scope="backbone", map="tool")
+    del file["layer2.0.bias"]
+    with pytest.raises(CompileError, match=r"the file has no tensor layer2\.0\.bias, which dense_1 takes"):
+        mine.with_weights(file, scope="backbone", map="tool")

@@ -331,14 +331,29 @@ def test_what_stays_of_either_side_is_listed(tmp_path: Path) -> None:
     tensors["head.weight"] = Constant(np.zeros((3, 3), "float32"))
     made = propose(model.graph, tensors)
     assert not made.complete
-    assert made.missing == ["dense_4/kernel"]
-    assert made.unused == ["head.weight"]
+    assert made.missing == ["dense_4/kernel", "dense_4/bias"]
+    assert made.unused == ["net.dense_4.bias", "head.weight"]
     text = text_of(made)
     assert "# initial dense_4/kernel\n" in text
-    assert '# ignore "head.weight"\n' in text
+    assert "# ignore head.weight\n" in text
     opened = text.replace("# initial", "initial").replace("# ignore", "ignore")
     (tmp_path / "x.map").write_text(opened)
     model.with_weights(tensors, map=tmp_path / "x.map")
+
+
+def test_what_stays_is_listed_in_patterns_that_match_nothing_else(net: archonnx.CompiledModel, tmp_path: Path) -> None:
+    tensors, values = stated(net, residual_name)
+    extra = {f"aux.{i}.weight": Constant(np.zeros((3, 3), "float32")) for i in range(4)}
+    made = propose(net.graph, {**tensors, **extra, "a b{1}": Constant(np.zeros((3, 3), "float32"))})
+    text = text_of(made)
+    assert "# ignore aux.{i}.weight  # 4 of them\n" in text
+    assert '# ignore "a b{{1}}"\n' in text
+    (tmp_path / "x.map").write_text(text.replace("# ignore", "ignore"))
+    found = net.with_weights({**tensors, **extra, "a b{1}": np.zeros((3, 3))}, map=tmp_path / "x.map").values()
+    assert unlike(found, values) == []
+    without = {name: tensor for name, tensor in tensors.items() if ".conv2." not in name}
+    assert "# initial stage_{i}/bottleneck_{j}/conv_bn_1/conv2d/kernel" not in text_of(propose(net.graph, without))
+    assert "# initial stage_1/bottleneck/conv_bn_1/conv2d/kernel\n" in text_of(propose(net.graph, without))
 
 
 def lines(pairs: Mapping[str, str], paths: list[str] | None = None) -> list[str]:
