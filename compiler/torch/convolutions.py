@@ -33,16 +33,16 @@ def convolution(m: Making, inputs: Tensor) -> Made:
     return activations.apply(b, layer.activation, y if layer.channels_first else b.channels_last(y))
 
 
-def symmetric(m: Making, x: Tensor) -> tuple[Tensor, Any]:
+def symmetric(m: Making, x: Tensor, fill: float = 0.0) -> tuple[Tensor, Any]:
     """What a window slides over, and the padding that the module adds: all that is the same on both sides."""
     from archonnx.compiler.layers.windows import padded
 
-    same, numbers = padded(m.b, x, m.layer.window)
+    same, numbers = padded(m.b, x, m.layer.window, fill=fill)
     if same is x and "pads_begin" in numbers and list(numbers["pads_begin"]) == list(numbers["pads_end"]):
         return x, tuple(numbers["pads_begin"])
     if same is x and not numbers:
         return x, 0
-    return padded(m.b, x, m.layer.window, unfolded=True)[0], 0
+    return padded(m.b, x, m.layer.window, fill=fill, unfolded=True)[0], 0
 
 
 def transposed_convolution(m: Making, inputs: Tensor) -> Made:

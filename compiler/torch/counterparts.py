@@ -22,6 +22,7 @@ from archonnx.compiler.torch.normalizations import (
     rms_normalization,
 )
 from archonnx.compiler.torch.recurrent import RECURRENT
+from archonnx.compiler.torch.spatial import SPATIAL
 
 if TYPE_CHECKING:
     from archonnx.compiler.ir import Tensor
@@ -83,6 +84,15 @@ def prelu(m: Making, inputs: Tensor) -> Made:
     return m.b.transpose(m.module(lambda nn: nn.PReLU(alpha[-1]), turned, result=turned.type), back)
 
 
+def flatten(m: Making, inputs: Tensor) -> Made:
+    """nn.Flatten of two axes or more, the channels last."""
+    x = m.b.cast(inputs, m.node.outputs[0].type.dtype)
+    if x.rank < 2:
+        return None
+    x = m.b.channels_last(x) if m.layer.data_format == "channels_first" else x
+    return m.module(lambda nn: nn.Flatten(), x, result=m.node.outputs[0].type)
+
+
 def dropout(m: Making, inputs: Tensor) -> Made:
     from archonnx.compiler.torch.network import DropoutOfShape
 
@@ -128,7 +138,11 @@ def _ours(name: str) -> Callable[[Any, Any], Any]:
 
 
 def _one_axis(layer: Any) -> bool:
-    return isinstance(layer.axis, int)
+    return isinstance(layer.axis, int) or len(layer.axis) == 1
+
+
+def _axis(layer: Any) -> int:
+    return int(layer.axis if isinstance(layer.axis, int) else layer.axis[0])
 
 
 NAMED: dict[str, Callable[[Any], Any]] = {
@@ -155,18 +169,21 @@ COUNTERPARTS: dict[str, Maker] = {
     "ELU": elementwise(lambda nn, layer: nn.ELU(layer.alpha)),
     "EinsumDense": einsum_dense,
     "Embedding": embedding,
+    "Flatten": flatten,
     "GELU": elementwise(lambda nn, layer: nn.GELU("tanh" if layer.approximate else "none")),
     "GaussianDropout": elementwise(_ours("GaussianDropout")),
     "GaussianNoise": elementwise(_ours("GaussianNoise")),
     "GroupNormalization": group_normalization,
+    "HardShrink": elementwise(lambda nn, layer: nn.Hardshrink(layer.threshold)),
     "HardSiLU": elementwise(lambda nn, layer: nn.Hardswish()),
+    "HardSigmoid": elementwise(lambda nn, layer: nn.Hardsigmoid()),
     "HardTanh": elementwise(lambda nn, layer: nn.Hardtanh(layer.min_value, layer.max_value)),
     "Identity": elementwise(lambda nn, layer: nn.Identity()),
     "InstanceNormalization": group_normalization,
     "LayerNormalization": layer_normalization,
     "LeakyReLU": elementwise(lambda nn, layer: nn.LeakyReLU(layer.negative_slope)),
     "LogSigmoid": elementwise(lambda nn, layer: nn.LogSigmoid()),
-    "LogSoftmax": elementwise(lambda nn, layer: nn.LogSoftmax(layer.axis), _one_axis),
+    "LogSoftmax": elementwise(lambda nn, layer: nn.LogSoftmax(_axis(layer)), _one_axis),
     "Mish": elementwise(lambda nn, layer: nn.Mish()),
     "MultiHeadAttention": multi_head_attention,
     "PReLU": prelu,
@@ -180,16 +197,21 @@ COUNTERPARTS: dict[str, Maker] = {
     "SELU": elementwise(lambda nn, layer: nn.SELU()),
     "SiLU": elementwise(lambda nn, layer: nn.SiLU(), lambda layer: layer.beta == 1),
     "Sigmoid": elementwise(lambda nn, layer: nn.Sigmoid()),
-    "Softmax": elementwise(lambda nn, layer: nn.Softmax(layer.axis), _one_axis),
+    "Softmax": elementwise(lambda nn, layer: nn.Softmax(_axis(layer)), _one_axis),
+    "SoftShrink": elementwise(lambda nn, layer: nn.Softshrink(layer.threshold)),
+    "Softmin": elementwise(lambda nn, layer: nn.Softmin(_axis(layer)), _one_axis),
+    "Softplus": elementwise(lambda nn, layer: nn.Softplus(layer.beta)),
     "Softsign": elementwise(lambda nn, layer: nn.Softsign()),
     "SpatialDropout1D": spatial_dropout(1),
     "SpatialDropout2D": spatial_dropout(2),
     "SpatialDropout3D": spatial_dropout(3),
     "Tanh": elementwise(lambda nn, layer: nn.Tanh()),
     "TanhShrink": elementwise(lambda nn, layer: nn.Tanhshrink()),
+    "Threshold": elementwise(lambda nn, layer: nn.Threshold(layer.threshold, layer.default_value)),
     **{f"Conv{n}D": convolution for n in (1, 2, 3)},
     **{f"Conv{n}DTranspose": transposed_convolution for n in (1, 2, 3)},
     **{f"DepthwiseConv{n}D": convolution for n in (1, 2)},
     **{f"SeparableConv{n}D": separable_convolution for n in (1, 2)},
     **RECURRENT,
+    **SPATIAL,
 }
