@@ -190,14 +190,15 @@ class _Targets:
                 raise ArchonnxError(f"cannot write {path}: it is a folder; name a file in it")
 
     def write(self, result: FitResult) -> None:
-        if self.curve is not None:
-            result.save_curve(self.curve)
-            say(f"{self.curve}: the learning curve")
+        """Write them, the weights first: they cost the most."""
+        result.save_weights(self.weights)
+        say(f"{self.weights}: {len(result.model.given):,} weights, of epoch {result.best.number}")
         if self.onnx is not None:
             result.model.save(self.onnx)
             say(f"{self.onnx}: {result.model.name}")
-        result.save_weights(self.weights)
-        say(f"{self.weights}: {len(result.model.given):,} weights, of epoch {result.best.number}")
+        if self.curve is not None:
+            result.save_curve(self.curve)
+            say(f"{self.curve}: the learning curve")
 
 
 def _say_result(result: FitResult) -> None:
