@@ -121,6 +121,17 @@ def test_bert_without_inputs_that_may_be_left_out(folder: Path) -> None:
         assert error(session(**inputs), theirs(module, inputs).last_hidden_state.numpy()) <= 1e-5
 
 
+@pytest.mark.parametrize("kind", ["BertForPreTraining", "BertForMaskedLM"])
+def test_bert_inside_a_model_that_has_more(kind: str, folder: Path) -> None:
+    module = tiny_bert(kind)
+    state = {name: tensor.numpy() for name, tensor in module.state_dict().items()}
+    given = {**OUR_TINY_BERT, "pooler": kind == "BertForPreTraining"}
+    with session_of(state, folder, "bert", "BERT", "transformers", **given) as session:
+        inputs = tokens(90, 3, 17)
+        found, expected = session(**inputs), theirs(module.bert, inputs).last_hidden_state.numpy()
+        assert error(found["last_hidden_state"] if given["pooler"] else found, expected) <= 1e-5
+
+
 def test_the_published_form_of_bert(folder: Path) -> None:
     """Heads of pretraining beside it, everything of the encoder under `bert.`, gamma and beta, numbered positions."""
     module = tiny_bert("BertForPreTraining")
@@ -137,7 +148,7 @@ def test_the_published_form_of_gpt2(folder: Path) -> None:
     module = tiny_gpt2()
     state = {name: tensor.numpy() for name, tensor in module.transformer.state_dict().items()}
     state |= {f"h.{i}.attn.bias": np.tril(np.ones((1, 1, 40, 40), np.float32)) for i in range(3)}
-    with session_of(state, folder, "gpt2", "GPT2", "published", **OUR_TINY_GPT2) as session:
+    with session_of(state, folder, "gpt2", "GPT2", "transformers", **OUR_TINY_GPT2) as session:
         assert worst_of_scores(session, module, 90, [(3, 17)]) <= 1e-5
 
 
