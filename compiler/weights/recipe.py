@@ -124,7 +124,11 @@ class Recipe:
 
     def box(self, evaluation: Evaluation, box: Box) -> Array:
         """The elements of a box, with its shape."""
-        return self.gather(evaluation, *runs(self.shape, box)).reshape(extents(box))
+        return self.reshaped_box(evaluation, self.shape, box)
+
+    def reshaped_box(self, evaluation: Evaluation, shape: Shape, box: Box) -> Array:
+        """The elements of a box of this under another shape."""
+        return self.gather(evaluation, *runs(shape, box)).reshape(extents(box))
 
     def whole(self, evaluation: Evaluation) -> Array:
         """Everything, in memory."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from archonnx.compiler.weights import drawing
 from archonnx.compiler.weights.philox import BitStream
 from archonnx.compiler.weights.recipe import ML_DTYPES, Array, Evaluation, Recipe, numpy_dtype, pick
-from archonnx.compiler.weights.regions import Box
+from archonnx.compiler.weights.regions import Box, Shape
 from archonnx.contract.diagnostics import ArchonnxError
 from archonnx.contract.dtypes import DTYPES
 
@@ -77,6 +77,11 @@ class FileTensor(Recipe):
 
     def whole(self, evaluation: Evaluation) -> Array:
         return self.file.whole(self.name)
+
+    def reshaped_box(self, evaluation: Evaluation, shape: Shape, box: Box) -> Array:
+        if self.nbytes <= evaluation.slice_bytes:
+            return super().reshaped_box(evaluation, shape, box)
+        return self.file.box(self.name, shape, box)
 
     def gather(self, evaluation: Evaluation, starts: NDArray[np.int64], length: int) -> Array:
         if len(starts) == 1:

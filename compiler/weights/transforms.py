@@ -68,6 +68,9 @@ class Reshape(_Unary):
     def gather(self, evaluation: Evaluation, starts: NDArray[np.int64], length: int) -> Array:
         return self.source.gather(evaluation, starts, length)
 
+    def box(self, evaluation: Evaluation, box: Box) -> Array:
+        return self.source.reshaped_box(evaluation, self.shape, box)
+
     def whole(self, evaluation: Evaluation) -> Array:
         return self.source.whole(evaluation).reshape(self.shape)
 

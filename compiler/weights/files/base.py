@@ -18,7 +18,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
+import numpy as np
+
+from archonnx.compiler.weights.files.windows import WINDOW, fill
 from archonnx.compiler.weights.recipe import SLICE_BYTES, Array, numpy_dtype
+from archonnx.compiler.weights.regions import Box, Shape, extents, strides
 from archonnx.contract.diagnostics import ArchonnxError
 from archonnx.contract.dtypes import DTYPES
 
@@ -77,6 +81,14 @@ class TensorFile(ABC):
         step = max(slice_bytes // numpy_dtype(entry.dtype).itemsize, 4) // 4 * 4  # what is packed stays together
         for start in range(0, entry.size, step):
             yield self.read(name, start, min(step, entry.size - start))
+
+    def box(self, name: str, shape: Shape, box: Box) -> Array:
+        """A box of the elements under a shape of the same size, the entry's own or another: of the box's shape."""
+        out: Array = np.empty(extents(box), numpy_dtype(self.entries[name].dtype))
+        steps = strides(shape)
+        first = sum(low * step for (low, _), step in zip(box, steps, strict=True))
+        fill(out, steps, first, lambda start, length: self.read(name, start, length))
+        return out
 
     def whole(self, name: str) -> Array:
         """The whole tensor, of its shape."""
@@ -154,6 +166,24 @@ def read_exactly(file: int, offset: int, count: int, path: Path) -> bytes:
         parts.append(part)
         offset, count = offset + len(part), count - len(part)
     return b"".join(parts)
+
+
+class Buffer:
+    """Memory that one stretch of a file after another is read into."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+
+    def read(self, file: int, offset: int, count: int, path: Path) -> memoryview:
+        """`count` bytes at an offset, at most WINDOW, there until the next are read. TensorFileError at the end."""
+        self._data = self._data or bytearray(WINDOW)
+        data, done = memoryview(self._data)[:count], 0
+        while done < count:
+            got = os.preadv(file, [data[done:]], offset + done)
+            if not got:
+                raise cut_short(path, offset + done, count - done)
+            done += got
+        return data
 
 
 def cut_short(path: Path, offset: int, missing: int) -> TensorFileError:

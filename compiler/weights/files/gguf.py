@@ -186,6 +186,9 @@ class GgufFile(StoredFile):
             )
         self._at += count
 
+    def transformed(self, name: str) -> bool:
+        return name in self._blocks
+
     def read(self, name: str, start: int, length: int) -> Array:
         if name not in self._blocks:
             return super().read(name, start, length)

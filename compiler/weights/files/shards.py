@@ -9,6 +9,7 @@ from typing import Any
 
 from archonnx.compiler.weights.files.base import Entry, TensorFile, TensorFileError
 from archonnx.compiler.weights.recipe import Array
+from archonnx.compiler.weights.regions import Box, Shape
 
 LONGEST_INDEX = 100_000_000
 SHOWN = 100  # tensors that are named as left out
@@ -59,10 +60,16 @@ class ShardedFile(TensorFile):
         return self._current
 
     def read(self, name: str, start: int, length: int) -> Array:
+        return self._shard_of(name).read(name, start, length)
+
+    def box(self, name: str, shape: Shape, box: Box) -> Array:
+        return self._shard_of(name).box(name, shape, box)
+
+    def _shard_of(self, name: str) -> TensorFile:
         shard = self._shard(self._files[name])
         if shard.entries.get(name) != self.entries[name]:
             raise TensorFileError(shard.path, f"{name!r} changed while it was read")
-        return shard.read(name, start, length)
+        return shard
 
     def close(self) -> None:
         if self._current is not None:

@@ -12,8 +12,10 @@ from typing import BinaryIO
 
 import numpy as np
 
-from archonnx.compiler.weights.files.base import Entry, Tensor, TensorFile, TensorFileError, read_exactly
+from archonnx.compiler.weights.files.base import Buffer, Entry, Tensor, TensorFile, TensorFileError, read_exactly
+from archonnx.compiler.weights.files.windows import fill
 from archonnx.compiler.weights.recipe import Array, bytes_of, numpy_dtype
+from archonnx.compiler.weights.regions import Box, Shape, extents, strides
 from archonnx.contract.dtypes import DTYPES
 
 
@@ -24,7 +26,7 @@ def opened(path: Path) -> BinaryIO:
     return open(path, "rb")
 
 
-def decode(data: bytes, dtype: str, length: int, skip: int = 0) -> Array:
+def decode(data: bytes | memoryview, dtype: str, length: int, skip: int = 0) -> Array:
     """`length` elements out of stored bytes, the first `skip` (of less than a byte each) passed over: flat."""
     bits = DTYPES[dtype].bits
     if bits >= 8:
@@ -69,6 +71,7 @@ class StoredFile(TensorFile):
         self.entries: dict[str, Entry] = {}
         self.metadata: dict[str, str] = {}
         self.places: dict[str, int] = {}
+        self._buffer = Buffer()
 
     def bytes_at(self, offset: int, count: int) -> bytes:
         """`count` bytes at an offset. TensorFileError, before anything is read, where the file is shorter."""
@@ -86,6 +89,24 @@ class StoredFile(TensorFile):
         first, skip = start * bits // 8, start * bits % 8 // min(bits, 8)
         data = self.bytes_at(self.places[name] + first, ((skip + length) * bits + 7) // 8)
         return decode(data, dtype, length, skip)
+
+    def box(self, name: str, shape: Shape, box: Box) -> Array:
+        dtype = self.entries[name].dtype
+        if name not in self.places or DTYPES[dtype].bits < 8 or self.transformed(name):
+            return super().box(name, shape, box)
+        out: Array = np.empty(extents(box), numpy_dtype(dtype))
+        steps, size = strides(shape), out.itemsize
+
+        def window(start: int, length: int) -> Array:
+            at, count = self.places[name] + start * size, length * size
+            return decode(self._buffer.read(self.stream.fileno(), at, count, self.path), dtype, length)
+
+        fill(out, steps, sum(low * step for (low, _), step in zip(box, steps, strict=True)), window)
+        return out
+
+    def transformed(self, name: str) -> bool:
+        """Whether the bytes at a tensor's place are more than its elements, one after another."""
+        return False
 
     def close(self) -> None:
         self.stream.close()

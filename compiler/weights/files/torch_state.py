@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from archonnx.compiler.weights.files.base import Entry, TensorFile, TensorFileError, cut_short, read_exactly
+from archonnx.compiler.weights.files.base import Buffer, Entry, TensorFile, TensorFileError, read_exactly
 from archonnx.compiler.weights.files.pickles import Bytes, Forbidden, Named, PickleError, unpickle
+from archonnx.compiler.weights.files.windows import fill
 from archonnx.compiler.weights.recipe import Array, numpy_dtype
-from archonnx.compiler.weights.regions import boxes, extents, strides
+from archonnx.compiler.weights.regions import Box, Shape, boxes, extents, strides
 from archonnx.contract.dtypes import DTYPES
 
 # torch's name of a dtype -> its class of storages, where it has one; dtypes without are stored as bytes.
@@ -50,8 +51,6 @@ NO_DTYPE = ("complex32", "complex64", "complex128", "qint8", "quint8", "qint32",
 WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "params_ema", "params", "net", "network", "weights")
 HELP = "save only the state dictionary: torch.save(model.state_dict(), path)"
 MOST_SIZE = 1 << 60
-WINDOW = 1 << 20  # bytes: what the processor keeps near
-GAP = 1 << 17  # bytes: passed over where this much lies between two stretches, read where it is less
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +295,7 @@ class TorchFile(TensorFile):
         self.views, self.places, self.swap = views, places, swap
         self.entries = {name: Entry(v.dtype, v.shape) for name, v in views.items()}
         self.file = os.open(path, os.O_RDONLY)
-        self._buffer = bytearray()  # of windows, where there are any
+        self._buffer = Buffer()
 
     def close(self) -> None:
         if self.file >= 0:
@@ -318,16 +317,10 @@ class TorchFile(TensorFile):
         return self._elements(view, read_exactly(self.file, at, length * dtype.itemsize, self.path))
 
     def _window(self, view: View, start: int, length: int) -> Array:
-        """The same, in memory that the next window is read into: no more than WINDOW bytes."""
+        """The same, in memory that the next window is read into."""
         size = numpy_dtype(view.dtype).itemsize
-        data = memoryview(self._buffer)[: length * size]
-        at, done = self.places[view.storage.key] + start * size, 0
-        while done < len(data):
-            count = os.preadv(self.file, [data[done:]], at + done)
-            if not count:
-                raise cut_short(self.path, at + done, len(data) - done)
-            done += count
-        return self._elements(view, data)
+        at = self.places[view.storage.key] + start * size
+        return self._elements(view, self._buffer.read(self.file, at, length * size, self.path))
 
     def _elements(self, view: View, data: bytes | memoryview) -> Array:
         if view.dtype == "bool":
@@ -338,32 +331,25 @@ class TorchFile(TensorFile):
 
     def _gather(self, view: View, start: int, length: int) -> Array:
         """Elements of a view in row-major order."""
-        self._buffer = self._buffer or bytearray(WINDOW)
         out = np.empty(length, numpy_dtype(view.dtype))
         at = 0
         for box in boxes(view.shape, start, start + length):
             part = out[at : at + math.prod(extents(box))].reshape(extents(box))
-            first = sum(low * step for (low, _), step in zip(box, view.steps, strict=True))
-            self._fill(part, view, view.offset + first)
+            self._fill(part, view, view.steps, box)
             at += part.size
         return out
 
-    def _fill(self, out: Array, view: View, start: int) -> None:
-        """Fill a box whose first element is the storage's `start`, from one window of the storage after another."""
-        reach = [(n - 1) * step for n, step in zip(out.shape, view.steps, strict=True)]
-        span, window = 1 + sum(reach), WINDOW // out.itemsize
-        if span <= window:
-            flat = self._window(view, start, span)
-            steps = [step * out.itemsize for step in view.steps]
-            out[...] = np.ndarray(out.shape, out.dtype, flat.view(np.uint8).data, strides=steps)
-            return
-        axis = reach.index(max(reach))
-        step, inner = view.steps[axis], span - max(reach)
-        # What lies between two indices is read along with them, unless it is much.
-        each = max(1, (window - inner) // step + 1) if step * out.itemsize <= GAP else 1
-        for at in range(0, out.shape[axis], each):
-            part = out[(slice(None),) * axis + (slice(at, at + each),)]
-            self._fill(part, view, start + at * step)
+    def box(self, name: str, shape: Shape, box: Box) -> Array:
+        view = self.views[name]
+        if shape != view.shape and not contiguous(view):
+            return super().box(name, shape, box)
+        out = np.empty(extents(box), numpy_dtype(view.dtype))
+        self._fill(out, view, view.steps if shape == view.shape else strides(shape), box)
+        return out
+
+    def _fill(self, out: Array, view: View, steps: Sequence[int], box: Box) -> None:
+        first = sum(low * step for (low, _), step in zip(box, steps, strict=True))
+        fill(out, steps, view.offset + first, lambda start, length: self._window(view, start, length))
 
 
 def contiguous(view: View) -> bool:

@@ -117,8 +117,8 @@ def test_views_wider_than_a_window_are_gathered_from_several(
     tensor = base.as_strided(shape, steps, 2)
     flat = tensor.reshape(-1).numpy()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("archonnx.compiler.weights.files.torch_state.WINDOW", 64)
-        patch.setattr("archonnx.compiler.weights.files.torch_state.GAP", gap)
+        patch.setattr("archonnx.compiler.weights.files.windows.WINDOW", 64)
+        patch.setattr("archonnx.compiler.weights.files.windows.GAP", gap)
         with torch_zip.FORMAT.open(save({"w": tensor}, path)) as tensors:
             assert np.array_equal(tensors.whole("w").reshape(-1), flat)
             start = where.draw(st.integers(0, flat.size - 1))
