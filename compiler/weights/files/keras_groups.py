@@ -68,7 +68,11 @@ class Group:
         for step in way:
             group = group.group(step)
         item = group.member(last)
-        if not isinstance(item, h5py.Dataset) or item.is_virtual or item.external:
+        own = isinstance(item, h5py.Dataset)
+        if own:
+            stored = item.id.get_create_plist()
+            own = stored.get_layout() != h5py.h5d.VIRTUAL and not stored.get_external_count()
+        if not own:
             raise TensorFileError(self.path, f"{self.item.name}/{name} in it is no dataset with data of its own")
         return item
 
@@ -125,11 +129,10 @@ def collected(root: Group, into: dict[Way, Vars]) -> None:
         for key in keys:
             if key == "vars" or (not way and key in ("optimizer", "optimizer_weights")):
                 continue
-            if isinstance(group.item.get(key, getlink=True), h5py.HardLink) and group.item.get(key, getclass=True) is (
-                h5py.Dataset
-            ):
-                raise TensorFileError(root.path, f"{group.item.name}/{key} in it is no variable of Keras")
-            walk(group.group(key), (*way, key))
+            member = group.member(key)
+            if isinstance(member, h5py.Dataset):
+                raise TensorFileError(root.path, f"{member.name} in it is no variable of Keras")
+            walk(Group(root.path, member), (*way, key))
 
     walk(root, ())
 

@@ -187,14 +187,14 @@ def h5_file(path: Path, where: Path | Window) -> Any:
 
 def _entry(path: Path, name: str, dataset: Any) -> Entry:
     """The type of a dataset. bfloat16 is stored as two bytes without a type, and named beside them."""
-    told = dataset.attrs.get("dtype")
-    if dataset.shape is None:
+    shape, dtype = dataset.shape, dataset.dtype
+    if shape is None:
         raise TensorFileError(path, f'"{name}" has no shape')
-    if told == "bfloat16" and dataset.dtype.itemsize == 2:
-        return Entry("bfloat16", tuple(dataset.shape))
-    if dataset.dtype.name not in DTYPES:
-        raise TensorFileError(path, f'"{name}" is of the type {dataset.dtype}, which is none of real numbers')
-    return Entry(dataset.dtype.name, tuple(dataset.shape))
+    if dtype.itemsize == 2 and dataset.attrs.get("dtype") == "bfloat16":
+        return Entry("bfloat16", tuple(shape))
+    if dtype.name not in DTYPES:
+        raise TensorFileError(path, f'"{name}" is of the type {dtype}, which is none of real numbers')
+    return Entry(dtype.name, tuple(shape))
 
 
 def short(error: Exception) -> str:
