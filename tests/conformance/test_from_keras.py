@@ -304,3 +304,52 @@ def test_the_source_is_written(tmp_path: Path) -> None:
     compiled = archonnx.from_keras(model)
     compiled.save_source(tmp_path / "small.arch")
     assert archonnx.compile(tmp_path / "small.arch").text == compiled.text
+
+
+STAGES = """\
+block unit(filters, strides = 1):
+    Conv2D(filters, 3, strides=strides, padding="same", use_bias=False)
+    BatchNormalization()
+    ReLU()
+
+block stage(filters):
+    unit(filters, strides=2)
+    unit(filters)
+
+model Stages():
+    input image: float32[N, 16, 16, 3]
+    stage(8)
+    stage(16)
+    GlobalAveragePooling2D()
+    Dense(3)
+    output dense
+"""
+
+
+def test_blocks_of_one_shape_become_one_with_parameters() -> None:
+    source = archonnx.compile(text=STAGES)
+    read = archonnx.from_keras(archonnx.to_keras(source))
+    assert read.text == STAGES
+    assert [w.path for w in read.graph.weights()] == [w.path for w in source.graph.weights()]
+    for path, array in source.values().items():
+        assert np.array_equal(read.values()[path], array)
+
+
+def test_layers_that_repeat_become_a_loop() -> None:
+    inputs = x = keras.Input((8,), name="x")
+    for _ in range(4):
+        x = keras.layers.Dense(8, activation="relu")(x)
+    for i in range(3):
+        x = keras.layers.Dense(8, name=f"head_{i}")(x)
+    assert (
+        archonnx.from_keras(keras.Model(inputs, x, name="Deep")).text
+        == """\
+model Deep():
+    input x: float32[N, 8]
+    for _ in range(4):
+        Dense(8, activation="relu")
+    for i in range(0, 3):
+        Dense(8, name=f"head_{i}")
+    output head_2
+"""
+    )

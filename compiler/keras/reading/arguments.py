@@ -9,7 +9,17 @@ from typing import Any
 
 from archonnx.compiler.keras.refusals import Refused
 from archonnx.compiler.layers.base import Argument
-from archonnx.compiler.layers.domains import DataFormat, Domain, DomainError, Either, Optional, Repeated, Sides
+from archonnx.compiler.layers.domains import (
+    Activation,
+    DataFormat,
+    Domain,
+    DomainError,
+    Either,
+    InitializerDomain,
+    Optional,
+    Repeated,
+    Sides,
+)
 from archonnx.compiler.weights.initializers import CLASSES, InitializerError, from_call
 
 
@@ -61,6 +71,15 @@ def argument_text(argument: Argument, value: Any) -> str | None:
             return None
     short = _short(domain, parsed)
     return written(short if domain.parse(short) == parsed else parsed)
+
+
+def default_text(argument: Argument) -> str | None:
+    """What an argument is where it is left out, None where it must be given."""
+    if argument.required:
+        return None
+    if argument.default is None or isinstance(argument.domain, (Activation, InitializerDomain)):
+        return written(argument.default)
+    return written(_short(argument.domain, argument.domain.parse(argument.default)))
 
 
 def _short(domain: Domain, value: Any) -> Any:

@@ -6,7 +6,7 @@ import inspect
 from typing import Any
 
 from archonnx.compiler.keras.reading.arguments import argument_text, initializer_text, plain, written
-from archonnx.compiler.keras.reading.steps import Applied
+from archonnx.compiler.keras.reading.steps import Applied, Argument
 from archonnx.compiler.keras.refusals import Refused
 from archonnx.compiler.layers.base import Layer, snake_case
 from archonnx.compiler.layers.domains import Activation, Ignored, InitializerDomain
@@ -77,15 +77,14 @@ def constructor(layer: Any) -> Applied:
             continue
         alone = positional and (argument.required or (place == 0 and key not in ("axis", "activation")))
         alone = alone and not isinstance(argument.domain, InitializerDomain) and text not in ("True", "False")
-        made.arguments.append((None if alone else key, text))
+        made.arguments.append(Argument(key, text, alone))
         positional = alone
     return made
 
 
 def call_text(made: Applied) -> str:
     """The constructor as a call, for a layer inside another."""
-    given = [value if key is None else f"{key}={value}" for key, value in made.arguments]
-    return f"{made.constructor}({', '.join(given)})"
+    return f"{made.constructor}({', '.join(map(str, made.arguments))})"
 
 
 def _dtype(layer: Any, domain: Any) -> str | None:
@@ -170,12 +169,12 @@ def _inner(layer: Any, prefix: str | None, omitted: tuple[str, ...] = ()) -> str
         made = constructor(layer)
     except Refused as refused:
         raise Refused(f"the layer inside, {layer.name}: {refused.reason}", refused.help) from None
-    made.arguments = [(key, value) for key, value in made.arguments if key not in omitted]
+    made.arguments = [argument for argument in made.arguments if argument.key not in omitted]
     name = layer.name.removeprefix(prefix or "")
     if name != snake_case(made.constructor):
-        made.arguments.append(("name", written(name)))
+        made.arguments.append(Argument("name", written(name)))
     if made.frozen:
-        made.arguments.append(("trainable", "False"))
+        made.arguments.append(Argument("trainable", "False"))
     return call_text(made)
 
 

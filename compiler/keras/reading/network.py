@@ -14,6 +14,7 @@ from archonnx.compiler.keras.reading.steps import (
     ATOM,
     PRODUCT,
     Applied,
+    Argument,
     Body,
     Held,
     Slot,
@@ -140,10 +141,10 @@ class Network:
         kind = layers.kind_of(layer)
         call = applying.call_of(layer, kind, args, kwargs)
         for name, value in call.arguments.items():
-            if (name, value) not in made.arguments:
+            if Argument(name, value) not in made.arguments:
                 if made.uses:
                     raise Refused(f"it is called with and without {name}", "call it in one way")
-                made.arguments.append((name, value))
+                made.arguments.append(Argument(name, value))
         came = self.masks.came(kind, call, self.taken)
         made.uses += 1
         self._add(body, Step(results, call.text(came.off), made, layer))

@@ -20,6 +20,7 @@ from archonnx.compiler.keras.reading.steps import (
     SUM,
     XOR,
     Applied,
+    Argument,
     Slot,
     Step,
     Tensor,
@@ -264,19 +265,19 @@ def _setting(ours: str, kind: Any, parameter: str, operation: Any, operands: _Op
     return written(value)
 
 
-def _attributes(layer: str, operation: Any, names: Mapping[str, str]) -> list[tuple[str | None, str]]:
+def _attributes(layer: str, operation: Any, names: Mapping[str, str]) -> list[Argument]:
     from archonnx.compiler.keras.reading.arguments import argument_text
     from archonnx.compiler.layers.registry import find_layer
 
     kind = find_layer(layer)
     assert kind is not None
-    found: list[tuple[str | None, str]] = []
+    found: list[Argument] = []
     for theirs, ours in names.items():
         value = plain(getattr(operation, theirs))
         given = argument_text(kind.declared[ours], value)
         if given is not None:
             first = len(names) == 1 and ours != "axis" and given not in ("True", "False")
-            found.append((None if kind.declared[ours].required or first else ours, given))
+            found.append(Argument(ours, given, kind.declared[ours].required or first))
     return found
 
 
@@ -294,7 +295,7 @@ def _pool(operation: Any, operands: _Operands, results: Sequence[Tensor]) -> Ste
             continue
         given = argument_text(kind.declared[key], value)
         if given is not None:
-            made.arguments.append((None if key == "pool_size" else key, given))
+            made.arguments.append(Argument(key, given, key == "pool_size"))
     return Step(results, text(Slot(x, ATOM)), made, operation)
 
 

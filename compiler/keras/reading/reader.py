@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from archonnx.compiler.keras.reading import scopes, source, weights
+from archonnx.compiler.keras.reading.lines import applied_in
+from archonnx.compiler.keras.reading.names import base_name, free, identifier, library_names
 from archonnx.compiler.keras.reading.steps import Body, ordered
 from archonnx.compiler.keras.refusals import Refused, UnreadableError
+from archonnx.compiler.layers.registry import find_layer
 from archonnx.contract.diagnostics import ArchonnxError, CompileError, MachineError, UsageError
 
 if TYPE_CHECKING:
@@ -48,7 +51,7 @@ class _Reading:
         self.body = network.body
         scopes.group(self.body)
         _order(self.body)
-        self.name = source.free(source.identifier(model.name), source.library_names(model.name))
+        self.name = free(identifier(model.name), library_names(identifier(model.name)))
         self.source = source.Source()
 
     def compiled(self) -> CompiledModel:
@@ -59,11 +62,18 @@ class _Reading:
         """The model compiled from a text in which only those names are given that the language would not give."""
         made = self._with_requires()
         expected = _paths(made)
-        self.source.unnamed = {path for path in _prefixes(expected) if _is_counted(path)}
+        self.source.unnamed = set(_counted(self.body, ""))
         while self.source.unnamed:
-            shorter = self._compile()
+            try:
+                shorter = self._compile()
+            except CompileError:  # two of a name: give all of them
+                self.source.unnamed = set()
+                break
             restored = {
-                _differing(path, other) for path, other in zip(expected, _paths(shorter), strict=True) if path != other
+                part
+                for path, other in zip(expected, _paths(shorter), strict=True)
+                if path != other
+                for part in _differing(path, other)
             }
             if not restored:
                 return shorter
@@ -157,18 +167,22 @@ def _paths(made: CompiledModel) -> list[str]:
     return [node.path for node in made.graph.nodes if not isinstance(node.layer, (Function, Reference))]
 
 
-def _prefixes(paths: list[str]) -> set[str]:
-    """Every path and the scopes that it lies in."""
-    return {"/".join(parts[:end]) for path in paths for parts in [path.split("/")] for end in range(1, len(parts) + 1)}
+def _counted(body: Body, path: str) -> Iterator[str]:
+    """The paths of layers and blocks whose names the language may give: what they are called by, perhaps numbered."""
+    for applied in applied_in(body):
+        if applied.name is None:
+            continue
+        kind = find_layer(applied.constructor)
+        usual = kind.default_name() if kind is not None else base_name(applied.name)
+        if re.fullmatch(rf"{re.escape(usual)}(_\d+)?", applied.name):
+            yield f"{path}{applied.name}"
+        if applied.body is not None:
+            yield from _counted(applied.body, f"{path}{applied.name}/")
 
 
-def _is_counted(path: str) -> bool:
-    """Whether a name may be one that the language gives: a word in lower case, and perhaps a number."""
-    return re.fullmatch(r"[a-z][a-z0-9_]*", path.rpartition("/")[2]) is not None
-
-
-def _differing(path: str, other: str) -> str:
-    """The shortest part of a path in which it differs from another."""
+def _differing(path: str, other: str) -> Iterator[str]:
+    """The beginnings of a path that end in a part in which it differs from another."""
     here, there = path.split("/"), other.split("/")
-    same = next((n for n, (a, b) in enumerate(zip(here, there, strict=False)) if a != b), min(len(here), len(there)))
-    return "/".join(here[: same + 1])
+    for end, part in enumerate(here, 1):
+        if len(here) != len(there) or there[end - 1] != part:
+            yield "/".join(here[:end])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 # How tightly an expression holds together, loosest first: the language's precedence.
 FLOW, COMPARISON, OR, XOR, AND, SHIFT, SUM, PRODUCT, SIGN, POWER, ATOM = range(11)
@@ -63,17 +63,28 @@ def text(*parts: str | Slot | Tensor | Text, level: int = ATOM) -> Text:
     return Text(tuple(found), level)
 
 
+class Argument(NamedTuple):
+    """An argument as it is written; `alone` by its position, without its name."""
+
+    key: str
+    value: str
+    alone: bool = False
+
+    def __str__(self) -> str:
+        return self.value if self.alone else f"{self.key}={self.value}"
+
+
 @dataclass(slots=True, eq=False)
 class Applied:
     """A layer or block. One that is applied several times is one object.
 
     name: the last part of its path; None where nothing depends on it. keras: Keras' layer, which has its weights.
-    arguments: name, or None for a positional one, and value, in order. body: a block's.
+    body: a block's; its constructor and arguments are found when it is written.
     """
 
     constructor: str
     name: str | None = None
-    arguments: list[tuple[str | None, str]] = field(default_factory=list)
+    arguments: list[Argument] = field(default_factory=list)
     keras: Any = None
     frozen: bool = False
     body: Body | None = None
