@@ -17,6 +17,7 @@ TRAINING, VALIDATION = "#2563eb", "#d97706"
 UNDER, OVER = ("#fdf3d7", "#92600a"), ("#fde4e4", "#b42323")  # a region's paper and its words
 GRID, FRAME = "#e2e8f0", "#94a3b8"
 LEFT, RIGHT, TOP, GAP, BOTTOM = 64.0, 24.0, 118.0, 52.0, 52.0
+NO_METRICS = ("loss", "learning_rate")  # callbacks of Keras tell the latter
 WIDTH, LOSS_HEIGHT, METRIC_HEIGHT = 880.0, 300.0, 150.0
 
 
@@ -65,7 +66,7 @@ def save_curve(
 def draw(epochs: Sequence[Epoch], judgement: Judgement, title: str) -> Scene:
     """The picture: the loss above, below it the first metric where there is one."""
     panels = [_panel(epochs, "loss", TOP, LOSS_HEIGHT)]
-    metric = next((key for key in epochs[0].values if key != "loss" and not key.startswith("val_")), None)
+    metric = next((key for key in epochs[0].values if not key.startswith("val_") and key not in NO_METRICS), None)
     if metric is not None:
         panels.append(_panel(epochs, metric, TOP + LOSS_HEIGHT + GAP, METRIC_HEIGHT))
     height = panels[-1].top + panels[-1].height + BOTTOM

@@ -13,9 +13,8 @@ After an activation that is neither (relu, tanh), targets of the output's shape 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -126,14 +125,14 @@ class _Choice:
                 self._check_classes()
                 kind = f"Sparse{kind}"
             elif not (self._same() and self.look.probabilities):
-                self._refuse()
+                self._refuse(f"{_said(name)} takes {self._numbers_said()}, or rows of {self._sizes()} that sum to 1")
         elif not self._same():
-            self._refuse()
+            self._refuse(f"{_said(name)} takes targets of {self._sizes()}")
         elif family == "binary" and not 0 <= self.look.least <= self.look.most <= 1:
             self._refuse("its targets lie between 0 and 1")
         logits = family != "values" and self.last not in ("softmax", "sigmoid")
         options = {} if family == "values" else {"from_logits": logits}
-        said = SAID.get(name, name.replace("_", " "))
+        said = _said(name)
         said += {"classes": " of class numbers", "one-hot": " of one-hot classes"}.get(family, "")
         return self._objective(family, (kind, options), said + (", from logits" if logits else ""), logits, name)
 
@@ -153,7 +152,9 @@ class _Choice:
                 self._refuse("its values are of each class alone, so its targets are 0 and 1")
             return "categorical_crossentropy"
         if not self._same():
-            self._refuse()
+            several = (self.width is None or self.width > 1) and self.last != "sigmoid" and len(self.shape) > 1
+            takes = f"{self._numbers_said()}, or one-hot classes or values" if several else "values"
+            self._refuse(f"its targets are {takes} of {self._sizes()}")
         seen = self.look
         if self.last == "softmax":
             if not seen.probabilities:
@@ -194,22 +195,25 @@ class _Choice:
         if least < 0 or (self.width is not None and most >= self.width):
             allowed = f"0 to {self.width - 1}" if self.width is not None else "0 and more"
             wrong = least if least < 0 else most
-            raise ArchonnxError(f"{self.what}: its classes are {allowed}, and {wrong} is among the targets")
+            counted = "; they are counted from 0" if least == 1 and most == self.width else ""
+            raise ArchonnxError(f"{self.what}: its classes are {allowed}, and {wrong} is among the targets{counted}")
 
-    def _refuse(self, why: str = "") -> Any:
-        sizes = ", ".join(str(have if size is None else size) for size, have in self._sizes())
-        several = self.width is None or self.width > 1
-        classes = (
-            "a class's number for each row" if self.width is None else f"class numbers 0 to {(self.width or 1) - 1}"
-        )
-        rows = sizes.rpartition(", ")[0]
-        takes = [f"values of [{sizes}]"]
-        if several and self.last != "sigmoid" and len(self.shape) > 1:
-            takes = [f"{classes} of [{rows}]", f"one-hot classes or values of [{sizes}]"]
-        raise ArchonnxError(f"{self.what}: {why or 'its targets are ' + ', or '.join(takes)}")
+    def _refuse(self, why: str) -> NoReturn:
+        raise ArchonnxError(f"{self.what}: {why}")
 
-    def _sizes(self) -> Sequence[tuple[int | None, Any]]:
-        return list(zip(self.shape, self.kind.shape, strict=True))
+    def _numbers_said(self) -> str:
+        classes = "a class's number for each row" if self.width is None else f"class numbers 0 to {self.width - 1}"
+        return f"{classes} of {self._sizes(rows=True)}"
+
+    def _sizes(self, rows: bool = False) -> str:
+        """The shape of the output for all examples, or of its rows; a size that only a run tells by its name."""
+        pairs = list(zip(self.shape, self.kind.shape, strict=True))[: -1 if rows else None]
+        return f"[{', '.join(str(said if size is None else size) for size, said in pairs)}]"
+
+
+def _said(name: str) -> str:
+    """What a loss is called for people."""
+    return SAID.get(name, name.replace("_", " "))
 
 
 def class_weights(chosen: Objective, column: Array) -> dict[int, float]:

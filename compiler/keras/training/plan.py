@@ -182,7 +182,8 @@ def _split(everything: Part, share: float, seed: int) -> tuple[Part, Part | None
         return everything, None
     held = max(1, round(count * share))
     if held >= count:
-        raise ArchonnxError(f"{count} examples cannot be split into training and validation; split off none, 0")
+        said = f"{count} example{'' if count == 1 else 's'}"
+        raise ArchonnxError(f"{said} cannot be split into training and validation; a validation split of 0 takes none")
     order = np.random.default_rng(seed).permutation(count)
     return (
         Part(everything.inputs, everything.targets, np.sort(order[held:])),

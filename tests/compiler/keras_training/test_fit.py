@@ -290,7 +290,7 @@ def test_data_of_other_targets_are_refused() -> None:
     held["ring"] = np.eye(3)[held["ring"]]
     with pytest.raises(ArchonnxError, match="its targets are to be as those that are trained on"):
         archonnx.fit(archonnx.compile(text=RINGS), rings(), validation_data=held)
-    with pytest.raises(ArchonnxError, match="1 examples cannot be split"):
+    with pytest.raises(ArchonnxError, match="1 example cannot be split"):
         archonnx.fit(archonnx.compile(text=RINGS), rings(1))
 
 
