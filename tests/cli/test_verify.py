@@ -124,6 +124,25 @@ def test_outputs_that_tell_little_are_compared_layer_by_layer(capsys: Output) ->
 
 
 @pytest.mark.usefixtures("keras")
+def test_types_of_16_bits_are_allowed_more(capsys: Output) -> None:
+    Path("half.arch").write_text(
+        "model Half():\n    input x: float16[N, 4]\n    Dense(3, dtype=float16)\n    output y\n"
+    )
+    assert main(["verify", "half.arch"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.endswith("0.005 is allowed\n")
+    assert captured.err == ""
+    assert main(["verify", "half.arch", "--tolerance", "1e-9"]) == 1
+
+
+@pytest.mark.usefixtures("keras")
+def test_a_model_without_layers(capsys: Output) -> None:
+    Path("through.arch").write_text("model Through():\n    input x: float32[N, 4]\n    output y = x\n")
+    assert main(["verify", "through.arch", "--layers"]) == 0
+    assert "agree: the largest error is 0" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("keras")
 def test_a_layer_that_keras_has_not_is_said(capsys: Output) -> None:
     Path("raw.arch").write_text("model Raw():\n    input x: float32[N, 4]\n    output y = x -> onnx.HardSwish()\n")
     assert main(["verify", "raw.arch"]) == 1

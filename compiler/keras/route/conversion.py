@@ -173,17 +173,16 @@ def quiet() -> Iterator[None]:
     """Keep what tf2onnx and TensorFlow log to themselves: what matters of it is told by what comes out."""
     import warnings
 
-    loggers = [logging.getLogger(name) for name in ("tf2onnx", "tensorflow", "absl")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
+    root = logging.getLogger()
+    handlers, disabled = list(root.handlers), root.manager.disable
+    logging.disable(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+        logging.disable(disabled)
+        root.handlers[:] = handlers  # tf2onnx logs by functions that would set one up
 
 
 @contextmanager

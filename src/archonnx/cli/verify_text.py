@@ -102,7 +102,13 @@ def _files(report: Report) -> Iterator[str]:
 def _ledger(report: Report) -> Iterator[str]:
     ledger = report.ledger
     assert ledger is not None
-    trained = f"{ledger.trainable:,} of them trainable" if ledger.trainable != ledger.total else "all trainable"
+    trained = (
+        ""
+        if not ledger.total
+        else f"{ledger.trainable:,} of them trainable"
+        if ledger.trainable != ledger.total
+        else "all trainable"
+    )
     rows = [["parameters", f"{ledger.total:,}", trained]]
     for account in ledger.accounts:
         lines = wrapped([str(item) for item in account.items]) or ["the same"]

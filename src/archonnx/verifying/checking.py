@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from archonnx.contract.diagnostics import ArchonnxError, Diagnostic, MachineError
 from archonnx.verifying import divergence, ledger
-from archonnx.verifying.agreement import Difference, compare, flat
+from archonnx.verifying.agreement import Difference, compare, flat, usual_tolerance
 from archonnx.verifying.sides import FailedError, FileSide, Ours, Prediction, Route, Side, timed
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = NDArray[Any]
 
-TOLERANCE = 1e-4
 PATIENCE = 2.0  # seconds of measuring times
 Via = Literal["keras", "prediction"]
 Stage = Callable[[str], AbstractContextManager[None]]
@@ -79,7 +78,7 @@ def verify(
     *,
     via: Via | None = None,
     against: Path | None = None,
-    tolerance: float = TOLERANCE,
+    tolerance: float | None = None,
     seed: int = 0,
     bind: Mapping[str, int] | None = None,
     layers: bool = False,
@@ -90,8 +89,9 @@ def verify(
 
     via: "keras" insists on the second route, "prediction" leaves it out; by default both are compared with, where
     there is one, unless `against` names a file, which is compared with alone. tolerance: of the error, relative to the
-    largest number of an output. bind: symbols that have one value. layers: whether results of layers are compared
-    even where outputs agree; they are in any case where outputs tell little.
+    largest number of an output; by default 1e-4, more for types of 16 bits. bind: symbols that have one value.
+    layers: whether results of layers are compared even where outputs agree; they are in any case where outputs tell
+    little. stage: a context around each step, which is told what is done.
 
     Errors: MachineError without Keras; ArchonnxError where Keras lacks a layer, RouteError and CompileError where the
     second route was asked for and is refused; OtherError for a file with other inputs; those of CompiledModel.save.
@@ -110,6 +110,8 @@ def verify(
         fixed = {**(other.fixed if other is not None else {}), **(bind or {})}
         # Against a file, its weights are what is checked: ours stay as `build` writes them.
         numbers, count = spread(model, seed) if other is None else (model, 0)
+        if tolerance is None:
+            tolerance = usual_tolerance(v.type.dtype for node in graph.nodes for v in node.outputs)
         report = Report(numbers, runs(graph, fixed), tolerance, seed, count)
         report.notes += other.notes if other is not None else []
         with doing("building"):

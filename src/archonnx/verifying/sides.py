@@ -120,6 +120,8 @@ class Route(FileSide):
         from archonnx.compiler.keras.route import saving as route
 
         wanted = probed_values(self.model)
+        if not wanted:
+            return {}
         probes = [route.Probe(value, f"value_{number}") for number, value in enumerate(wanted)]
         graph = route.route(self.model, seed=self.seed, probes=probes)
         with tempfile.TemporaryDirectory(prefix="archonnx-") as folder:
@@ -154,6 +156,8 @@ class Prediction(Side):
         # A number of the source, and what is computed of such alone, is no part of Keras' model but an array.
         found = {name: np.asarray(tensor) for name, tensor in held.items() if not keras.backend.is_keras_tensor(tensor)}
         names = [name for name in held if name not in found]
+        if not names:
+            return found
         made = self._called(keras.Model(self.built.model.inputs, [held[name] for name in names]), feeds)
         return {**found, **dict(zip(names, made, strict=True))}
 
