@@ -76,7 +76,7 @@ def test_models_of_text_there_and_back(file: str, name: str, given: dict[str, An
     again = keras.models.load_model(tmp_path / "model.keras")
     for one, reference in zip(results(again, list(arrays.values())), expected, strict=True):
         assert error(one, reference) <= 1e-6
-    session = archonnx.load(archonnx.from_keras(model))
+    session = archonnx.load(archonnx.from_keras(again))
     y = session(**arrays)
     found = [y] if isinstance(y, np.ndarray) else list(y.values())
     for one, reference in zip(found, expected, strict=True):
@@ -99,3 +99,12 @@ def test_a_layer_that_reads_numbers_alone_has_its_weights_and_learns() -> None:
     model.compile("sgd", "mse")
     model.fit(x, x + 1, epochs=1, verbose=0)
     assert not np.allclose(model.get_weights()[0], before)
+
+
+def test_a_table_that_is_read_backwards_comes_back() -> None:
+    table = keras.layers.ReversibleEmbedding(10, 4)
+    entering = keras.Input((None,), dtype="int32")
+    model = keras.Model(entering, table(table(entering), reverse=True))
+    tokens = np.array([[1, 2, 9, 0]], np.int32)
+    found = archonnx.load(archonnx.from_keras(model))(tokens)
+    assert error(found, results(model, [tokens])[0]) <= keras_harness.TOLERANCE

@@ -7,6 +7,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from archonnx.compiler.keras.reading.arguments import written
 from archonnx.compiler.keras.reading.steps import ATOM, Slot, Tensor, Text, text
 from archonnx.compiler.keras.refusals import Refused
 from archonnx.compiler.layers.base import Layer
@@ -16,10 +17,10 @@ IN_CALL = ("use_causal_mask", "return_attention_scores")  # arguments of ours th
 
 @dataclass(slots=True)
 class Call:
-    """A call of a layer: inputs in order, those by name, arguments that it adds, masks by the input's number."""
+    """A call of a layer: inputs in order, those and flags by name, arguments that it adds, masks by number of input."""
 
     positional: list[Tensor]
-    named: dict[str, Tensor] = field(default_factory=dict)
+    named: dict[str, Tensor | bool] = field(default_factory=dict)
     arguments: dict[str, str] = field(default_factory=dict)
     masks: dict[int, Tensor] = field(default_factory=dict)
 
@@ -34,8 +35,8 @@ class Call:
         parts: list[str | Slot | Text] = []
         for one in inputs:
             parts += [", ", one]
-        for name, tensor in self.named.items():
-            parts += [f", {name}=", Slot(tensor)]
+        for name, value in self.named.items():
+            parts += [f", {name}=", Slot(value) if isinstance(value, Tensor) else written(value)]
         return text("(", *parts[1:], ")")
 
 
@@ -72,7 +73,8 @@ def call_of(layer: Any, kind: type[Layer], args: Sequence[Any], kwargs: Mapping[
     if left:
         raise Refused(f"its call has {', '.join(left)}, which the library's layer does not take", "leave it out")
     masks = {number: one for number, one in masks.items() if one is not None}
-    if not all(isinstance(value, Tensor) for value in (*positional, *named.values(), *masks.values())):
+    tensors = [value for value in named.values() if not (kind.takes_constants and isinstance(value, bool))]
+    if not all(isinstance(value, Tensor) for value in (*positional, *tensors, *masks.values())):
         raise Refused("its call holds a number or an array where a tensor is meant", "make it an input or a weight")
     return Call(positional, named, arguments, masks)
 

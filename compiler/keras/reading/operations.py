@@ -302,6 +302,8 @@ def _pool(operation: Any, operands: _Operands, results: Sequence[Tensor]) -> Ste
 def _index(key: Any) -> str:
     """What stands in the brackets of a subscript."""
     entries = key if isinstance(key, tuple) else (key,)
+    if isinstance(key, list) and any(entry is None or entry is ... or isinstance(entry, slice) for entry in key):
+        entries = tuple(key)  # Keras loads a tuple as a list
     found = []
     for entry in entries:
         entry = plain(entry)
