@@ -35,6 +35,7 @@ ARRAYS = {
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "m.arch").write_text("model M():\n    input x: float32[N, 4]\n    Dense(3)\n    output y\n")
     return tmp_path
 
 
@@ -45,8 +46,13 @@ def tensors(arrays: dict[str, Any]) -> dict[str, Tensor]:
 def refused(path: str, said: str, capsys: Output) -> None:
     """Every command that reads the file says the same one line, and writes nothing."""
     before = sorted(Path().iterdir())
-    for argv in (["list", path], ["convert", path, "out.safetensors"], ["diff", path, path]):
-        assert main(["weights", *argv]) == 1, argv
+    for command in (
+        ["weights", "list", path],
+        ["weights", "convert", path, "out.safetensors"],
+        ["weights", "diff", path, path],
+        ["build", "m.arch", "--weights", path, "-o", "out.onnx"],
+    ):
+        assert main(command) == 1, command
         captured = capsys.readouterr()
         assert captured.err.startswith(f"error: {path}: "), captured.err
         assert said in captured.err
