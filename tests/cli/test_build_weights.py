@@ -81,7 +81,9 @@ def test_weights_by_path(folder: Path, capsys: Output) -> None:
     assert_filled()
     Path("out.onnx").rename("again.onnx")
     assert built("--weights", "again.onnx") == 0
-    assert capsys.readouterr().err.splitlines()[0] == "4 weights from again.onnx (by path)"
+    assert (
+        capsys.readouterr().err.splitlines()[0] == "4 weights from again.onnx (initializers of the model's own .onnx)"
+    )
     assert Path("again.onnx").read_bytes() == Path("out.onnx").read_bytes()
 
 

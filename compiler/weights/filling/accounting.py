@@ -35,6 +35,7 @@ class Assignment:
     widened: dict[str, int] = field(default_factory=dict)  # dtypes of tensors that became another -> how many
     complaints: list[str] = field(default_factory=list)  # what else does not fit, and the weights that it is about
     tried: set[str] = field(default_factory=set)
+    unheld: list[str] = field(default_factory=list)  # weights that the source does not hold, and need not
 
     def fill(self, slot: Slot, recipe: Recipe, name: str) -> None:
         """Take a recipe for a weight where it has the weight's type or widens to it."""
@@ -49,7 +50,7 @@ class Assignment:
 
     def missing(self, slots: Slots) -> list[Slot]:
         """The weights for which there is nothing."""
-        return [slot for slot in slots if slot.path not in self.tried]
+        return [slot for slot in slots if slot.path not in self.tried and slot.path not in self.unheld]
 
     def complain(self, slots: Iterable[Slot], text: str) -> None:
         """Say of these weights that what is there for them does not fit."""

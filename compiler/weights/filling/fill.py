@@ -21,7 +21,7 @@ from archonnx.compiler.weights.filling.naming import by_keras, by_path, by_torch
 from archonnx.compiler.weights.filling.places import chosen_map, maps_for, read_map
 from archonnx.compiler.weights.filling.scoped import block_of, within
 from archonnx.compiler.weights.filling.slots import Slots, slots_of
-from archonnx.compiler.weights.filling.tensors import given_tensors
+from archonnx.compiler.weights.filling.tensors import Given, given_tensors
 from archonnx.contract.diagnostics import ArchonnxError, CompileError
 
 if TYPE_CHECKING:
@@ -61,52 +61,51 @@ def fill(
     fit; WeightsError where no naming fits; TensorFileError, OSError for the file.
     """
     slots = slots_of(model.graph, scope)
-    said, _, tensors = given_tensors(source)
+    given = given_tensors(source)
     try:
-        return _filled(model, slots, source, said, tensors, map)
+        return _filled(model, slots, given, map)
     except (WeightsError, CompileError):
         if not besides:
             raise
-        return _filled(model, slots.without(besides), source, said, tensors, map)
+        return _filled(model, slots.without(besides), given, map)
 
 
 def _filled(
     model: CompiledModel,
     slots: Slots,
-    source: Source,
-    said: str,
-    tensors: Mapping[str, Recipe],
+    given: Given,
     map: str | os.PathLike[str] | None,  # noqa: A002
 ) -> Filling:
     if map is not None:
         path = chosen_map(Path(map), model, slots.scope)
-        assignment = _mapped(model, slots, tensors, path)
-        return _filling(slots, said, assignment, f"by {path}")
-    found, best = _named(model, slots, tensors)
-    if found is None:
-        known = maps_for(model, slots.scope)
-        fitting = _fitting_maps(model, slots, tensors, known.values())
-        if len(fitting) == 1:
-            ((path, assignment),) = fitting.items()
-            return _filling(slots, said, assignment, f"by {path}")
-        raise refusal(said, slots, tensors, best, _help(model, source, known, fitting))
-    return _filling(slots, said, found, found.how)
+        return _filling(slots, given.said, _mapped(model, slots, given.tensors, path), f"by {path}")
+    found, best = _named(model, slots, given)
+    if found is not None:
+        return _filling(slots, given.said, found, found.how)
+    known = maps_for(model, slots.scope)
+    fitting = _fitting_maps(model, slots, given.tensors, known.values())
+    if len(fitting) == 1:
+        ((path, assignment),) = fitting.items()
+        return _filling(slots, given.said, assignment, f"by {path}")
+    raise refusal(given.said, slots, given.tensors, best, _help(model, given, known, fitting))
 
 
-def named(model: CompiledModel, tensors: Mapping[str, Recipe], scope: str = "") -> str | None:
+def named(model: CompiledModel, given: Given, scope: str = "") -> str | None:
     """The naming by which tensors fit a scope without a map, as messages call it; None where none fits."""
-    found, _ = _named(model, slots_of(model.graph, scope), tensors)
+    found, _ = _named(model, slots_of(model.graph, scope), given)
     return None if found is None else found.how
 
 
-def _named(model: CompiledModel, slots: Slots, tensors: Mapping[str, Recipe]) -> tuple[Assignment | None, Assignment]:
+def _named(model: CompiledModel, slots: Slots, given: Given) -> tuple[Assignment | None, Assignment]:
     """The naming that fits, and the one that comes nearest."""
+    tensors = given.tensors
     namings: list[Callable[[], Assignment]] = [
         lambda: by_path(slots, tensors),
         lambda: by_keras(slots, tensors),
         lambda: by_torch(slots, tensors),
-        lambda: by_lowered(slots, tensors, model.lower()),
     ]
+    if given.of_a_graph:
+        namings = [lambda: by_lowered(slots, tensors, model.lower())]
     tried: list[Assignment] = []
     for naming in namings:
         made = naming()
@@ -139,24 +138,38 @@ def _fitting_maps(
     return fitting
 
 
-def _help(model: CompiledModel, source: Source, known: Mapping[str, Path], fitting: Mapping[Path, Assignment]) -> str:
+def _help(model: CompiledModel, given: Given, known: Mapping[str, Path], fitting: Mapping[Path, Assignment]) -> str:
     if fitting:
         names = ", ".join(name for name, path in known.items() if path in fitting)
         return f"several maps beside the model fit ({names}): choose one with --map"
+    if given.of_a_graph:
+        return (
+            "they are laid out for the operators of the model that was written, and read as that model's alone; "
+            "archonnx weights export MODEL.arch OUT.safetensors --weights FILE gives them under their paths"
+        )
     if known:
         return f"none of the maps beside the model fits ({', '.join(known)}); --map NAME says why"
-    if model.path is None or isinstance(source, Mapping):
+    if model.path is None or not given.is_file:
         return "names are the weights' paths; with others, write a map (docs/maps.md)"
-    return f"write a map (docs/maps.md); `archonnx weights map {model.path.name} {Path(source).name}` proposes one"
+    return f"write a map (docs/maps.md); `archonnx weights map {model.path.name} {Path(given.said).name}` proposes one"
 
 
 def _filling(slots: Slots, said: str, assignment: Assignment, how: str) -> Filling:
     prefix = f"{slots.scope}/" if slots.scope else ""
-    notes = tuple(
+    notes = [
         f"{count:,} {'tensor is' if count == 1 else 'tensors are'} {dtype} there and widened exactly"
         for dtype, count in assignment.widened.items()
-    )
-    return Filling({prefix + path: recipe for path, recipe in assignment.given.items()}, said, how, notes)
+    ]
+    if assignment.unheld:
+        listed = ", ".join(assignment.unheld[:3]) + (" ..." if len(assignment.unheld) > 3 else "")
+        verb = (
+            "stays as it is drawn: nothing computes with it"
+            if len(assignment.unheld) == 1
+            else ("stay as they are drawn: nothing computes with them")
+        )
+        notes.append(f"{listed} {verb}, and the file is without")
+    recipes = {prefix + path: recipe for path, recipe in assignment.given.items()}
+    return Filling(recipes, said, how, tuple(notes))
 
 
 __all__ = ["Filling", "WeightsError", "fill"]

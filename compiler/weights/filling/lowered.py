@@ -1,203 +1,76 @@
 """Reading the initializers of an .onnx that archonnx wrote of a model as the model's weights.
 
-Each initializer is written by a recipe over weights. Recipes that only move elements are undone from the outside in:
-
-    transpose, reshape, widening cast    by their inverse
-    concatenation                        each source is a slice of what was written
-    slice                                a part of its source, which the other parts complete
-
-Sums and narrowing casts are not undone: a weight that stands nowhere else is missing.
+Each initializer is written by a recipe over weights, which is undone (undoing.py). What nothing in the graph computes
+with is not in the file: such weights, or parts of them, stay as their initializer draws them, which changes no result.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from archonnx.compiler.recipes import Cast, Concat, Draw, Recipe, Reshape, Slice, Transpose, concatenate
+from archonnx.compiler.recipes import Draw, Evaluation, Recipe
 from archonnx.compiler.weights.filling.accounting import Assignment
 from archonnx.compiler.weights.filling.slots import type_of
+from archonnx.compiler.weights.filling.undoing import Ranges, assembled, undone
 from archonnx.compiler.weights.filling.widening import widens
 
 if TYPE_CHECKING:
-    from archonnx.compiler.graph import Weight
+    import numpy as np
+    from numpy.typing import NDArray
+
     from archonnx.compiler.ir import OperatorGraph
     from archonnx.compiler.weights.filling.slots import Slots
-
-Ranges = tuple[range, ...]
+    from archonnx.compiler.weights.recipe import Array
+    from archonnx.compiler.weights.regions import Box
 
 
 def by_lowered(slots: Slots, tensors: Mapping[str, Recipe], graph: OperatorGraph) -> Assignment:
     """Tensors are the initializers of the operator graph that the model is lowered to."""
     made = Assignment("initializers of the model's own .onnx")
     parts: dict[int, list[tuple[Ranges, Recipe]]] = {}
-    weights: dict[int, Weight] = {}
     slot_of = {id(slot.weight): slot for slot in slots}
+    held: set[int] = set()  # the weights that the graph computes with
     for tensor in graph.constants():
         given = tensors.get(tensor.name)
-        if tensor.recipe is None or given is None:
+        if tensor.recipe is None:
             continue
-        held = [slot_of[id(w)] for w in tensor.recipe.weights() if id(w) in slot_of]
-        if (given.dtype, tuple(given.shape)) != (tensor.dtype, tuple(tensor.recipe.shape)):
-            if held:
-                made.used.add(tensor.name)
-                made.complain(held, f"{tensor.name} is {type_of(tensor.recipe)}, {type_of(given)} there")
+        own = [slot_of[id(w)] for w in tensor.recipe.weights() if id(w) in slot_of]
+        held.update(id(slot.weight) for slot in own)
+        if given is None:
             continue
         made.used.add(tensor.name)
+        if (given.dtype, tuple(given.shape)) != (tensor.dtype, tuple(tensor.recipe.shape)):
+            made.complain(own, f"{tensor.name} is {type_of(tensor.recipe)}, {type_of(given)} there")
+            continue
         for weight, ranges, recipe in undone(tensor.recipe, given):
-            weights[id(weight)] = weight
-            parts.setdefault(id(weight), []).append((ranges, recipe))
+            exact = widens(weight.dtype, tensor.dtype)
+            known = parts.setdefault(id(weight), [])
+            known.insert(0 if exact else len(known), (ranges, recipe))  # what lost bits comes last
     for slot in slots:
-        known = parts.get(id(slot.weight), [])
-        found = assembled(tuple(slot.weight.shape), known)
-        if found is not None:
+        if id(slot.weight) not in held:
+            made.unheld.append(slot.path)
+        elif found := assembled(tuple(slot.weight.shape), parts.get(id(slot.weight), [])):
             made.fill(slot, found, slot.path)
+        elif id(slot.weight) in parts and slot.path not in made.tried:
+            # A slice of it, such as the first positions of an embedding.
+            partly = assembled(tuple(slot.weight.shape), parts[id(slot.weight)], Initial(slot.weight))
+            if partly is not None:
+                made.fill(slot, partly, slot.path)
     return made
 
 
-def undone(recipe: Recipe, given: Recipe) -> Iterator[tuple[Weight, Ranges, Recipe]]:
-    """The parts of weights that a recipe's result holds: which elements of each axis, and the recipe of them."""
-    yield from _undone(recipe, tuple(range(extent) for extent in recipe.shape), given)
+class Initial(Draw):
+    """The numbers that a weight's initializer draws, whatever an evaluation gives it."""
 
+    def key(self) -> tuple[object, ...]:
+        return "initial", self.weight.path, self.dtype, self.shape
 
-def _undone(recipe: Recipe, chosen: Ranges, given: Recipe) -> Iterator[tuple[Weight, Ranges, Recipe]]:
-    """The same of a part of a recipe's result: `given` has the elements `chosen` of it."""
-    if isinstance(recipe, Draw):
-        yield recipe.weight, chosen, given
-    elif isinstance(recipe, Transpose):
-        back = [recipe.perm.index(axis) for axis in range(len(recipe.perm))]
-        yield from _undone(recipe.source, tuple(chosen[axis] for axis in back), given.transpose(back))
-    elif isinstance(recipe, Cast):
-        if widens(recipe.source.dtype, recipe.dtype):
-            yield from _undone(recipe.source, chosen, given.cast(recipe.source.dtype))
-    elif isinstance(recipe, Slice):
-        inner = tuple(outer[r.start : r.stop : r.step] for outer, r in zip(recipe.ranges, chosen, strict=True))
-        yield from _undone(recipe.source, inner, given)
-    elif isinstance(recipe, Reshape):
-        before = _ranges_before(recipe.source.shape, recipe.shape, chosen)
-        if before is not None:
-            yield from _undone(recipe.source, before, given.reshape([len(r) for r in before]))
-    elif isinstance(recipe, Concat):
-        offset = 0
-        for source in recipe.sources:
-            extent = source.shape[recipe.axis]
-            yield from _undone_of_concat(recipe.axis, source, offset, offset + extent, chosen, given)
-            offset += extent
+    def box(self, evaluation: Evaluation, box: Box) -> Array:
+        return super().box(Evaluation(evaluation.seed), box)
 
+    def whole(self, evaluation: Evaluation) -> Array:
+        return super().whole(Evaluation(evaluation.seed))
 
-def _undone_of_concat(
-    axis: int, source: Recipe, low: int, high: int, chosen: Ranges, given: Recipe
-) -> Iterator[tuple[Weight, Ranges, Recipe]]:
-    """What is chosen of one source, which lies from low to high along the axis."""
-    within = [place for place, element in enumerate(chosen[axis]) if low <= element < high]
-    if not within:
-        return
-    first, last = within[0], within[-1] + 1
-    part = given[(*[slice(None)] * axis, slice(first, last))]
-    along = chosen[axis][first:last]
-    moved = range(along.start - low, along.stop - low, along.step)
-    yield from _undone(source, (*chosen[:axis], moved, *chosen[axis + 1 :]), part)
-
-
-def _ranges_before(before: Sequence[int], after: Sequence[int], chosen: Ranges) -> Ranges | None:
-    """What a choice of each axis after a reshape is before it; None where it is none of whole axes.
-
-    Axes are grouped as the reshape splits and merges them. In a group that is split or merged all elements are chosen,
-    or a stretch of its first axis that ends where an element of the first axis before ends.
-    """
-    made: list[range] = []
-    for old, new in axis_groups(before, after):
-        choice = [chosen[axis] for axis in new]
-        sizes_old, sizes_new = [before[a] for a in old], [after[a] for a in new]
-        if all(r == range(size) for r, size in zip(choice, sizes_new, strict=True)):
-            made += [range(size) for size in sizes_old]
-            continue
-        big_old = [n for n, size in enumerate(sizes_old) if size != 1]
-        big_new = [n for n, size in enumerate(sizes_new) if size != 1]
-        if len(big_old) == 1 and len(big_new) == 1:
-            made += [choice[big_new[0]] if n == big_old[0] else range(1) for n in range(len(old))]
-            continue
-        first = next(n for n, r in enumerate(choice) if sizes_new[n] != 1)
-        rest = all(r == range(size) for r, size in list(zip(choice, sizes_new, strict=True))[first + 1 :])
-        inner_new = _product(sizes_new[first + 1 :])
-        start_old = next(n for n, size in enumerate(sizes_old) if size != 1)
-        inner_old = _product(sizes_old[start_old + 1 :])
-        stretch = choice[first]
-        low, high = stretch.start * inner_new, stretch.stop * inner_new
-        if not rest or stretch.step != 1 or low % inner_old or high % inner_old:
-            return None
-        made += [range(1)] * start_old + [range(low // inner_old, high // inner_old)]
-        made += [range(size) for size in sizes_old[start_old + 1 :]]
-    return tuple(made)
-
-
-def axis_groups(before: Sequence[int], after: Sequence[int]) -> list[tuple[list[int], list[int]]]:
-    """The axes of two shapes of one size, in the smallest groups that hold the same elements."""
-    groups: list[tuple[list[int], list[int]]] = []
-    i = j = 0
-    while i < len(before) or j < len(after):
-        old, new = [], []
-        size_old = size_new = 1
-        while True:
-            if i < len(before) and (size_old <= size_new or j >= len(after)):
-                old.append(i)
-                size_old *= before[i]
-                i += 1
-            elif j < len(after):
-                new.append(j)
-                size_new *= after[j]
-                j += 1
-            if size_old == size_new and (old or new):
-                break
-            if i >= len(before) and j >= len(after):
-                break
-        groups.append((old, new))
-    return groups
-
-
-def _product(sizes: Sequence[int]) -> int:
-    made = 1
-    for size in sizes:
-        made *= size
-    return made
-
-
-def assembled(shape: tuple[int, ...], parts: Sequence[tuple[Ranges, Recipe]]) -> Recipe | None:
-    """One recipe of a whole tensor from parts that cover it; None where they do not."""
-    whole = tuple((0, extent) for extent in shape)
-    boxes: list[tuple[tuple[tuple[int, int], ...], Recipe]] = []
-    for ranges, recipe in parts:
-        if any(r.step != 1 and len(r) > 1 for r in ranges):
-            flipped = tuple(slice(None, None, -1) if r.step == -1 else slice(None) for r in ranges)
-            if any(r.step not in (1, -1) and len(r) > 1 for r in ranges):
-                continue
-            recipe = recipe[flipped]
-            ranges = tuple(range(r[-1], r[0] + 1) if r.step == -1 and len(r) > 1 else r for r in ranges)
-        box = tuple((r[0], r[-1] + 1) if len(r) else (0, 0) for r in ranges)
-        if box == whole:
-            return recipe
-        boxes.append((box, recipe))
-    return _joined(whole, list(dict(boxes).items()))
-
-
-def _joined(
-    whole: tuple[tuple[int, int], ...], boxes: list[tuple[tuple[tuple[int, int], ...], Recipe]]
-) -> Recipe | None:
-    """Boxes as one: cut along an axis where none is cut through, until each stands alone."""
-    inside = [
-        (box, r) for box, r in boxes if all(w[0] <= b[0] and b[1] <= w[1] for b, w in zip(box, whole, strict=True))
-    ]
-    for box, recipe in inside:
-        if box == whole:
-            return recipe
-    for axis in range(len(whole)):
-        cuts = {box[axis][1] for box, _ in inside} - {whole[axis][1]}
-        cuts = {c for c in cuts if not any(box[axis][0] < c < box[axis][1] for box, _ in inside)}
-        if not cuts:
-            continue
-        ends = [whole[axis][0], *sorted(cuts), whole[axis][1]]
-        found = [_joined((*whole[:axis], stretch, *whole[axis + 1 :]), inside) for stretch in pairwise(ends)]
-        if all(part is not None for part in found):
-            return concatenate([part for part in found if part is not None], axis)
-    return None
+    def gather(self, evaluation: Evaluation, starts: NDArray[np.int64], length: int) -> Array:
+        return super().gather(Evaluation(evaluation.seed), starts, length)

@@ -4,15 +4,39 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from archonnx.compiler.recipes import Constant, Recipe, tensors_of
+from archonnx.contract import metadata
 from archonnx.contract.diagnostics import ArchonnxError
 
 
-def given_tensors(source: str | os.PathLike[str] | Mapping[str, Any]) -> tuple[str, str, dict[str, Recipe]]:
-    """What a message calls a source, its format ("" for arrays), and its tensors by name.
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Tensors by name. `said` is what a message calls their source, `metadata` what came with them."""
+
+    said: str
+    tensors: dict[str, Recipe]
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    format: str = ""  # of a file; "" for arrays
+
+    @property
+    def is_file(self) -> bool:
+        return bool(self.format)
+
+    @property
+    def of_a_graph(self) -> bool:
+        """Whether these are the initializers of a graph that archonnx wrote, or were before they were converted.
+
+        They are laid out for its operators then, and that one has its weight's name and shape tells nothing.
+        """
+        return metadata.VERSION in self.metadata and metadata.SOURCE in self.metadata
+
+
+def given_tensors(source: str | os.PathLike[str] | Mapping[str, Any]) -> Given:
+    """The tensors of a file, or arrays as such.
 
     Errors: TensorFileError, OSError for a file; ArchonnxError for what is no array.
     """
@@ -20,13 +44,13 @@ def given_tensors(source: str | os.PathLike[str] | Mapping[str, Any]) -> tuple[s
 
     if not isinstance(source, Mapping):
         file = open_tensors(Path(source))
-        return os.fspath(source), file.format, tensors_of(file)
+        return Given(os.fspath(source), tensors_of(file), dict(file.metadata), file.format)
     made: dict[str, Recipe] = {}
     for name, value in source.items():
         if not isinstance(name, str):
             raise ArchonnxError(f"the arrays: names are texts, one is {name!r}")
         made[name] = value if isinstance(value, Recipe) else Constant(_array(name, value))
-    return "the arrays", "", made
+    return Given("the arrays", made)
 
 
 def _array(name: str, value: Any) -> Any:

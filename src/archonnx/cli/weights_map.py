@@ -45,17 +45,16 @@ def map_(
       archonnx weights map models/resnet.arch resnet50.pth --model ResNet50V1_5
       archonnx weights map model.arch weights.safetensors -o model.other.map
     """
-    from archonnx.compiler.recipes import tensors_of
-    from archonnx.compiler.weights.files.formats import open_tensors
     from archonnx.compiler.weights.filling.fill import named
+    from archonnx.compiler.weights.filling.tensors import given_tensors
     from archonnx.compiler.weights.proposing.propose import propose, text_of
     from archonnx.contract.files import replacing
 
     result = compiled(model_file, model, parameters, root)
-    with open_tensors(file) as opened, busy("comparing shapes and names"):
-        tensors = tensors_of(opened)
-        agreeing = named(result, tensors, scope)
-        made = propose(result.graph, tensors, opened.format, scope)
+    with busy("comparing shapes and names"):
+        given = given_tensors(file)
+        agreeing = named(result, given, scope)
+        made = propose(result.graph, given.tensors, given.format, scope)
     if agreeing:
         raise ArchonnxError(f"{file} needs no map: its names agree with the model's ({agreeing})")
     if not made.lines:

@@ -11,7 +11,7 @@ import pytest
 import archonnx
 from archonnx.compiler.recipes import Constant, Draw, Evaluation
 from archonnx.compiler.weights.filling import WeightsError, fill
-from archonnx.compiler.weights.filling.lowered import assembled, axis_groups, undone
+from archonnx.compiler.weights.filling.undoing import assembled, axis_groups, undone
 from archonnx.compiler.weights.filling.widening import widens
 from archonnx.compiler.weights.layouts.torch import LAYOUT, module_name
 from archonnx.compiler.weights.recipe import numpy_dtype
