@@ -124,6 +124,9 @@ class _Building:
             applied = self.constructor.layer(layer, self.name(node.path))
             if layer.weights and not any(isinstance(x, keras.KerasTensor) for x in inputs):
                 inputs[0] = self._constant(node, inputs[0])
+            if layer.keras == "Resizing" and inputs[0].dtype != node.outputs[0].type.dtype:
+                # Keras rounds what it makes of whole numbers.
+                inputs[0] = keras.ops.cast(inputs[0], node.outputs[0].type.dtype)
             used = layer.masking == "use"
             masks = [self._tensor(value.mask) if used and value is not None else None for value in node.inputs]
             if self.takes_masks_off and layer.masking == "use" and layer.inputs == ("*inputs",):

@@ -134,6 +134,16 @@ def test_the_network_of_the_introduction() -> None:
     assert model.input_shape == (None, 256, 256, 3)
 
 
+def test_pictures_of_whole_numbers_are_resized_without_rounding() -> None:
+    photo = np.random.default_rng(0).integers(0, 256, (2, 9, 14, 3)).astype(np.uint8)
+    text = (
+        "model M():\n    input photo: uint8[N, H, W, 3]\n    Resizing(5, 6, crop_to_aspect_ratio=True)\n    output y\n"
+    )
+    model, worst = both(archonnx.compile(text=text), {"photo": photo})
+    assert worst <= 1e-6
+    assert model.inputs[0].dtype == "uint8"
+
+
 def test_resnet50() -> None:
     image = np.random.default_rng(0).uniform(-1, 1, (1, 224, 224, 3)).astype(np.float32)
     model, worst = both(archonnx.compile(ROOT / "models/resnet.arch", model="ResNet50"), {"image": image})
