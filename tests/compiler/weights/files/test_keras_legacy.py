@@ -110,10 +110,10 @@ def test_more_axes_than_hdf5_has_are_refused(tmp_path: Path) -> None:
         write({"a": np.ones((1,) * 33, np.float32)}, tmp_path / "w.h5")
 
 
-def test_the_newer_files_are_read_and_not_written(tmp_path: Path) -> None:
-    for name in ("w.weights.h5", "w.keras"):
-        with pytest.raises(TensorFileError, match="is read, not written"):
-            format_to_write(tmp_path / name)
+def test_models_are_read_and_not_written(tmp_path: Path) -> None:
+    with pytest.raises(TensorFileError, match="is read, not written"):
+        format_to_write(tmp_path / "w.keras")
+    assert format_to_write(tmp_path / "w.weights.h5").name == "keras-weights"
     write({"a/b": np.ones(2, np.float32)}, tmp_path / "w.h5")
     with open_tensors(tmp_path / "w.h5") as tensors:
         assert tensors.entries == {"a/b": Entry("float32", (2,))}
