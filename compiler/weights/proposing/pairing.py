@@ -60,7 +60,7 @@ def _matched(units: list[Unit], places: list[Place], modules: Modules) -> list[t
     agree = [p.key for p in by_number] == [p.key for p in in_file]
     if len(left) == len(free):
         # Names without numbers stand in the order of the alphabet, which says nothing.
-        numbered = all(without_numbers("".join(p.key))[1] for p in free)
+        numbered = sum(bool(without_numbers("".join(p.key))[1]) for p in free) * 2 > len(free)
         sure = Sureness.ORDER if numbered and (one_kind or (agree and modules.ordered)) else Sureness.GUESS
         order = in_file if modules.ordered else by_number
         found += [(u, p.key, sure) for u, p in zip(left, order, strict=True)]
