@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from archonnx.compiler.weights.filling.accounting import SHOWN, Assignment
+from archonnx.compiler.weights.filling.map_faults import (
+    Findings,
+    as_is_help,
+    lies_in,
+    matches_nothing,
+    no_parameter,
+    wrong_type,
+)
 from archonnx.compiler.weights.filling.parts import PartLayout, parts_of
 from archonnx.compiler.weights.filling.slots import Slot, Slots, is_reference, layers_of, type_of
 from archonnx.compiler.weights.maps.cursor import Fault
 from archonnx.compiler.weights.maps.evaluate import Evaluator
-from archonnx.compiler.weights.maps.numbers import Number
-from archonnx.compiler.weights.maps.patterns import Pattern
 from archonnx.compiler.weights.maps.tree import Call, MapFile, Name, Rule, Selection
-from archonnx.contract.diagnostics import Diagnostic, Label, did_you_mean
+from archonnx.contract.diagnostics import Diagnostic, Label
 from archonnx.contract.render import printable
-
-MOST = 4  # rules that are shown with one fault
 
 if TYPE_CHECKING:
     from archonnx.compiler.graph import Weight
@@ -48,28 +52,26 @@ class _Applied:
         self.tensors = {name: tensors[whole] for name, whole in self.names.items()}
         self.made = Assignment(maps.name)
         self.evaluator = Evaluator(self.tensors, self.made.used)
-        self.found: list[Diagnostic] = []
+        self.findings = Findings(maps.name)
         self.layers = layers_of(slots)
         self.parts = parts_of(self.layers)
         self.left = {slot.path: chosen for slot in slots if (chosen := _chosen(slot.path, maps.initial)) is not None}
         self.rule_of: dict[str, Rule] = {}
-        self.more: dict[tuple[int, str], int] = {}  # faults of one rule beyond the first of their code
 
     def run(self) -> None:
         for number, rule in enumerate(self.map.rules):
             if unknown := [n for n in rule.parameters if n.name not in self.slots.parameters]:
-                self._report(number, self._no_parameter(rule, unknown[0]))
+                self.findings.report(number, no_parameter(rule, unknown[0], self.slots))
                 continue
             uses = self._uses(rule)
             if not uses and not rule.optional:
-                self.found.append(self._matches_nothing(rule))
+                self.findings.report(number, matches_nothing(rule, self.slots))
             for use in uses:
                 try:
                     self._apply(use)
                 except Fault as fault:
-                    self._report(number, fault.diagnostic)
-        self._count_the_rest()
-        self._shorten()
+                    self.findings.report(number, fault.diagnostic)
+        self.found = self.findings.all()
         self._account()
         self.made.used = {self.names[name] for name in self.made.used}
 
@@ -106,9 +108,8 @@ class _Applied:
         try:
             return layout_of(self.map.layout).one(use.slot.layer, use.slot.local, recipe)
         except ValueError as error:
-            raise Fault(
-                Diagnostic("E1008", f"{use.slot.path}: {error}", use.rule.value.place, help=self._as_is_help())
-            ) from None
+            help = as_is_help(self.map.layout)
+            raise Fault(Diagnostic("E1008", f"{use.slot.path}: {error}", use.rule.value.place, help=help)) from None
 
     def _apply_to_layer(self, use: _Use) -> None:
         from archonnx.compiler.weights.layouts.known import SEPARATORS, layout_of
@@ -200,73 +201,7 @@ class _Applied:
         if len(self.made.wrong) == before:
             return
         *_, why = self.made.wrong[-1]
-        got, wanted = type_of(recipe), type_of(slot.weight)
-        if why == "dtype":
-            raise Fault(
-                Diagnostic(
-                    "E1010",
-                    f"{slot.path} is {wanted}, and this is {got}: bits would be lost",
-                    rule.value.place,
-                    help="write cast(...) around it where that is meant",
-                )
-            )
-        help = self._as_is_help() if sorted(recipe.shape) == sorted(slot.weight.shape) else None
-        raise Fault(Diagnostic("E1008", f"{slot.path} is {wanted}, and this is {got}", rule.value.place, help=help))
-
-    def _as_is_help(self) -> str | None:
-        if self.map.layout == "none":
-            return "say how the file lays its tensors out, such as: layout torch"
-        return f"the conversion from layout {self.map.layout} is applied; as_is(...) leaves it out"
-
-    def _report(self, number: int, diagnostic: Diagnostic) -> None:
-        """One diagnostic of each code for a rule; more of them are counted."""
-        key = (number, diagnostic.code)
-        if key in self.more:
-            self.more[key] += 1
-            return
-        self.more[key] = 0
-        self.found.append(diagnostic)
-
-    def _count_the_rest(self) -> None:
-        """Say of a rule's first fault how many more there are like it."""
-        first = [at for at, diagnostic in enumerate(self.found) if diagnostic.code != "E1005"]
-        for at, count in zip(first, self.more.values(), strict=True):
-            if count:
-                self.found[at] = replace(self.found[at], message=f"{self.found[at].message} (and {count} more like it)")
-
-    def _shorten(self) -> None:
-        """Keep the first few of a code: where a map is for another model, every rule of it is wrong."""
-        for code in ("E1005", "E1007"):
-            alike = [diagnostic for diagnostic in self.found if diagnostic.code == code]
-            if len(alike) > MOST + 1:
-                left = {id(diagnostic) for diagnostic in alike[MOST:]}
-                self.found = [diagnostic for diagnostic in self.found if id(diagnostic) not in left]
-                rules = "match nothing" if code == "E1005" else "name tensors that the file does not have"
-                more = f"{self.map.name}: {len(left)} more rules {rules}"
-                self.found.append(Diagnostic(code, more, help="is the map for this model and this file?"))
-
-    def _no_parameter(self, rule: Rule, number: Number) -> Diagnostic:
-        known = [*rule.target.variables(), *self.slots.parameters]
-        near = did_you_mean(number.name, known, most=1)
-        left = ", ".join(rule.target.variables()) or "no variable"
-        whole = ", ".join(self.slots.parameters) or "none"
-        listed = f"the left side has {left}; parameters that are whole numbers: {whole}"
-        message = f"{number.name} is neither on the left side nor a parameter of {self.slots.model}"
-        return Diagnostic("E1004", message, number.place, help=f"did you mean {near[0]}?" if near else listed)
-
-    def _matches_nothing(self, rule: Rule) -> Diagnostic:
-        text = rule.target.text
-        silent = [path for path in self.slots.all_layers if rule.target.match(path) is not None and path]
-        if silent:
-            return Diagnostic("E1005", f"{silent[0]} has no weights", rule.place, help="leave this rule out")
-        below = [path for path in self.layers if _within(path, rule.target)]
-        if below:
-            help = f"it names a block; name the layers in it, such as {below[0]}"
-        else:
-            near = did_you_mean(text, [*self.layers, *self.slots.by_path], most=2)
-            help = f"did you mean {' or '.join(near)}?" if near else "archonnx summary lists the layers"
-        what = f"no layer or weight of {self.slots.said} is {text}"
-        return Diagnostic("E1005", what, rule.place, help=help)
+        raise Fault(wrong_type(rule, slot, recipe, why, self.map.layout))
 
     def _account(self) -> None:
         """The tensors and weights that no statement speaks of."""
@@ -302,15 +237,9 @@ def _without(prefixes: Sequence[str], tensors: Iterable[str]) -> dict[str, str]:
     return known
 
 
-def _within(path: str, pattern: Pattern) -> bool:
-    """Whether a pattern chooses a scope that a path lies in."""
-    parts = path.split("/")
-    return any(pattern.match("/".join(parts[:depth])) is not None for depth in range(1, len(parts)))
-
-
 def _chosen(path: str, selections: Iterable[Selection]) -> Selection | None:
     """The first statement that chooses a weight, or a layer or block around it."""
-    return next((s for s in selections if s.pattern.match(path) is not None or _within(path, s.pattern)), None)
+    return next((s for s in selections if s.pattern.match(path) is not None or lies_in(path, s.pattern)), None)
 
 
 def _is_as_is(expression: Any) -> bool:
