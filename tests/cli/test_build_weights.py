@@ -254,3 +254,17 @@ def test_a_model_runs_with_weights_from_a_file(folder: Path, capsys: Output) -> 
 def test_runs_that_ask_for_what_is_not(folder: Path, capsys: Output, arguments: list[str], message: str) -> None:
     assert main(["run", *arguments]) == 2
     assert capsys.readouterr().err.startswith(message)
+
+
+def test_converting_our_own_onnx_says_that_its_tensors_are_laid_out_for_operators(folder: Path, capsys: Output) -> None:
+    assert built("--weights", "w.safetensors") == 0
+    capsys.readouterr()
+    assert main(["weights", "convert", "out.onnx", "c.safetensors"]) == 0
+    assert capsys.readouterr().err.splitlines()[0] == (
+        "warning: tensors are laid out for the graph's operators, whatever their names; "
+        "the weights themselves: archonnx weights export MODEL.arch c.safetensors --weights out.onnx"
+    )
+    assert built("--weights", "c.safetensors") == 0  # its metadata tell what it is
+    assert "(initializers of the model's own .onnx)" in capsys.readouterr().err
+    assert main(["weights", "convert", "out.onnx", "c.onnx"]) == 0
+    assert "warning" not in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""What is said where a map does not fit: a rule of many layers that is wrong for all of them is one fault, with a count."""
+"""What is said where a map does not fit: one fault, with a count, where a rule is wrong for many layers."""
 
 from __future__ import annotations
 

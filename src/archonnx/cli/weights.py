@@ -16,6 +16,7 @@ from archonnx.cli.options import FilePath, Size, color_option, format_option
 from archonnx.cli.weights_diff import diff
 from archonnx.cli.weights_export import export
 from archonnx.cli.weights_map import map_
+from archonnx.contract import metadata
 from archonnx.contract.diagnostics import UsageError
 from archonnx.contract.dtypes import DTYPES, is_float
 
@@ -173,6 +174,11 @@ def convert(source: Path, target: Path, dtype: str | None, shard_bytes: int | No
         for name, note in notes.items():
             for text in note.texts(dtype):
                 _warn(f"{plain(name)}: {text}")
+        if file.format == "onnx" != form.name and {metadata.VERSION, metadata.SOURCE} <= file.metadata.keys():
+            way = f"archonnx weights export MODEL.arch {plain(target.name)} --weights {plain(source.name)}"
+            _warn(
+                f"tensors are laid out for the graph's operators, whatever their names; the weights themselves: {way}"
+            )
         if file.metadata and not form.keeps:
             _warn(f"{form.title} has no place for metadata; these are left out: {', '.join(map(plain, file.metadata))}")
         nbytes = sum(tensor.entry.bytes for tensor in tensors.values())
