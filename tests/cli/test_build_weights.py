@@ -261,8 +261,8 @@ def test_converting_our_own_onnx_says_that_its_tensors_are_laid_out_for_operator
     capsys.readouterr()
     assert main(["weights", "convert", "out.onnx", "c.safetensors"]) == 0
     assert capsys.readouterr().err.splitlines()[0] == (
-        "warning: tensors are laid out for the graph's operators, whatever their names; "
-        "the weights themselves: archonnx weights export MODEL.arch c.safetensors --weights out.onnx"
+        "warning: tensors are laid out for the graph's operators, whatever they are called; "
+        "the weights: archonnx weights export MODEL.arch c.safetensors --weights out.onnx"
     )
     assert built("--weights", "c.safetensors") == 0  # its metadata tell what it is
     assert "(initializers of the model's own .onnx)" in capsys.readouterr().err
