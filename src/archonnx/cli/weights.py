@@ -176,9 +176,7 @@ def convert(source: Path, target: Path, dtype: str | None, shard_bytes: int | No
                 _warn(f"{plain(name)}: {text}")
         if file.format == "onnx" != form.name and {metadata.VERSION, metadata.SOURCE} <= file.metadata.keys():
             way = f"archonnx weights export MODEL.arch {plain(target.name)} --weights {plain(source.name)}"
-            _warn(
-                f"tensors are laid out for the graph's operators, whatever their names; the weights themselves: {way}"
-            )
+            _warn(f"tensors are laid out for the graph's operators, whatever they are called; the weights: {way}")
         if file.metadata and not form.keeps:
             _warn(f"{form.title} has no place for metadata; these are left out: {', '.join(map(plain, file.metadata))}")
         nbytes = sum(tensor.entry.bytes for tensor in tensors.values())
