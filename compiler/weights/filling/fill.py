@@ -78,15 +78,15 @@ def _filled(
 ) -> Filling:
     if map is not None:
         path = chosen_map(Path(map), model, slots.scope)
-        return _filling(slots, given.said, _mapped(model, slots, given.tensors, path), f"by {path}")
+        return _filling(slots, given, _mapped(model, slots, given.tensors, path), f"by {path}")
     found, best = _named(model, slots, given)
     if found is not None:
-        return _filling(slots, given.said, found, found.how)
+        return _filling(slots, given, found, found.how)
     known = maps_for(model, slots.scope)
     fitting = _fitting_maps(model, slots, given.tensors, known.values())
     if len(fitting) == 1:
         ((path, assignment),) = fitting.items()
-        return _filling(slots, given.said, assignment, f"by {path}")
+        return _filling(slots, given, assignment, f"by {path}")
     raise refusal(given.said, slots, given.tensors, best, _help(model, given, known, fitting))
 
 
@@ -154,12 +154,14 @@ def _help(model: CompiledModel, given: Given, known: Mapping[str, Path], fitting
     return f"write a map (docs/maps.md); `archonnx weights map {model.path.name} {Path(given.said).name}` proposes one"
 
 
-def _filling(slots: Slots, said: str, assignment: Assignment, how: str) -> Filling:
+def _filling(slots: Slots, given: Given, assignment: Assignment, how: str) -> Filling:
     prefix = f"{slots.scope}/" if slots.scope else ""
     notes = [
         f"{count:,} {'tensor is' if count == 1 else 'tensors are'} {dtype} there and widened exactly"
         for dtype, count in assignment.widened.items()
     ]
+    if kinds := given.metadata.get("quantized"):
+        notes.append(f"quantized tensors ({kinds}) are read as the numbers that they stand for")
     if assignment.unheld:
         listed = ", ".join(assignment.unheld[:3]) + (" ..." if len(assignment.unheld) > 3 else "")
         verb = (
@@ -169,7 +171,7 @@ def _filling(slots: Slots, said: str, assignment: Assignment, how: str) -> Filli
         )
         notes.append(f"{listed} {verb}, and the file is without")
     recipes = {prefix + path: recipe for path, recipe in assignment.given.items()}
-    return Filling(recipes, said, how, tuple(notes))
+    return Filling(recipes, given.said, how, tuple(notes))
 
 
 __all__ = ["Filling", "WeightsError", "fill"]

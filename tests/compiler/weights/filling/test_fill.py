@@ -377,3 +377,21 @@ def test_a_map_of_a_whole_model_serves_a_block_of_it(tmp_path: Path) -> None:
     del file["layer2.0.bias"]
     with pytest.raises(CompileError, match=r"the file has no tensor layer2\.0\.bias, which dense_1 takes"):
         mine.with_weights(file, scope="backbone", map="tool")
+
+
+def test_quantized_tensors_are_noted(tmp_path: Path) -> None:
+    gguf = pytest.importorskip("gguf")
+    values = np.random.default_rng(0).normal(size=(2, 64)).astype("float32")
+    blocks = gguf.quantize(values, gguf.GGMLQuantizationType.Q8_0)
+    writer = gguf.GGUFWriter(tmp_path / "w.gguf", "llama")
+    writer.add_tensor("head/kernel", blocks, raw_dtype=gguf.GGMLQuantizationType.Q8_0)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    text = "model A():\n    input x: float32[N, 2]\n    Dense(64, use_bias=False, name='head')\n    output y\n"
+    model = archonnx.compile(text=text)
+    found = fill(model, tmp_path / "w.gguf")
+    assert found.notes == ("quantized tensors (1 of Q8_0) are read as the numbers that they stand for",)
+    expected = gguf.dequantize(blocks, gguf.GGMLQuantizationType.Q8_0)
+    np.testing.assert_array_equal(model.with_given(found.given).values()["head/kernel"], expected)
