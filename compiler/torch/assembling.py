@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from archonnx.compiler.torch.program import Program
 
 MANY = frozenset(("Attention", "Split", "LSTM", "GRU", "RNN"))  # operators that are told how many results are wanted
+# Inputs that operators read as numbers, which would have to come back from a device.
+READ = {"Pad": (1, 2, 3), "Resize": (1, 2, 3)}
 LARGE = 1024  # elements of whole numbers that go to the device with the module
 
 
@@ -59,15 +61,21 @@ class Assembling:
         """One more output."""
         self.program.outputs.append(self.number(tensor))
 
-    def number(self, tensor: Tensor | None) -> int:
-        """The number of a value; of a constant or weight too, for which there are steps then."""
+    def number(self, tensor: Tensor | None, read: bool = False) -> int:
+        """The number of a value; of a constant or weight too, for which there are steps then.
+
+        read: whether the operator reads its numbers, so that a constant stays on the CPU.
+        """
         from archonnx.compiler.torch.program import ABSENT
 
         if tensor is None:
             return ABSENT
         if id(tensor) in self.numbers or tensor.recipe is None:
             return self.numbers[id(tensor)]
-        return self._recipe(self.over(tensor.recipe))
+        recipe = self.over(tensor.recipe)
+        if read and isinstance(recipe, Constant):
+            return self._constant(recipe, stays=True)
+        return self._recipe(recipe)
 
     def operator(self, operator: Operator, at: str) -> None:
         """One step."""
@@ -80,7 +88,9 @@ class Assembling:
             attributes["results"] = len(operator.outputs)
         for name, body in operator.bodies.items():
             attributes[name] = self._body(body, at)
-        self.step(kind, [self.number(t) for t in operator.inputs], operator.outputs, attributes, at)
+        read = READ.get(kind, ())
+        inputs = [self.number(t, i in read) for i, t in enumerate(operator.inputs)]
+        self.step(kind, inputs, operator.outputs, attributes, at)
 
     def step(
         self, kind: str, inputs: Sequence[int], outputs: Sequence[Tensor], attributes: dict[str, Any], at: str
@@ -139,12 +149,12 @@ class Assembling:
         assert isinstance(recipe, Sum)
         return self._fixed("Sum", given)
 
-    def _constant(self, recipe: Constant) -> int:
+    def _constant(self, recipe: Constant, *, stays: bool = False) -> int:
         """Numbers that meet data go to the device with the module; sizes stay on the CPU, where they are read."""
         tensor = tensor_of(recipe, Evaluation(0))
         name = f"_constant_{self.owner.constants}"
         self.owner.constants += 1
-        if tensor.is_floating_point() or tensor.numel() > LARGE:
+        if not stays and (tensor.is_floating_point() or tensor.numel() > LARGE):
             self.owner.register_buffer(name, tensor, persistent=False)
         else:
             self.owner.__dict__[name] = tensor

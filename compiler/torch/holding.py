@@ -114,6 +114,8 @@ class Holder:
         found = self.shared.get(key)
         if found is None or [tuple(t.shape) for t in found] != [r.shape for r in made.values()]:
             found = [tensor_of(recipe, self.evaluation) for recipe in made.values()]
+            if "Conv" in layer.type_name and layer.arguments.get("data_format") != "channels_first":
+                found = [channels_last(tensor) for tensor in found]
             self.shared.setdefault(key, found)
         return found
 
@@ -129,6 +131,14 @@ class Holder:
             setattr(owner, name, parameter)  # nn.LSTM keeps a list of its own
         else:
             owner._parameters[name] = parameter
+
+
+def channels_last(tensor: Any) -> Any:
+    """A kernel in the memory order that convolutions of channels-last images take: else they copy it in every call."""
+    import torch
+
+    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
+    return tensor.contiguous(memory_format=formats[tensor.ndim]) if tensor.ndim in formats else tensor
 
 
 def _plain() -> Any:

@@ -123,7 +123,12 @@ def _constant(module: torch.nn.Module, *, name: str) -> torch.Tensor:
 
 
 def _submodule(module: torch.nn.Module, *inputs: Any, path: str, call: str, **options: Any) -> Any:
-    return CALLS[call](below(module, path), *inputs, **options)
+    called = below(module, path)
+    if call != "computed" and any(x is not None and x.device.type == "cpu" for x in inputs):
+        own = next(called.parameters(), None)  # what was made of sizes, on the CPU, goes to where the weights are
+        if own is not None and own.device.type != "cpu":
+            inputs = tuple(None if x is None else x.to(own.device) for x in inputs)
+    return CALLS[call](called, *inputs, **options)
 
 
 def _dropped(module: torch.nn.Module, x: torch.Tensor, *, rate: float) -> torch.Tensor:

@@ -300,6 +300,29 @@ model M():
     assert module.d.weight is module.spectral_normalization.weight is module.time_distributed.weight
 
 
+@pytest.mark.parametrize("order", ["d e", "e d"])
+def test_a_convolution_that_is_applied_and_wrapped_has_one_kernel(order: str) -> None:
+    lines = {"d": "    a = x -> d\n", "e": "    b = x -> SpectralNormalization(d)\n"}
+    head = 'model M():\n    input x: float32[N, 5, 5, 2]\n    d = Conv2D(3, 2, name="d")\n'
+    text = head + "".join(lines[name] for name in order.split()) + "    output y = a + b\n"
+    source = archonnx.compile(text=text)
+    module = archonnx.to_torch(source)
+    assert module.d.weight is module.spectral_normalization.weight
+    assert sum(p.numel() for p in module.parameters()) == 2 * 2 * 2 * 3 + 3
+    x = torch.randn(1, 5, 5, 2)
+    assert torch.allclose(module(x), 2 * module.d(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1), atol=1e-6)
+
+
+def test_no_two_weights_are_one_parameter() -> None:
+    text = "model M():\n    input x: float32[N, 9, 9, 2]\n" + "    Conv2D(2, 1)\n" * 40 + "    output y\n"
+    module = built(text)
+    assert len({id(p) for p in module.parameters()}) == 80
+    source = archonnx.compile(text=text)
+    assert all(
+        np.array_equal(a, source.values()[n]) for n, a in source.with_weights(module.state_dict()).values().items()
+    )
+
+
 def test_sizes_are_those_of_each_call() -> None:
     text = """
 model M():

@@ -68,6 +68,40 @@ def test_every_layer_but_the_refused_ones_is_computed() -> None:
     assert set(layer_names()) - {case.layer for case in ALL} - elsewhere == REFUSED
 
 
+def first_cases() -> list[Case]:
+    """The first two cases of each layer."""
+    taken: dict[str, list[Case]] = {}
+    for case in ALL:
+        if len(taken.setdefault(case.layer, [])) < 2:
+            taken[case.layer].append(case)
+    return [case for cases in taken.values() for case in cases]
+
+
+def test_sizes_and_constants_meet_data_on_another_device() -> None:
+    """The device "meta" has no numbers: whatever would have to come back from a device, or meet it there, fails."""
+    found = []
+    for case in first_cases():
+        source = archonnx.compile(text=case.text(), **({"opset": case.opset} if case.opset else {}))
+        model = archonnx.to_torch(source).eval().to("meta")
+        with torch.no_grad():
+            made = model(*[torch.from_numpy(array).to("meta") for array in random_inputs(case, case.runs()[0])])
+        if any(value.device.type != "meta" for value in (made.values() if isinstance(made, dict) else [made])):
+            found.append(case.id)
+    assert not found
+
+
+def test_places_go_to_where_the_weights_are() -> None:
+    text = """
+model M():
+    input x: float32[N, T, 4]
+    places = arange(T) -> Embedding(9, 4)
+    y = cast(arange(4), float32) -> Dense(4)
+    output y = x + places * y
+"""
+    model = archonnx.to_torch(archonnx.compile(text=text)).to("meta")
+    assert model(torch.zeros(2, 3, 4, device="meta")).shape == (2, 3, 4)
+
+
 @pytest.mark.parametrize("name", sorted(REFUSED))
 def test_what_acts_in_training_only_is_refused(name: str) -> None:
     case = next(case for case in CASES if case.layer == name)

@@ -17,7 +17,7 @@ def _label(
     values = torch.tensor(values_int64s, device=x.device)
     keys, order = torch.sort(keys)
     places = torch.searchsorted(keys, x).clamp(max=len(keys_int64s) - 1)
-    return torch.where(keys[places] == x, values[order][places], default_int64)
+    return torch.where(torch.take(keys, places) == x, torch.take(values[order], places), default_int64)
 
 
 def _suppress(

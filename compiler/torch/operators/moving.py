@@ -106,6 +106,9 @@ def _pad(
     mode: str = "constant",
 ) -> torch.Tensor:
     amounts = ints(pads)
+    if mode == "constant" and axes is None:  # all axes at once, the last one first
+        sides = [n for axis in reversed(range(x.ndim)) for n in (amounts[axis], amounts[axis + x.ndim])]
+        return torch.nn.functional.pad(x, sides, value=0 if value is None else number(value))
     places = axes_of(x, axes)
     count = len(places)
     given = ints(axes) if axes is not None else places
