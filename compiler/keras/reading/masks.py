@@ -15,6 +15,7 @@ from archonnx.compiler.keras.reading.applying import Call
 from archonnx.compiler.keras.reading.steps import Step, Tensor
 from archonnx.compiler.keras.refusals import Refused
 from archonnx.compiler.layers.base import Layer
+from archonnx.compiler.layers.registry import find_layer
 
 Mask: TypeAlias = frozenset[int] | None  # the tensors that it was made of, by identity
 
@@ -99,13 +100,21 @@ def _passed(kind: type[Layer], layer: Any, first: Tensor, masks: Sequence[Mask])
     """The mask of a layer's first result."""
     if kind.makes_mask:
         return frozenset({id(first)}) if getattr(layer, "mask_zero", True) else None
-    if kind.masking == "drop" or not masks or kind.__name__.startswith("Global") or kind.__name__ == "Dot":
+    if _masking(kind, layer) == "drop" or not masks or kind.__name__.startswith("Global") or kind.__name__ == "Dot":
         return None
     if kind.inputs == ("*inputs",) and kind.keras != "TimeDistributed":
         joined = frozenset(one for mask in masks for one in mask or ())
         every = all(mask is not None for mask in masks) or kind.__name__ == "Concatenate"
         return joined if every and joined else None
     return masks[0] if getattr(layer, "return_sequences", True) else None
+
+
+def _masking(kind: type[Layer], layer: Any) -> str:
+    """What becomes of masks; SpectralNormalization does as the layer inside."""
+    if kind.__name__ == "SpectralNormalization":
+        inside = find_layer(type(layer.layer).__name__)
+        return inside.masking if inside is not None and inside.masking == "pass" else "drop"
+    return kind.masking
 
 
 def taken_off(functional: Any) -> tuple[dict[int, int], dict[int, int]]:
