@@ -30,7 +30,7 @@ def train(
     from archonnx.compiler.keras.building import build
     from archonnx.compiler.keras.training.events import EpochLog
     from archonnx.compiler.keras.training.result import FitResult
-    from archonnx.compiler.keras.training.surroundings import Interruption, seeded
+    from archonnx.compiler.keras.training.surroundings import Interruption, seeded, unreached
     from archonnx.compiler.recipes import Constant
 
     with seeded(made.settings.seed):
@@ -44,13 +44,15 @@ def train(
         interruption = stack.enter_context(Interruption())
         log = None if tensorboard is None else stack.enter_context(EpochLog(tensorboard))
         watch = Watch(made.settings.patience, _both(report, log), progress, interruption)
+        names = stack.enter_context(unreached())
         _run(made, model, watch, callbacks)
     watch.restore()
     assert watch.best is not None
     test = None if made.test is None else _evaluated(made, model, made.test)
+    left = tuple(weight.path for weight, variable in built.variables if variable.path in names)
     given = {w.path: Constant(variable.numpy(), w.dtype) for w, variable in built.variables}
     trained = made.model.with_given(given)
-    return FitResult(trained, tuple(watch.epochs), watch.best, watch.stopped, test, made)
+    return FitResult(trained, tuple(watch.epochs), watch.best, watch.stopped, test, left, made)
 
 
 def _both(report: Callable[[Epoch], None] | None, log: Any) -> Callable[[Epoch], None]:
@@ -126,6 +128,11 @@ def _run(made: Plan, model: Any, watch: Watch, callbacks: Sequence[Any]) -> None
         if watch.best is None:
             raise
         watch.stopped = "interrupted"
+    except ValueError as error:
+        if "No gradients provided" not in str(error):
+            raise
+        outputs = ", ".join(one.output for one in made.objectives)
+        raise ArchonnxError(f"nothing can be learned: no gradient reaches a weight from {outputs}") from error
     except _tensorflow_errors() as error:
         raise _explained(error) from error
 

@@ -213,7 +213,7 @@ def _remarks(made: Plan, examples: Examples) -> list[str]:
     line += f", {len(made.test.index):,} to test" if made.test is not None else ""
     lines = [line]
     for one in made.objectives:
-        beside = ", ".join(options["name"] for _, options in made.metrics[one.output])
+        beside = ", ".join(options["name"].replace("_", " ") for _, options in made.metrics[one.output])
         lines.append(f"{one.output}: {one.said}" + (f"; measured: {beside}" if beside else ""))
     left = [output.name for output in made.model.graph.outputs if output.name not in examples.targets]
     if left:

@@ -28,7 +28,8 @@ class FitResult:
 
     model: the compiled model with the weights of the best epoch, to be saved or loaded. epochs: all of them. best: the
     one of the lowest validation loss, or training loss where nothing was validated. stopped: "finished", "patience"
-    or "interrupted". test: loss and metrics on the test data, where there are some.
+    or "interrupted". test: loss and metrics on the test data, where there are some. unreached: trainable weights that
+    the loss does not depend on, which stayed as they were.
     """
 
     model: CompiledModel
@@ -36,6 +37,7 @@ class FitResult:
     best: Epoch
     stopped: Stopped
     test: Mapping[str, float] | None
+    unreached: tuple[str, ...]
     plan: Plan
 
     def __repr__(self) -> str:

@@ -1,10 +1,12 @@
-"""What a training borrows of the process, and gives back: Ctrl-C, Python's random numbers."""
+"""What a training borrows of the process, and gives back: Ctrl-C, Python's random numbers, warnings."""
 
 from __future__ import annotations
 
 import random
+import re
 import signal
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -49,3 +51,21 @@ def seeded(seed: int) -> Iterator[None]:
         yield
     finally:
         random.setstate(before)
+
+
+@contextmanager
+def unreached() -> Iterator[list[str]]:
+    """Gives the names of the variables that Keras finds no gradient for, once the block is done; no warning of them.
+
+    Other warnings are given on.
+    """
+    found: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield found
+    for one in caught:
+        names = re.search(r"Gradients do not exist for variables \[(.*?)\]", str(one.message))
+        if names:
+            found += [name for name in re.findall(r"'([^']*)'", names[1]) if name not in found]
+        else:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno, source=one.source)

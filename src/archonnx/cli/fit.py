@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archonnx.cli.console import busy, out, say, styled
-from archonnx.cli.filling import filled, wanted, weights_options
+from archonnx.cli.filling import filled, wanted, warn_of, weights_options
 from archonnx.cli.options import FilePath, arch_argument, color_option, compiled, format_option, model_options
 from archonnx.cli.quiet import quieted
 from archonnx.contract.diagnostics import ArchonnxError, UsageError
@@ -209,6 +209,8 @@ def _say_result(result: FitResult) -> None:
     say(f"best: epoch {best.number} of {count}{how[result.stopped]}; {said(best.values)}")
     if result.test is not None:
         say(f"test: {said(result.test)}")
+    if result.unreached:
+        warn_of([f"the loss does not depend on {', '.join(result.unreached)}: they stay as they were"])
     colour = "yellow" if result.judgement.verdict in ("underfitting", "overfitting") else "dim"
     say(styled(result.judgement.text, colour, sys.stderr))
 
@@ -220,6 +222,7 @@ def _as_json(result: FitResult) -> str:
         "stopped": result.stopped,
         "best": {"epoch": result.best.number, **result.best.values},
         "test": result.test,
+        "unreached": result.unreached,
         "judgement": {
             "verdict": judged.verdict,
             "text": judged.text,

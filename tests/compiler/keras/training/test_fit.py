@@ -159,6 +159,29 @@ def test_several_inputs_and_outputs() -> None:
     assert [one.name for one in losses] == ["mean_absolute_error", "binary_crossentropy"]
 
 
+def test_weights_that_the_loss_does_not_depend_on_are_told() -> None:
+    text = """block tower():
+    Dense(3, name="left")
+    Dense(4, name="right")
+
+model Cut():
+    input x: float32[N, 2]
+    a = x -> tower()
+    b = x -> Dense(3)
+    output ring = b + 0 * floor(a[:, :3])
+"""
+    result = archonnx.fit(archonnx.compile(text=text), rings(40), epochs=1)
+    assert set(result.unreached) == {
+        f"tower/{side}/{name}" for side in ("left", "right") for name in ("kernel", "bias")
+    }
+
+
+def test_a_loss_that_depends_on_no_weight_is_an_error() -> None:
+    text = RINGS.replace("    Dense(3)\n", "    Dense(3)\n    floor(it)\n")
+    with pytest.raises(ArchonnxError, match="nothing can be learned: no gradient reaches a weight from ring"):
+        archonnx.fit(archonnx.compile(text=text), rings(40), epochs=1)
+
+
 def test_balanced_classes_are_weighed() -> None:
     data = rings(200)
     rare = np.flatnonzero(data["ring"] == 0)[2:]
