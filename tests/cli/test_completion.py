@@ -54,6 +54,12 @@ def test_layers() -> None:
     assert "Conv2D" in offered("archonnx layers conv")
 
 
+def test_names_of_training() -> None:
+    assert offered("archonnx fit a.arch --optimizer ada") == ["adam", "adamw", "adamax", "adagrad", "adadelta"]
+    assert offered("archonnx fit a.arch --loss y=hu") == ["y=huber"]
+    assert offered("archonnx fit a.arch --metrics accuracy,a") == ["accuracy,accuracy", "accuracy,auc"]
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_script_names_the_command(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["completion", shell]) == 0

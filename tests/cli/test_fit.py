@@ -112,6 +112,14 @@ def test_an_interrupted_training_is_written_and_said(
     assert Path("Sides.safetensors").exists()
 
 
+def test_the_help_names_every_optimizer(capsys: Output) -> None:
+    from archonnx.compiler.keras.training.plan import OPTIMIZERS
+
+    assert main(["fit", "--help"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"{', '.join(list(OPTIMIZERS)[:-1])} or {list(OPTIMIZERS)[-1]}." in said
+
+
 WRONG = [
     # the words after `fit sides.arch`, the exit code, what is said
     ("--data nothing.npz", 1, "nothing.npz: there is no such file"),

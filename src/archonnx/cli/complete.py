@@ -1,4 +1,4 @@
-"""What the shell offers after a Tab, beside files: models of a file, layers, diagnostic codes."""
+"""What the shell offers after a Tab, beside files: models of a file, layers, diagnostic codes, names of training."""
 
 from __future__ import annotations
 
@@ -39,3 +39,26 @@ def codes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[C
     from archonnx.cli.explain import titles
 
     return [CompletionItem(code, help=title) for code, title in titles() if code.startswith(incomplete.upper())]
+
+
+def optimizers(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Optimizers of `fit`."""
+    from archonnx.compiler.keras.training.plan import OPTIMIZERS
+
+    return [CompletionItem(name) for name in OPTIMIZERS if name.startswith(incomplete)]
+
+
+def losses(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Losses of `fit`, after OUTPUT= too."""
+    from archonnx.compiler.keras.training.objectives import LOSSES
+
+    output, mark, begun = incomplete.rpartition("=")
+    return [CompletionItem(f"{output}{mark}{name}") for name in LOSSES if name.startswith(begun)]
+
+
+def metrics(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Metrics of `fit`, after others and a comma too."""
+    from archonnx.compiler.keras.training.metrics import NAMES
+
+    others, mark, begun = incomplete.rpartition(",")
+    return [CompletionItem(f"{others}{mark}{name}") for name in NAMES if name.startswith(begun)]

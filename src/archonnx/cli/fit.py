@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from archonnx.cli import complete
 from archonnx.cli.console import busy, out, say, styled
 from archonnx.cli.filling import filled, wanted, warn_of, weights_options
 from archonnx.cli.options import FilePath, arch_argument, color_option, compiled, format_option, model_options
@@ -29,10 +30,28 @@ QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}  # TensorFlow says on stderr what it think
 @weights_options
 @click.option("--epochs", type=click.IntRange(min=1), default=20, show_default=True, help="Passes over the examples.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=32, show_default=True, help="Examples a step.")
-@click.option("--optimizer", default="adam", show_default=True, metavar="NAME", help="adam, adamw, sgd, rmsprop, ...")
+@click.option(
+    "--optimizer",
+    default="adam",
+    show_default=True,
+    metavar="NAME",
+    shell_complete=complete.optimizers,
+    help="adam, adamw, sgd, momentum, rmsprop, nadam, adamax, adagrad, adadelta or lion.",
+)
 @click.option("--learning-rate", type=float, metavar="X", help="By default the optimizer's own.")
-@click.option("--loss", multiple=True, metavar="[OUTPUT=]NAME", help="By default chosen by output and targets.")
-@click.option("--metrics", metavar="NAME,...", help="By default accuracy, or the mean absolute error.")
+@click.option(
+    "--loss",
+    multiple=True,
+    metavar="[OUTPUT=]NAME",
+    shell_complete=complete.losses,
+    help="By default chosen by output and targets.",
+)
+@click.option(
+    "--metrics",
+    metavar="NAME,...",
+    shell_complete=complete.metrics,
+    help="By default accuracy, or the mean absolute error.",
+)
 @click.option(
     "--validation-split", type=click.FloatRange(0, 1, max_open=True), metavar="SHARE", help="By default 0.1; 0: none."
 )
