@@ -113,6 +113,20 @@ def test_a_second_route_that_is_refused_is_a_note_unless_it_is_asked_for(capsys:
 
 
 @pytest.mark.usefixtures("keras")
+def test_a_second_route_that_does_not_run_is_a_note_unless_it_is_asked_for(capsys: Output) -> None:
+    """onnxruntime convolves float32 alone; archonnx's own graph casts."""
+    Path("wide.arch").write_text(
+        'model Wide():\n    input x: float64[N, 6, 6, 2]\n    Conv2D(3, 2, dtype="float64")\n    output y\n'
+    )
+    assert main(["verify", "wide.arch"]) == 0
+    text = capsys.readouterr().out
+    assert "note: the second route is left out: the graph that Keras and tf2onnx make fails: onnxruntime" in text
+    assert "/tmp" not in text
+    assert main(["verify", "wide.arch", "--via", "keras"]) == 1
+    assert "via keras and keras differ: the graph that Keras and tf2onnx make fails" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("keras")
 def test_outputs_that_tell_little_are_compared_layer_by_layer(capsys: Output) -> None:
     Path("sure.arch").write_text(
         "model Sure():\n    input x: float32[N, 4]\n    x -> Dense(5) -> Rescaling(1e6) -> Softmax()\n    output y\n"

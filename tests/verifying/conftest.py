@@ -1,4 +1,4 @@
-"""The models of the conformance tests are imported by name; times are not waited for."""
+"""These modules and the models of the conformance tests are imported by name; times are not waited for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 
 from archonnx.verifying import checking
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "conformance"))
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "conformance")]
 
 
 @pytest.fixture(autouse=True)

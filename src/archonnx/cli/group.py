@@ -14,7 +14,7 @@ COMMANDS = {
     "summary": "Print a model layer by layer: shapes, parameters, work.",
     "build": "Compile a model to an ONNX file.",
     "run": "Run a model on arrays and pictures.",
-    "verify": "Check a model against Keras, or against another file.",
+    "verify": "Check a model against Keras, PyTorch or another file.",
     "plot": "Draw a model.",
     "fit": "Train a model with Keras.",
     "from-keras": "Write the source text of a model of Keras.",

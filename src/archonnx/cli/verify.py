@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 @model_options
 @click.option(
     "--via",
-    type=click.Choice(["keras", "prediction"]),
-    help="`keras` insists on the graph that Keras and tf2onnx make, `prediction` leaves it out, which is faster. By "
-    "default it is compared where there is one, and neither is where --against names a file.",
+    type=click.Choice(["keras", "prediction", "torch"]),
+    help="`keras` insists on the graph that Keras and tf2onnx make, `prediction` leaves it out, which is faster; by "
+    "default it is compared where there is one, and Keras is left out where --against names a file. `torch` compares "
+    "with the module that PyTorch has of the layers instead.",
 )
 @click.option("--against", type=FilePath(), metavar="OTHER.onnx", help="Compare with this file.")
 @weights_options
@@ -63,7 +64,7 @@ def verify(
     layers: bool,
     format: str,
 ) -> int:
-    """Check a model's graph against Keras, or against another file.
+    """Check a model's graph against Keras, PyTorch or another file.
 
     The same weights and the same seeded inputs go through archonnx's graph, through the model that Keras builds, and
     through the graph that tf2onnx makes of it: batches of 1, 2 and 5, and at least two values of every open size. Each
@@ -78,6 +79,7 @@ def verify(
       archonnx verify models/dnn.arch
       archonnx verify models/resnet.arch --model ResNet50 --via prediction --layers
       archonnx verify model.arch --weights model.safetensors --against exported.onnx
+      archonnx verify model.arch --via torch
       archonnx verify model.arch --format json | jq .agrees
     """
     if tolerance is not None and math.isnan(tolerance):
@@ -93,7 +95,7 @@ def verify(
     with quieted():
         report = check(
             result,
-            via=cast(Literal["keras", "prediction"] | None, via),
+            via=cast(Literal["keras", "prediction", "torch"] | None, via),
             against=against,
             tolerance=tolerance,
             seed=seed,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from archonnx.contract.diagnostics import ArchonnxError, Diagnostic, MachineError
 from archonnx.verifying import divergence, ledger
 from archonnx.verifying.agreement import Difference, compare, flat, usual_tolerance
-from archonnx.verifying.sides import FailedError, FileSide, Ours, Prediction, Route, Side, timed
+from archonnx.verifying.sides import FailedError, FileSide, Ours, Prediction, Route, Side, TorchPrediction, timed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Array: TypeAlias = NDArray[Any]
 
 PATIENCE = 2.0  # seconds of measuring times
-Via = Literal["keras", "prediction"]
+Via = Literal["keras", "prediction", "torch"]
 Stage = Callable[[str], AbstractContextManager[None]]
 
 
@@ -88,7 +88,8 @@ def verify(
     """Compare a model's graph with Keras' prediction and the second route (`via`), or another file, or all of them.
 
     via: "keras" insists on the second route, "prediction" leaves it out; by default both are compared with, where
-    there is one, unless `against` names a file, which is compared with alone. tolerance: of the error, relative to the
+    there is one, unless `against` names a file, which is compared with alone; "torch" compares with PyTorch instead.
+    tolerance: of the error, relative to the
     largest number of an output; by default 1e-4, more for types of 16 bits. bind: symbols that have one value.
     layers: whether results of layers are compared even where outputs agree; they are in any case where outputs tell
     little. stage: a context around each step, which is told what is done.
@@ -118,22 +119,31 @@ def verify(
             ours = Ours(numbers, Path(folder) / "ours.onnx", seed)
             assert ours.path is not None
             numbers.save(ours.path, seed=seed)
-        keras, route = _keras_sides(report, via, other, Path(folder), doing)
-        sides: list[Side] = [side for side in (ours, route, keras, other) if side is not None]
+        keras, route, torch = None, None, None
+        if via == "torch":
+            with doing("building the module of PyTorch"):
+                torch = TorchPrediction(numbers, seed)
+        elif via is not None or other is None:
+            keras, route = _keras_sides(report, via, Path(folder), doing)
+        report.pairs = [Pair(ours, keras)] if keras is not None else []
+        report.pairs += [Pair(route, keras)] if route is not None and keras is not None else []
+        report.pairs += [Pair(ours, side) for side in (torch, other) if side is not None]
+        sides: list[Side] = [side for side in (ours, route, keras, torch, other) if side is not None]
         with _closed(sides):
-            _compare(report, ours, route, keras, other, layers, doing)
+            _compare(report, ours, layers, doing)
+            failed = next((pair.failed for pair in report.pairs if pair.side is route and pair.failed), "")
+            if failed and via != "keras":  # onnxruntime has no kernels for what tf2onnx wrote: no opinion of the model
+                report.refused, route = FailedError(failed), None
+                report.pairs = report.pairs[:1]
+                sides = [side for side in sides if not isinstance(side, Route)]
             _measure(report, [s for s in sides if isinstance(s, FileSide)], doing, clock)
             with doing("counting"):
-                report.ledger = _count(report, ours, route, keras, other)
+                report.ledger = _count(report, ours, route, keras, torch, other)
     return report
 
 
-def _keras_sides(
-    report: Report, via: Via | None, other: Other | None, folder: Path, doing: Stage
-) -> tuple[Prediction | None, Route | None]:
+def _keras_sides(report: Report, via: Via | None, folder: Path, doing: Stage) -> tuple[Prediction | None, Route | None]:
     """Keras' prediction and the second route, as far as they are asked for and there."""
-    if via is None and other is not None:
-        return None, None
     from archonnx.compiler.keras.refusals import NoCounterpartError
 
     try:
@@ -162,24 +172,12 @@ def _keras_sides(
     return keras, route
 
 
-def _compare(
-    report: Report,
-    ours: Ours,
-    route: Route | None,
-    keras: Prediction | None,
-    other: Other | None,
-    layers: bool,
-    doing: Stage,
-) -> None:
-    """Run everything and enter the pairs."""
+def _compare(report: Report, ours: Ours, layers: bool, doing: Stage) -> None:
+    """Run everything and enter the results into the pairs."""
     from archonnx.verifying.inputs import draw
 
-    graph = report.model.graph
-    feeds = [draw(graph, sizes, report.seed) for sizes in report.runs]
-    pairs = [Pair(ours, keras)] if keras is not None else []
-    pairs += [Pair(route, keras)] if route is not None and keras is not None else []
-    pairs += [Pair(ours, other)] if other is not None else []
-    report.pairs = pairs
+    feeds = [draw(report.model.graph, sizes, report.seed) for sizes in report.runs]
+    pairs = report.pairs
     telling = False
     for number, arrays in enumerate(feeds):
         results: dict[int, list[Array] | str] = {}
@@ -191,7 +189,7 @@ def _compare(
         for pair in pairs:
             _enter(pair, number, results[id(pair.side)], results[id(pair.reference)], report)
     for pair in pairs:
-        wanted = layers or (not telling and pair.reference is keras)
+        wanted = not pair.reference.loose and (layers or not telling)
         with doing("comparing layer by layer") if wanted or not pair.agrees(report.tolerance) else nullcontext():
             _look_inside(pair, feeds, report, wanted=wanted, telling=telling)
 
@@ -225,13 +223,13 @@ def _look_inside(
     pair: Pair, feeds: Sequence[Mapping[str, Array]], report: Report, *, wanted: bool, telling: bool
 ) -> None:
     """Compare results of layers: where the outputs differ, to name the first that does; where asked, all of them."""
-    from archonnx.verifying.matching import Other, locate_in
+    from archonnx.verifying.matching import locate_in
 
     graph, arrays, tolerance = report.model.graph, feeds[pair.run], report.tolerance
     if pair.failed:
         return
     if pair.agrees(tolerance):
-        if not wanted or isinstance(pair.reference, Other):
+        if not wanted:
             return
         try:
             found, expected = pair.side.values(arrays), pair.reference.values(arrays)
@@ -246,8 +244,7 @@ def _look_inside(
         if worst <= tolerance:
             return
     place: divergence.Divergence | str
-    if isinstance(pair.reference, Other):
-        assert isinstance(pair.side, Ours)
+    if pair.reference.loose:
         try:
             place = locate_in(graph, pair.side.values(arrays), pair.reference.values(arrays), tolerance)
         except FailedError as failure:
@@ -274,14 +271,19 @@ def _measure(report: Report, files: Sequence[FileSide], doing: Stage, clock: Cal
 
 
 def _count(
-    report: Report, ours: Ours, route: Route | None, keras: Prediction | None, other: Other | None
+    report: Report,
+    ours: Ours,
+    route: Route | None,
+    keras: Prediction | None,
+    torch: TorchPrediction | None,
+    other: Other | None,
 ) -> ledger.Ledger:
     """The accounts of all sides."""
     model, graph = report.model, report.model.graph
     made = ledger.opened(graph)
     if keras is not None:
         ledger.enter_keras(made, keras.parameters())
-    ledger.enter_torch(made, graph)
+    ledger.enter_torch(made, graph, torch.parameters() if torch is not None else None)
     assert ours.path is not None
     ledger.enter_graph(made, ours.name, model, model.lower(), ours.path)
     if route is not None and route.path is not None and route.graph is not None:

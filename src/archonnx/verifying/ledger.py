@@ -36,6 +36,7 @@ KINDS = {
     "embeddings": "embeddings",
 }
 SECOND_BIASES = "second biases of recurrent layers"
+TORCH_OWN = "parameters that its modules have otherwise"
 KERAS_OWN = "variables that Keras keeps beside them"
 
 
@@ -90,8 +91,8 @@ def enter_keras(ledger: Ledger, counted: int) -> None:
     ledger.add("keras", counted, [Item(KERAS_OWN, counted - ledger.total)])
 
 
-def enter_torch(ledger: Ledger, graph: LayerGraph) -> None:
-    """What PyTorch's `parameters()` of the same layers hold."""
+def enter_torch(ledger: Ledger, graph: LayerGraph, counted: int | None = None) -> None:
+    """What PyTorch's `parameters()` of the same layers hold: as counted, or by what is known of its layers."""
     from archonnx.compiler.analysis.cost import STATISTICS as NAMES
 
     buffers = [w for w in graph.weights() if not w.trainable and w.path.rsplit("/", 1)[-1] in NAMES]
@@ -101,7 +102,10 @@ def enter_torch(ledger: Ledger, graph: LayerGraph) -> None:
         Item(STATISTICS, -sum(w.size for w in buffers), len(buffers)),
         Item(SECOND_BIASES, sum(second), len(second)),
     ]
-    ledger.add("pytorch", ledger.total + sum(item.count for item in items), items)
+    expected = ledger.total + sum(item.count for item in items)
+    if counted is not None:
+        items.append(Item(TORCH_OWN, counted - expected))
+    ledger.add("pytorch", expected if counted is None else counted, items)
 
 
 def enter_graph(ledger: Ledger, side: str, model: CompiledModel, graph: OperatorGraph, path: Path) -> None:

@@ -37,6 +37,8 @@ class OtherError(ArchonnxError):
 class Other(FileSide):
     """Any ONNX file. `notes` say how it was matched; `fixed` are symbols that it knows one value of."""
 
+    loose = True
+
     def __init__(self, path: Path, graph: LayerGraph) -> None:
         super().__init__(path.name, str(path), path)
         self.graph = graph
@@ -95,7 +97,7 @@ class Other(FileSide):
         return made
 
     def run(self, feeds: Mapping[str, Array]) -> list[Array]:
-        found = call(self.session, self._fed(feeds))
+        found = call(self.session, self._fed(feeds), self.title)
         return [found[self.outputs[output.name].name] for output in self.graph.outputs]
 
     def values(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
@@ -112,8 +114,8 @@ class Other(FileSide):
                 _brought(self.path.parent / data, Path(folder) / data)
             probed = Path(folder) / "probed.onnx"
             onnx.save(model, probed)
-            with load(probed) as session:
-                return call(session, self._fed(feeds))
+            with load(probed, self.title) as session:
+                return call(session, self._fed(feeds), self.title)
 
 
 def locate_in(
@@ -138,10 +140,10 @@ def locate_in(
     for node in graph.nodes:
         seen = [value.name for value in node.outputs if value.name in ours]
         if seen and not node.layer.hidden and not any(name in matched or name in followed for name in seen):
-            why = f"{len(matched)} of {len(names)} results were found in the other file by what they hold"
+            why = f"{len(matched)} of {len(names)} results were found there by what they hold"
             nearest = min(_nearest(ours[name], theirs.values()) for name in seen)
             return Divergence(node, compare_error(nearest), 0.0 if not matched else tolerance, (), why)
-    return "every layer's result is found in the other file: what it does with them at the end differs"
+    return "every layer's result is found there: what is done with them at the end differs"
 
 
 def compare_error(far: float) -> Any:

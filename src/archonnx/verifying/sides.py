@@ -13,6 +13,7 @@ import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -35,11 +36,15 @@ class FailedError(ArchonnxError):
 
 
 class Side(ABC):
-    """One way to run the model. `name` stands in tables, `title` in sentences; `path` is its file, where it has one."""
+    """One way to run the model. `name` stands in tables, `title` in sentences; `path` is its file, where it has one.
+
+    `loose`: its values have names of their own, or axes in another order, and are looked for.
+    """
 
     name: str
     title: str
     path: Path | None = None
+    loose: bool = False
 
     @abstractmethod
     def run(self, feeds: Feeds) -> list[Array]:
@@ -71,11 +76,11 @@ class FileSide(Side):
     def session(self) -> Session:
         """The loaded file."""
         if self._session is None:
-            self._session = load(self.path)
+            self._session = load(self.path, self.title)
         return self._session
 
     def run(self, feeds: Feeds) -> list[Array]:
-        return list(call(self.session, feeds).values())
+        return list(call(self.session, feeds, self.title).values())
 
     def close(self) -> None:
         if self._session is not None:
@@ -103,8 +108,8 @@ class Ours(FileSide):
         with tempfile.TemporaryDirectory(prefix="archonnx-") as folder:
             path = Path(folder) / "probed.onnx"
             saving.save(graph, path, seed=self.seed, given=given, facts=facts, sources=self.model.sources)
-            with load(path) as session:
-                found = call(session, feeds)
+            with load(path, self.title) as session:
+                found = call(session, feeds, self.title)
         return {value: _turned(found[name], order) for name, (value, order) in names.items() if name in found}
 
 
@@ -127,8 +132,8 @@ class Route(FileSide):
         with tempfile.TemporaryDirectory(prefix="archonnx-") as folder:
             path = Path(folder) / "probed.onnx"
             route.write(self.model, graph, path, seed=self.seed)
-            with load(path) as session:
-                found = call(session, feeds)
+            with load(path, self.title) as session:
+                found = call(session, feeds, self.title)
         named = {value.name: f"value_{number}" for number, value in enumerate(wanted)}
         return {value: found[name] for value, name in named.items() if name in found}
 
@@ -176,25 +181,64 @@ class Prediction(Side):
             return [np.asarray(keras.ops.convert_to_numpy(one)) for one in flat]
 
 
+class TorchPrediction(Side):
+    """The module of PyTorch, called."""
+
+    name, title = "pytorch", "PyTorch's prediction"
+
+    def __init__(self, model: CompiledModel, seed: int) -> None:
+        from archonnx.compiler.torch.building import to_torch
+
+        self.model, self.seed = model, seed
+        self.module = to_torch(model, seed).eval()
+
+    def run(self, feeds: Feeds) -> list[Array]:
+        return self._called(self.module, feeds)
+
+    def values(self, feeds: Feeds) -> dict[str, Array]:
+        from archonnx.compiler.graph import Output
+        from archonnx.compiler.torch.building import to_torch
+
+        wanted = probed_values(self.model)
+        if not wanted:
+            return {}
+        outputs = [Output(f"value_{number}", value) for number, value in enumerate(wanted)]
+        probed = replace(self.model, graph=replace(self.model.graph, outputs=outputs))
+        found = self._called(to_torch(probed, self.seed).eval(), feeds)
+        return {value.name: array for value, array in zip(wanted, found, strict=True)}
+
+    def _called(self, module: Any, feeds: Feeds) -> list[Array]:
+        import torch
+
+        tensors = [torch.from_numpy(array.copy()) for array in feeds.values()]
+        with _told(self.title), torch.no_grad():
+            made = module(*tensors)
+            return [one.numpy() for one in (made.values() if isinstance(made, dict) else [made])]
+
+    def parameters(self) -> int:
+        """What `parameters()` holds."""
+        return sum(one.numel() for one in self.module.parameters())
+
+
 def probed_values(model: CompiledModel) -> list[Value]:
     """The results of layers, in the order of the graph, each once."""
     found = {value.name: value for node in model.graph.nodes for value in node.outputs}
     return list(found.values())
 
 
-def load(path: Path | None) -> Session:
-    """A session on the CPU. Errors: FailedError."""
+def load(path: Path | None, title: str) -> Session:
+    """A session on the CPU. `title` stands for it in messages. Errors: FailedError."""
     from archonnx.runtime import session
 
     assert path is not None
-    with _told(path.name):
+    with _told(title, str(path)):
         return session.load(path, device="cpu")
 
 
-def call(session: Session, feeds: Feeds) -> dict[str, Array]:
+def call(session: Session, feeds: Feeds, title: str) -> dict[str, Array]:
     """All results by name; inputs that the file does not have are left out. Errors: FailedError."""
     asked = {spec.name for spec in session.inputs}
-    with _told(session.path):
+    with _told(title, session.path):
         found, _ = session.run_with_timing({name: array for name, array in feeds.items() if name in asked})
     return dict(found)
 
@@ -226,15 +270,16 @@ def _unremarked() -> Iterator[None]:
 
 
 @contextmanager
-def _told(what: str) -> Iterator[None]:
-    """Failures of a run as one line that names the side."""
+def _told(what: str, path: str = "") -> Iterator[None]:
+    """Failures of a run as one line that names the side, by its title rather than by a path that is soon gone."""
     try:
         yield
     except FailedError:
         raise
     except _kinds() as failure:
         lines = [line.strip() for line in str(failure).splitlines() if line.strip()]
-        raise FailedError(f"{what} fails: {lines[0] if lines else type(failure).__name__}") from failure
+        told = lines[0].removeprefix(f"{path}: ") if lines else type(failure).__name__
+        raise FailedError(f"{what} fails: {told}") from failure
 
 
 def _kinds() -> tuple[type[Exception], ...]:
