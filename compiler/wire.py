@@ -13,10 +13,12 @@ from typing import IO
 
 MODEL_GRAPH = 7
 GRAPH_NODE, GRAPH_INITIALIZER = 1, 5
-NODE_ATTRIBUTE, ATTRIBUTE_TENSOR = 5, 5
+NODE_ATTRIBUTE = 5
+ATTRIBUTE_TENSOR, ATTRIBUTE_GRAPH, ATTRIBUTE_GRAPHS = 5, 6, 11
 TENSOR_NAME, TENSOR_RAW_DATA, TENSOR_EXTERNAL_DATA = 8, 9, 13
 ENTRY_KEY, ENTRY_VALUE = 1, 2
 
+DEEPEST = 32  # graphs within graphs: protobuf's own limit on messages within messages comes first
 LONGEST_SKELETON = 1 << 31  # protobuf's own limit on a message
 
 
@@ -50,30 +52,41 @@ class Region:
 
 
 @dataclass(slots=True)
+class Inside:
+    """Tensors within nodes, in order: `attributes`, those of nodes further within too; `initializers` of graphs there.
+
+    What is within the nodes of a graph comes before its initializers.
+    """
+
+    attributes: list[Region] = field(default_factory=list)
+    initializers: list[Region] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class Walked:
     """A model file without raw data: `skeleton` is the message that is left, `regions` its initializers in order.
 
-    attributes: the tensors that are attributes of its nodes, in order, where they were asked for.
+    inside: what is within nodes, where that was asked for; else its raw data are part of the skeleton.
     """
 
     skeleton: bytes
     regions: list[Region]
-    attributes: list[Region]
+    inside: Inside
 
 
-def walk(stream: IO[bytes], *, attributes: bool = False) -> Walked:
+def walk(stream: IO[bytes], *, inside: bool = False) -> Walked:
     """Read the structure of a model, passing over raw data. Raises MalformedFileError, OSError.
 
-    attributes: whether the raw data of tensors that are attributes of nodes are passed over too.
+    inside: whether raw data within nodes are passed over too.
     """
     end = os.fstat(stream.fileno()).st_size
     stream.seek(0)
     model = bytearray()
     regions: list[Region] = []
-    found: list[Region] = []
+    found = Inside()
     for number, length, copied in _fields(stream, end):
         if number == MODEL_GRAPH and length is not None:
-            graph = _walk_graph(stream, stream.tell() + length, regions, found if attributes else None)
+            graph = _walk_graph(stream, stream.tell() + length, regions, found if inside else None)
             model += header(number, len(graph)) + graph
         else:
             model += copied + _take(stream, length or 0)
@@ -82,7 +95,9 @@ def walk(stream: IO[bytes], *, attributes: bool = False) -> Walked:
     return Walked(bytes(model), regions, found)
 
 
-def _walk_graph(stream: IO[bytes], end: int, regions: list[Region], attributes: list[Region] | None) -> bytes:
+def _walk_graph(stream: IO[bytes], end: int, regions: list[Region], inside: Inside | None, depth: int = 0) -> bytes:
+    if depth > DEEPEST:
+        raise MalformedFileError(f"graphs within graphs, more than {DEEPEST}")
     graph = bytearray()
     for number, length, copied in _fields(stream, end):
         if number == GRAPH_INITIALIZER and length is not None:
@@ -90,27 +105,40 @@ def _walk_graph(stream: IO[bytes], end: int, regions: list[Region], attributes: 
             tensor = _walk_tensor(stream, stream.tell() + length, region)
             regions.append(region)
             graph += header(number, len(tensor)) + tensor
-        elif number == GRAPH_NODE and length is not None and attributes is not None:
-            node = _walk_down(stream, stream.tell() + length, (NODE_ATTRIBUTE, ATTRIBUTE_TENSOR), attributes)
+        elif number == GRAPH_NODE and length is not None and inside is not None:
+            node = _walk_node(stream, stream.tell() + length, inside, depth)
             graph += header(number, len(node)) + node
         else:
             graph += copied + _take(stream, length or 0)
     return bytes(graph)
 
 
-def _walk_down(stream: IO[bytes], end: int, path: tuple[int, ...], regions: list[Region]) -> bytes:
-    """A message whose tensors stand in the fields of these numbers, one within the other."""
-    if not path:
-        regions.append(Region(""))
-        return _walk_tensor(stream, end, regions[-1])
-    message = bytearray()
+def _walk_node(stream: IO[bytes], end: int, inside: Inside, depth: int) -> bytes:
+    node = bytearray()
     for number, length, copied in _fields(stream, end):
-        if number == path[0] and length is not None:
-            inner = _walk_down(stream, stream.tell() + length, path[1:], regions)
-            message += header(number, len(inner)) + inner
+        if number == NODE_ATTRIBUTE and length is not None:
+            attribute = _walk_attribute(stream, stream.tell() + length, inside, depth)
+            node += header(number, len(attribute)) + attribute
         else:
-            message += copied + _take(stream, length or 0)
-    return bytes(message)
+            node += copied + _take(stream, length or 0)
+    return bytes(node)
+
+
+def _walk_attribute(stream: IO[bytes], end: int, inside: Inside, depth: int) -> bytes:
+    attribute = bytearray()
+    for number, length, copied in _fields(stream, end):
+        if number == ATTRIBUTE_TENSOR and length is not None:
+            inside.attributes.append(Region(""))
+            value = _walk_tensor(stream, stream.tell() + length, inside.attributes[-1])
+        elif number in (ATTRIBUTE_GRAPH, ATTRIBUTE_GRAPHS) and length is not None:
+            regions: list[Region] = []
+            value = _walk_graph(stream, stream.tell() + length, regions, inside, depth + 1)
+            inside.initializers += regions
+        else:
+            attribute += copied + _take(stream, length or 0)
+            continue
+        attribute += header(number, len(value)) + value
+    return bytes(attribute)
 
 
 def _walk_tensor(stream: IO[bytes], end: int, region: Region) -> bytes:

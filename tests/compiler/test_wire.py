@@ -62,9 +62,9 @@ def test_tensors_in_nodes_are_passed_over_where_they_are_asked_for(tmp_path: Pat
     data = expected.SerializeToString()
     (tmp_path / "m").write_bytes(data)
     with open(tmp_path / "m", "rb") as stream:
-        walked = wire.walk(stream, attributes=True)
+        walked = wire.walk(stream, inside=True)
         assert wire.walk(stream).skeleton == data
-    found = [data[region.start : region.start + region.length] for region in walked.attributes]
+    found = [data[region.start : region.start + region.length] for region in walked.inside.attributes]
     assert found == [v.tobytes() for v in values]
     for node in (nodes[0], nodes[2]):
         node.attribute[0].t.ClearField("raw_data")

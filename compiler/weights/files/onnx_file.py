@@ -1,6 +1,6 @@
 """The initializers of an ONNX model, in the file or in those that it names: raw data are read in place.
 
-A model without any may have weights in nodes, as PaddlePaddle writes them: then each Constant is one, by its output.
+A model without any may have its weights within nodes: onnx_nodes.py.
 
 Numbers that are stored in typed fields instead (float_data and others) are read with what describes them: they may
 stand there in several pieces.
@@ -8,7 +8,7 @@ stand there in several pieces.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -16,13 +16,14 @@ import numpy as np
 
 from archonnx.compiler import wire
 from archonnx.compiler.weights.files.base import Entry, Format, TensorFile, TensorFileError, read_exactly
+from archonnx.compiler.weights.files.onnx_nodes import tensors_within
 from archonnx.compiler.weights.files.onnx_writer import write_model
 from archonnx.compiler.weights.files.stored import StoredFile, decode, is_shape, opened
 from archonnx.compiler.weights.recipe import Array, bytes_of
 from archonnx.contract.dtypes import BY_ONNX, DTYPES
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, TensorProto
+    from onnx import TensorProto
 
 
 class OnnxFile(StoredFile):
@@ -45,7 +46,7 @@ class OnnxFile(StoredFile):
         from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
         try:
-            walked = wire.walk(self.stream, attributes=True)
+            walked = wire.walk(self.stream, inside=True)
             model = onnx.ModelProto.FromString(walked.skeleton)
         except (wire.MalformedFileError, DecodeError) as error:
             raise self._wrong(f"it is no ONNX model ({error})", "it is cut short or damaged, perhaps") from None
@@ -54,25 +55,22 @@ class OnnxFile(StoredFile):
             raise self._wrong("it is no ONNX model: it has no graph", "it is cut short or damaged, perhaps")
         if model.graph.sparse_initializer:
             raise self._wrong("it has sparse initializers", "they are not read; make them dense")
-        for tensor, region in zip(tensors, walked.regions, strict=True) if tensors else self._constants(model, walked):
-            self._enter(tensor, region)
+        for tensor, region in zip(tensors, walked.regions, strict=True):
+            self._enter(self._text(tensor.name, "of an initializer"), tensor, region)
+        if not tensors:
+            try:
+                within = tensors_within(model.graph, walked.inside)
+            except ValueError as error:
+                raise self._wrong(f"it is no ONNX model: {error}", "it is damaged, perhaps") from None
+            for name, tensor, region in within:
+                self._enter(self._text(name, "of a tensor within a node"), tensor, region)
         for prop in model.metadata_props:
             self.metadata[self._text(prop.key, "of its metadata")] = self._text(prop.value, f"of its {prop.key!r}")
 
-    def _constants(self, model: ModelProto, walked: wire.Walked) -> Iterator[tuple[TensorProto, wire.Region]]:
-        """The tensors of Constant nodes, each named as the node's output."""
-        found = [(node, each) for node in model.graph.node for each in node.attribute if each.HasField("t")]
-        if len(found) != len(walked.attributes):
-            raise self._wrong("it is no ONNX model: an attribute of a node has two values", "it is damaged, perhaps")
-        for (node, attribute), region in zip(found, walked.attributes, strict=True):
-            if node.op_type == "Constant" and not node.domain and attribute.name == "value" and node.output:
-                attribute.t.name = self._text(node.output[0], "of a Constant's output")
-                yield attribute.t, region
-
-    def _enter(self, tensor: TensorProto, region: wire.Region) -> None:
+    def _enter(self, name: str, tensor: TensorProto, region: wire.Region) -> None:
         from onnx.helper import tensor_dtype_to_field
 
-        name, shape = self._text(tensor.name, "of an initializer"), tuple(tensor.dims)
+        shape = tuple(tensor.dims)
         if name in self.entries:
             raise self._wrong(f"the initializer {name!r} is in it twice")
         if tensor.data_type not in BY_ONNX:

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
+from archonnx.compiler import wire
 from archonnx.compiler.weights.files import onnx_file
 from archonnx.compiler.weights.files.base import Entry, Tensor, TensorFileError
 from archonnx.compiler.weights.files.formats import write_tensors
@@ -197,6 +198,53 @@ def test_a_constant_of_two_values_is_refused(tmp_path: Path) -> None:
         read_all(path)
 
 
+def branches(*initializers: TensorProto) -> onnx.ModelProto:
+    """A model whose If has a Constant of one name in either branch, and in a branch within the first, and initializers."""
+
+    def graph(number: float, nodes: list[onnx.NodeProto], *own: TensorProto) -> onnx.GraphProto:
+        value = numpy_helper.from_array(np.full(3, number, np.float32))
+        constant = helper.make_node("Constant", [], ["w"], value=value)
+        return helper.make_graph([constant, *nodes], f"g{number}", [], [], list(own))
+
+    inner = helper.make_node("If", ["c"], [], then_branch=graph(2, []), else_branch=graph(3, []))
+    outer = helper.make_node("If", ["c"], [], then_branch=graph(1, [inner]), else_branch=graph(4, [], *initializers))
+    return helper.make_model(helper.make_graph([outer], "g", [], []))
+
+
+def test_constants_of_branches(tmp_path: Path) -> None:
+    path = tmp_path / "a.onnx"
+    path.write_bytes(branches().SerializeToString())
+    found = read_all(path)
+    assert list(found) == ["w", "w#1", "w#2", "w#3"]
+    # An attribute's graphs stand in the order of their names: else_branch, then_branch.
+    assert sorted(float(array[0]) for array in found.values()) == [1, 2, 3, 4]
+    assert all(same(array, np.full(3, array[0], np.float32)) for array in found.values())
+
+
+def test_initializers_of_branches_come_before_constants(tmp_path: Path) -> None:
+    path = tmp_path / "a.onnx"
+    weights = [numpy_helper.from_array(np.arange(5), "raw"), helper.make_tensor("typed", 1, (2,), [3, 4])]
+    path.write_bytes(branches(*weights).SerializeToString())
+    found = read_all(path)
+    assert list(found) == ["raw", "typed"]
+    assert same(found["raw"], np.arange(5))
+    assert same(found["typed"], np.float32([3, 4]))
+
+
+def test_graphs_too_deep_within_each_other_are_refused(tmp_path: Path) -> None:
+    graph = onnx.GraphProto(name="innermost").SerializeToString()
+    for _ in range(2000):
+        attribute = wire.header(wire.ATTRIBUTE_GRAPH, len(graph)) + graph
+        node = wire.header(wire.NODE_ATTRIBUTE, len(attribute)) + attribute
+        graph = wire.header(wire.GRAPH_NODE, len(node)) + node
+    path = tmp_path / "a.onnx"
+    path.write_bytes(
+        onnx.ModelProto(ir_version=9).SerializeToString() + wire.header(wire.MODEL_GRAPH, len(graph)) + graph
+    )
+    with pytest.raises(TensorFileError, match="graphs within graphs, more than 32"):
+        read_all(path)
+
+
 def test_sparse_initializers_are_refused(tmp_path: Path) -> None:
     message = model()
     message.graph.sparse_initializer.add(dims=[3])
@@ -232,9 +280,15 @@ def test_a_model_cut_at_any_byte_is_refused_or_lacks_nothing(tmp_path: Path) -> 
         assert found is None or all(same(found[name], whole[name]) for name in whole), length
 
 
-@given(seed=st.integers(0, 1 << 32))
-def test_damaged_models_are_read_or_refused(seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
-    survives(onnx_file.FORMAT, tmp_path_factory.mktemp("fuzz") / "a.onnx", damaged(SMALL, seed))
+INNER = branches(helper.make_tensor("v", TensorProto.FLOAT, (2,), [3, 4])).SerializeToString()
+
+
+@given(
+    data=st.sampled_from([SMALL, constants().SerializeToString(), branches().SerializeToString(), INNER]),
+    seed=st.integers(0, 1 << 32),
+)
+def test_damaged_models_are_read_or_refused(data: bytes, seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+    survives(onnx_file.FORMAT, tmp_path_factory.mktemp("fuzz") / "a.onnx", damaged(data, seed))
 
 
 def test_large_weights_stand_beside_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,11 @@
-"""The weights of models that PaddlePaddle made, out of their .onnx files: every one, bit by bit, and back."""
+"""The weights of models that hold them within their nodes, as PaddlePaddle does: every one, bit by bit, and back."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -43,3 +45,25 @@ def test_every_weight_is_read_and_comes_back(
                 found = tensors.whole(tensor)
                 assert found.dtype == array.dtype
                 assert np.array_equal(found.view(np.uint8), array.view(np.uint8)) if array.ndim else found == array
+
+
+def constants(graph: onnx.GraphProto) -> Iterator[tuple[str, np.ndarray[Any, Any]]]:
+    """The Constants of a graph and of those within its nodes."""
+    for node in graph.node:
+        for attribute in node.attribute:
+            if node.op_type == "Constant" and attribute.HasField("t"):
+                yield node.output[0], onnx.numpy_helper.to_array(attribute.t)
+            if attribute.HasField("g"):
+                yield from constants(attribute.g)
+
+
+def test_the_weights_of_a_model_in_the_branches_of_an_if() -> None:
+    """silero-vad's main model: one network for each of two rates of sampling, each in a branch."""
+    path = file_of("silero_vad", "data/silero_vad.onnx")
+    expected = dict(constants(onnx.load(path).graph))
+    with open_tensors(path) as tensors:
+        assert set(expected) <= set(tensors.entries)
+        lstm = [name for name in tensors.entries if name.endswith("decoder.rnn.weight_ih")]
+        assert [tensors.entries[name].shape for name in lstm] == [(512, 128)] * 2
+        for name in (name for name, array in expected.items() if array.dtype == np.float32):
+            assert np.array_equal(tensors.whole(name), expected[name]), name
