@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from file_tensors import random_array, same, tensors
 
-from archonnx.compiler.weights.files.base import TensorFileError
+from archonnx.compiler.weights.files.base import Format, TensorFileError
 from archonnx.compiler.weights.files.formats import formats, open_tensors, tensors_of, write_tensors
 from archonnx.compiler.weights.recipe import Array, numpy_dtype
 from archonnx.contract.dtypes import DTYPES
@@ -118,46 +118,61 @@ def test_names_come_through(source: str, target: str, tmp_path: Path) -> None:
     assert agree(converted(first, second), arrays)
 
 
-@pytest.mark.parametrize("target", WRITTEN)
-def test_old_files_of_pytorch_come_through(target: str, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def old_pytorch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file as PyTorch wrote them before 1.6, of every type."""
     torch = pytest.importorskip("torch", reason="it writes them")
-    form = formats()["torch_legacy"]
-    arrays = arrays_of(form.holds & WRITTEN[target].holds, target)
-    theirs = {"float8e8m0": "float8_e8m0fnu"}
     state = {}
-    for name, array in arrays.items():
+    for name, array in arrays_of(formats()["torch_legacy"].holds, "").items():
         dtype = name.partition("/")[0]
-        kind = getattr(torch, theirs.get(dtype, dtype.replace("float8e", "float8_e")))
-        data = bytearray(array.tobytes())
-        state[name] = (
-            torch.frombuffer(data, dtype=kind).reshape(array.shape) if data else torch.empty(array.shape, dtype=kind)
-        )
-    torch.save(state, tmp_path / "a.pth", _use_new_zipfile_serialization=False)
-    with open_tensors(tmp_path / "a.pth") as file:
-        assert file.format == form.name
-    assert agree(converted(tmp_path / "a.pth", tmp_path / f"b{WRITTEN[target].suffixes[0]}"), arrays)
+        theirs = {"float8e8m0": "float8_e8m0fnu"}.get(dtype, dtype.replace("float8e", "float8_e"))
+        kind, data = getattr(torch, theirs), bytearray(array.tobytes())
+        state[name] = torch.frombuffer(data, dtype=kind) if data else torch.empty(0, dtype=kind)
+        state[name] = state[name].reshape(array.shape)
+    path = tmp_path_factory.mktemp("torch") / "a.pth"
+    torch.save(state, path, _use_new_zipfile_serialization=False)
+    return path
 
 
-@pytest.mark.parametrize("target", WRITTEN)
-def test_files_of_keras_come_through(target: str, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def newer_keras(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A .weights.h5 of every type, and a .keras that holds it."""
     h5py = pytest.importorskip("h5py", reason="it writes them")
-    form = formats()["keras_h5"]
-    kinds = {"a.keras": form.name, "model.weights.h5": formats()["keras_weights"].name}
-    arrays = arrays_of(form.holds & WRITTEN[target].holds, target)
-    with h5py.File(tmp_path / "model.weights.h5", "w") as file:
-        for name, array in arrays.items():
+    folder = tmp_path_factory.mktemp("keras")
+    with h5py.File(folder / "model.weights.h5", "w") as file:
+        for name, array in arrays_of(formats()["keras_h5"].holds, "").items():
             layer, _, key = name.partition("/")
             data = array.view("V2") if layer == "bfloat16" else array
             variable = file.require_group(f"layers/{layer}/vars").create_dataset(key, data=data)
             if layer == "bfloat16":
                 variable.attrs["dtype"] = "bfloat16"
-    with zipfile.ZipFile(tmp_path / "a.keras", "w") as archive:
+    with zipfile.ZipFile(folder / "a.keras", "w") as archive:
         archive.writestr("config.json", "{}")
-        archive.write(tmp_path / "model.weights.h5", "model.weights.h5")
-    for source, kind in kinds.items():
-        with open_tensors(tmp_path / source) as tensors_in:
-            assert tensors_in.format == kind
-        assert agree(converted(tmp_path / source, tmp_path / f"b{WRITTEN[target].suffixes[0]}"), arrays)
+        archive.write(folder / "model.weights.h5", "model.weights.h5")
+    return folder / "model.weights.h5", folder / "a.keras"
+
+
+def comes_through(source: Path, form: Format, target: str, folder: Path) -> None:
+    """What both hold of a file of every type."""
+    other = WRITTEN[target]
+    arrays = arrays_of(form.holds & other.holds, target)
+    path = folder / f"b{other.suffixes[0]}"
+    with open_tensors(source) as file:
+        assert file.format == form.name
+        write_tensors(path, {name: tensor for name, tensor in tensors_of(file).items() if name in arrays})
+    with open_tensors(path) as file:
+        assert agree({name: file.whole(name) for name in file.entries}, arrays)
+
+
+@pytest.mark.parametrize("target", WRITTEN)
+def test_old_files_of_pytorch_come_through(target: str, old_pytorch: Path, tmp_path: Path) -> None:
+    comes_through(old_pytorch, formats()["torch_legacy"], target, tmp_path)
+
+
+@pytest.mark.parametrize("target", WRITTEN)
+def test_files_of_keras_come_through(target: str, newer_keras: tuple[Path, Path], tmp_path: Path) -> None:
+    for source, name in zip(newer_keras, ("keras_weights", "keras_h5"), strict=True):
+        comes_through(source, formats()[name], target, tmp_path)
 
 
 def test_the_values_are_odd_ones() -> None:
