@@ -17,6 +17,7 @@ import numpy as np
 
 from archonnx.compiler.weights.files.base import CannotHoldError, Entry, Format, Tensor, TensorFile, TensorFileError
 from archonnx.compiler.weights.files.gguf_blocks import BLOCKS, Block
+from archonnx.compiler.weights.files.gguf_split import SplitFile, is_split
 from archonnx.compiler.weights.files.stored import StoredFile, encode, is_shape
 from archonnx.compiler.weights.recipe import Array
 
@@ -202,8 +203,9 @@ class GgufFile(StoredFile):
 
 
 def open_file(path: Path) -> TensorFile:
-    """Open a file of GGUF. Errors: TensorFileError, OSError."""
-    return GgufFile(path)
+    """Open a file of GGUF, and those that belong to it. Errors: TensorFileError, OSError."""
+    file = GgufFile(path)
+    return SplitFile(file, GgufFile) if is_split(file.metadata) else file
 
 
 def write(stream: BinaryIO, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
