@@ -20,6 +20,8 @@ VARIABLES = "ijklmnopq"
 _COUNT = re.compile(r"_([0-9]+)$")
 _ODD = re.compile(r"[\s()\[\],+=\"'{}#*]")
 
+_THEIR_COUNT = re.compile(r"_([0-9]+)(?=[./]|$)")
+
 Row = tuple[tuple[int, ...], tuple[int, ...], Pair]  # our numbers, theirs
 
 
@@ -38,8 +40,9 @@ class Line:
 def compressed(pairs: Sequence[Pair], paths: Sequence[str], order: Mapping[int, int]) -> list[Line]:
     """Rules for pairs. paths: all that a left side could match; order: of units, by identity."""
     groups: dict[tuple[str, str, tuple[tuple[str, str], ...]], list[Row]] = {}
+    templates = _templates([pair.place.name for pair in pairs])
     for pair in pairs:
-        template, theirs = without_numbers(pair.place.name)
+        template, theirs = templates[pair.place.name]
         key = (kind(pair.unit.path), template, pair.place.variant.rules)
         groups.setdefault(key, []).append((_counts(pair.unit.path), theirs, pair))
     made: list[Line] = []
@@ -56,6 +59,26 @@ def compressed(pairs: Sequence[Pair], paths: Sequence[str], order: Mapping[int, 
 def _counts(path: str) -> tuple[int, ...]:
     """The count at the end of each part of a path, 0 where there is none."""
     return tuple(int(found[1]) if (found := _COUNT.search(part)) else 0 for part in path.split("/"))
+
+
+def _templates(names: Sequence[str]) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Names with `{}` for every number, and the numbers.
+
+    Where a name that ends a part with a count stands beside one without, `dense_1` beside `dense`, the latter counts 0.
+    """
+    known = set(names)
+    families: dict[str, str] = {}  # a name without its counts -> the longest template of those alike
+    for name in names:
+        bare, template = _THEIR_COUNT.sub("", name), without_numbers(name)[0]
+        families[bare] = max(families.get(bare, ""), template, key=len)
+    made = {}
+    for name in names:
+        template, numbers = without_numbers(name)
+        whole = families[_THEIR_COUNT.sub("", name)]
+        if template != whole and template == whole.replace("_{}", "") and whole.replace("{}", "0") not in known:
+            template, numbers = whole, (0,) * whole.count("{}")
+        made[name] = (template, numbers)
+    return made
 
 
 @dataclass(frozen=True, slots=True)

@@ -386,6 +386,28 @@ def test_patterns_match_no_path_beside() -> None:
     assert lines({"a": "x.7", "a_2": "x.9"}, ["a", "a_1", "a_2"]) == ["a = x.7", "a_2 = x.9"]
 
 
+def test_names_that_are_counted_as_ours_are() -> None:
+    pairs = {counted("a/b{}", i): counted("x{}/y", i) for i in range(4)}
+    assert lines(pairs) == ["a/b_{i} = x_{i}/y"]
+    assert lines({"a": "x", "a_1": "x_0"}) == ["a = x", "a_1 = x_0"]
+    assert lines({"a": "x_0", "a_1": "x_1"}) == ["a_{i} = x_{i}"]
+
+
+def test_a_model_of_keras_with_its_own_names(tmp_path: Path) -> None:
+    model = archonnx.compile(text=RESIDUAL)
+    known: dict[str, str] = {}
+
+    def keras_name(path: str) -> str:
+        kind = path.rpartition("/")[2]
+        number = sum(other.rpartition("/")[2] == kind for other in known if other != path)
+        return known.setdefault(path, f"{kind}_{number}" if number else kind)
+
+    tensors, values = stated(model, keras_name, "keras", "/")
+    made = propose(model.graph, tensors, "keras_h5")
+    assert made.complete
+    assert unlike(applied(model, tensors, made, tmp_path), values) == []
+
+
 def test_odd_names_stand_in_quotes() -> None:
     assert lines({"a": "x (1)", "a_1": "x (2)"}) == ['a_{i} = "x ({i + 1})"']
     assert lines({"a": "x{y}"}) == ['a = "x{{y}}"'] or lines({"a": "x{y}"}) == ["a = x{{y}}"]
