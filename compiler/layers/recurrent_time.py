@@ -8,7 +8,7 @@ recipes, so that nothing depends on their values.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -19,6 +19,21 @@ from archonnx.compiler.layers.recurrent_masks import Packing
 if TYPE_CHECKING:
     from archonnx.compiler.ir import Tensor
     from archonnx.compiler.lowering.builder import Builder
+
+
+class Operate(Protocol):
+    """What runs cells over time: `operate` by an operator of ONNX."""
+
+    def __call__(
+        self,
+        b: Builder,
+        cells: Sequence[GatedCell],
+        x: Tensor,
+        initials: Sequence[Sequence[Tensor | None]],
+        packing: Packing | None,
+        *,
+        backwards: bool | None,
+    ) -> tuple[Tensor, list[Tensor]]: ...
 
 
 class Named(NamedTuple):
@@ -53,11 +68,17 @@ def has_operator(cell: GatedCell) -> bool:
 
 
 def by_operator(
-    b: Builder, cell: GatedCell, x: Tensor, initials: Sequence[Tensor | None], mask: Tensor | None, how: How
+    b: Builder,
+    cell: GatedCell,
+    x: Tensor,
+    initials: Sequence[Tensor | None],
+    mask: Tensor | None,
+    how: How,
+    run: Operate | None = None,
 ) -> Run:
-    """One direction by one operator."""
+    """One direction by one operator, or by `run`."""
     packing = Packing(b, mask) if mask is not None else None
-    y, ended = operate(b, [cell], x, [initials], packing, backwards=how.backwards)
+    y, ended = (run or operate)(b, [cell], x, [initials], packing, backwards=how.backwards)
     last = [b.squeeze(state, [0]) for state in ended]
     states = _started(packing, last, initials)
     if not how.sequences:
@@ -76,13 +97,14 @@ def both_ways(
     initials: Sequence[Sequence[Tensor | None]],
     mask: Tensor | None,
     sequences: bool,
+    run: Operate | None = None,
 ) -> tuple[Tensor, list[Tensor]]:
-    """Both directions by one operator: results side by side, and the last states of both, those forwards first.
+    """Both directions by one operator, or by `run`: results side by side, and the last states, those forwards first.
 
     The results are [batch, steps, 2, units], with zeros where a step is masked, or the last, [batch, 2, units].
     """
     packing = Packing(b, mask) if mask is not None else None
-    y, ended = operate(b, cells, x, initials, packing, backwards=None)
+    y, ended = (run or operate)(b, cells, x, initials, packing, backwards=None)
     halves = [b.split(state, (1, 1), 0) for state in ended]
     states = [
         state

@@ -189,7 +189,7 @@ def _space_to_depth(x: torch.Tensor, *, blocksize: int, mode: str = "DCR") -> to
     return x.reshape(n, c, h // b, b, w // b, b).permute(0, 3, 5, 1, 2, 4).reshape(n, c * b**2, h // b, w // b)
 
 
-def _reverse_sequence(
+def reverse_sequence(
     x: torch.Tensor, lengths: torch.Tensor, *, batch_axis: int = 1, time_axis: int = 0
 ) -> torch.Tensor:
     moved = x.movedim((batch_axis, time_axis), (0, 1))
@@ -210,7 +210,7 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "Pad": _pad,
     "Range": _range,
     "Reshape": _reshape,
-    "ReverseSequence": _reverse_sequence,
+    "ReverseSequence": reverse_sequence,
     "Shape": _shape,
     "Size": lambda x: torch.tensor(x.numel(), dtype=torch.int64),
     "Slice": _slice,

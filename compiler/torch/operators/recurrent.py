@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from archonnx.compiler.torch.operators.moving import OPERATORS as MOVING
+from archonnx.compiler.torch.operators.moving import reverse_sequence
 
 Curve = Callable[[torch.Tensor], torch.Tensor]
 States = list[torch.Tensor]
@@ -140,8 +140,7 @@ def _reversed(x: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
     """The steps of each sequence from its last to its first."""
     if lengths is None:
         return torch.flip(x, (0,))
-    reverse: Callable[..., torch.Tensor] = MOVING["ReverseSequence"]
-    return reverse(x, lengths, batch_axis=1, time_axis=0)
+    return reverse_sequence(x, lengths, batch_axis=1, time_axis=0)
 
 
 OPERATORS: dict[str, Callable[..., Any]] = {
