@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from archonnx.compiler.ir import Operator, OperatorGraph, Tensor
 from archonnx.compiler.keras.refusals import Refused
-from archonnx.compiler.torch import operators
+from archonnx.compiler.torch.limits import MANY
 from archonnx.compiler.torch.making import DOMAIN
 from archonnx.compiler.torch.recipes import Parameter
 from archonnx.compiler.weights.recipe import Evaluation, Recipe
@@ -20,25 +20,9 @@ if TYPE_CHECKING:
 
     from archonnx.compiler.torch.program import Program
 
-MANY = frozenset(("Attention", "Split", "LSTM", "GRU", "RNN"))  # operators that are told how many results are wanted
 # Inputs that operators read as numbers, which would have to come back from a device.
 READ = {"Pad": (1, 2, 3), "Resize": (1, 2, 3)}
 LARGE = 1024  # elements of whole numbers that go to the device with the module
-
-
-def unable(operator: Operator) -> str | None:
-    """Why PyTorch does not compute an operator, None where it does."""
-    if operator.domain == DOMAIN or operator.type == "Scan":
-        return None
-    name = f"{operator.domain}::{operator.type}" if operator.domain else operator.type
-    if operators.find(operator.type, operator.domain) is None:
-        return f"it becomes the operator {name} of ONNX"
-    several = operator.type == "MaxPool" and len(operator.outputs) > 1
-    smooth = operator.type == "Resize" and operator.attributes.get("antialias")
-    trained = operator.type == "BatchNormalization" and len(operator.outputs) > 1
-    if several or smooth or trained:
-        return f"it becomes the operator {name} of ONNX with more than is computed here"
-    return None
 
 
 class Assembling:

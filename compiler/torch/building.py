@@ -14,6 +14,7 @@ from archonnx.compiler.functions.base import Function
 from archonnx.compiler.ir import Operator, OperatorGraph, Tensor
 from archonnx.compiler.keras.refusals import NoCounterpartError, Refused
 from archonnx.compiler.layers.base import LayerError
+from archonnx.compiler.layers.registry import find_layer
 from archonnx.compiler.lowering.builder import Builder
 from archonnx.compiler.lowering.emitter import Origin
 from archonnx.compiler.lowering.lower import LoweringError, lower_node
@@ -96,8 +97,8 @@ class _Building:
 
     def _lower(self, node: Node, group: Group, before: int) -> None:
         """The node's operators, with calls of modules among them. Refused where PyTorch does not compute them."""
-        from archonnx.compiler.torch.assembling import unable
         from archonnx.compiler.torch.holding import is_held
+        from archonnx.compiler.torch.limits import unable
 
         layer, b = node.layer, self.builder
         if is_held(node):
@@ -120,7 +121,8 @@ class _Building:
         inside = OperatorGraph("", self.opset, operators=group.operators)
         reasons = dict.fromkeys(filter(None, map(unable, inside.everywhere())))
         if reasons:
-            raise Refused(f"{' and '.join(reasons)}, which is not computed in PyTorch", "build it of other layers")
+            what = f"it becomes {' and '.join(reasons)}"
+            raise Refused(f"{what}, which is not computed in PyTorch", "build it of other layers")
         self.groups.append(group)
 
     def _made(self, node: Node) -> bool:
@@ -128,7 +130,9 @@ class _Building:
         from archonnx.compiler.torch.counterparts import COUNTERPARTS
         from archonnx.compiler.torch.making import Making
 
-        maker = COUNTERPARTS.get(node.layer.type_name) if node.layer.package is None else None
+        # Raw operators and layers of packages may be called like a layer of the library.
+        ours = type(node.layer) is find_layer(node.layer.type_name)
+        maker = COUNTERPARTS.get(node.layer.type_name) if ours else None
         if maker is None:
             return False
         b, before = self.builder, len(self.operators.operators)

@@ -11,18 +11,28 @@ import torch
 from archonnx.compiler.torch.operators.tensors import DTYPES, together
 
 Function = Callable[..., Any]
+UNSIGNED = (torch.uint16, torch.uint32, torch.uint64)
 
 
 def _two(function: Function) -> Function:
     def apply(a: torch.Tensor, b: torch.Tensor) -> Any:
-        return function(*together(a, b))
+        return _signed(function, *together(a, b))
 
     return apply
 
 
+def _signed(function: Function, *tensors: torch.Tensor) -> Any:
+    """PyTorch computes little with whole numbers of 16 bits or more without a sign: they take 64 bits meanwhile."""
+    dtype = tensors[0].dtype
+    if dtype not in UNSIGNED:
+        return function(*tensors)
+    made = function(*(t.to(torch.int64) for t in tensors))
+    return made.to(dtype) if made.dtype == torch.int64 else made
+
+
 def _many(function: Function) -> Function:
     def apply(*tensors: torch.Tensor) -> Any:
-        return reduce(function, together(*tensors))
+        return _signed(lambda *wide: reduce(function, wide), *together(*tensors))
 
     return apply
 
@@ -34,7 +44,7 @@ def _divide(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 def _modulo(a: torch.Tensor, b: torch.Tensor, *, fmod: int = 0) -> Any:
     a, b = together(a, b)
-    return (torch.fmod if fmod else torch.remainder)(a, b)
+    return _signed(torch.fmod if fmod else torch.remainder, a, b)
 
 
 def _power(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
@@ -86,7 +96,7 @@ OPERATORS: dict[str, Function] = {
     "Atanh": torch.atanh,
     "BitShift": _shift,
     "BitwiseAnd": _two(torch.bitwise_and),
-    "BitwiseNot": torch.bitwise_not,
+    "BitwiseNot": lambda x: _signed(torch.bitwise_not, x),
     "BitwiseOr": _two(torch.bitwise_or),
     "BitwiseXor": _two(torch.bitwise_xor),
     "Cast": _cast,

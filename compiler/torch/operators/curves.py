@@ -45,6 +45,10 @@ def _log_softmax(x: torch.Tensor, *, axis: int = -1) -> torch.Tensor:
     return torch.log_softmax(x, axis)
 
 
+def _hardmax(x: torch.Tensor, *, axis: int = -1) -> torch.Tensor:
+    return torch.zeros_like(x).scatter(axis, x.argmax(axis, keepdim=True), 1)
+
+
 def _softplus(x: torch.Tensor) -> torch.Tensor:
     """Exact everywhere; torch.nn.Softplus is a line above 20."""
     return torch.logaddexp(x, torch.zeros_like(x))
@@ -64,6 +68,7 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "Selu": _selu,
     "Shrink": _shrink,
     "Sigmoid": torch.sigmoid,
+    "Hardmax": _hardmax,
     "Softmax": _softmax,
     "Softplus": _softplus,
     "Softsign": functional.softsign,

@@ -17,7 +17,7 @@ def _coordinates(mode: str, old: int, new: int, scale: float, device: torch.devi
     if mode == "asymmetric":
         return places / scale
     if mode == "align_corners":
-        return places * ((old - 1) / (new - 1)) if new > 1 else places * 0
+        return places * ((old - 1) / (old * scale - 1)) if new > 1 else places * 0
     if mode == "pytorch_half_pixel" and new == 1:
         return places * 0
     if mode == "half_pixel_symmetric":

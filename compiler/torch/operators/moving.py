@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from archonnx.compiler.torch.operators.tensors import DTYPES, axes_of, ints, number, together
@@ -39,7 +40,7 @@ def _unsqueeze(x: torch.Tensor, given: torch.Tensor | None = None, *, axes: Sequ
 
 
 def _flatten(x: torch.Tensor, *, axis: int = 1) -> torch.Tensor:
-    ahead = x.shape[: axis % (x.ndim + 1) if axis < 0 else axis]
+    ahead = x.shape[: axis % x.ndim if axis < 0 else axis]
     rows = 1
     for size in ahead:
         rows *= size
@@ -162,6 +163,22 @@ def _constant_of_shape(shape: torch.Tensor, *, value: Any = None) -> torch.Tenso
     return filled.reshape(()).expand(ints(shape)).clone()
 
 
+def _constant(
+    *,
+    value: Any = None,
+    value_float: float | None = None,
+    value_floats: Sequence[float] | None = None,
+    value_int: int | None = None,
+    value_ints: Sequence[int] | None = None,
+) -> torch.Tensor:
+    if value is not None:
+        return torch.from_numpy(np.array(value))
+    floats = value_float if value_float is not None else value_floats
+    if floats is not None:
+        return torch.tensor(floats, dtype=torch.float32)
+    return torch.tensor(value_int if value_int is not None else value_ints, dtype=torch.int64)
+
+
 def _eye_like(x: torch.Tensor, *, k: int = 0, dtype: int | None = None) -> torch.Tensor:
     made = torch.zeros_like(x, dtype=x.dtype if dtype is None else DTYPES[dtype])
     made.diagonal(k).fill_(1)
@@ -202,6 +219,7 @@ def reverse_sequence(
 
 OPERATORS: dict[str, Callable[..., Any]] = {
     "Concat": _concat,
+    "Constant": _constant,
     "ConstantOfShape": _constant_of_shape,
     "DepthToSpace": _depth_to_space,
     "Expand": _expand,

@@ -77,7 +77,8 @@ def _mean_variance(x: torch.Tensor, *, axes: Any = (0, 2, 3)) -> torch.Tensor:
 
 
 def _lp(x: torch.Tensor, *, axis: int = -1, p: int = 2) -> Any:
-    return x / torch.linalg.vector_norm(x, p, axis, keepdim=True)
+    length = torch.linalg.vector_norm(x, p, axis, keepdim=True)
+    return torch.where(length == 0, x, x / torch.where(length == 0, 1.0, length))
 
 
 OPERATORS: dict[str, Callable[..., Any]] = {

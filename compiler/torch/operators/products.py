@@ -133,6 +133,7 @@ def _rotate(
 
 OPERATORS: dict[str, Callable[..., Any]] = {
     "Attention": _attention,
+    "Det": torch.linalg.det,
     "Einsum": _einsum,
     "Gemm": _gemm,
     "MatMul": _matmul,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -44,7 +45,20 @@ def _mean(x: torch.Tensor, axes: list[int], keepdims: bool) -> torch.Tensor:
 
 
 def _extreme(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
-    return lambda x, axes, keepdims: function(x, axes, keepdim=keepdims)
+    """Of nothing it is what every number is above, or below."""
+
+    def apply(x: torch.Tensor, axes: list[int], keepdims: bool) -> torch.Tensor:
+        if all(x.shape[axis] for axis in axes):
+            return function(x, axes, keepdim=keepdims)
+        low = function is torch.amax
+        kept = [1 if a in axes else size for a, size in enumerate(x.shape) if keepdims or a not in axes]
+        if x.dtype == torch.bool:
+            return x.new_full(kept, not low)
+        info = torch.iinfo(x.dtype) if not x.is_floating_point() else None
+        least, largest = (-math.inf, math.inf) if info is None else (info.min, info.max)
+        return x.new_full(kept, least if low else largest)
+
+    return apply
 
 
 def _total(x: torch.Tensor, axes: list[int], keepdims: bool) -> torch.Tensor:
