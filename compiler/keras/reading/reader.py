@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from archonnx.compiler.keras.reading import scopes, source, weights
+from archonnx.compiler.keras.reading.hoisting import hoisted
 from archonnx.compiler.keras.reading.lines import applied_in
 from archonnx.compiler.keras.reading.names import base_name, free, identifier, library_names
 from archonnx.compiler.keras.reading.steps import Body, ordered
@@ -52,7 +53,7 @@ class _Reading:
         scopes.group(self.body)
         _order(self.body)
         self.name = free(identifier(model.name), library_names(identifier(model.name)))
-        self.source = source.Source()
+        self.source = source.Source(hoisted(self.body))
 
     def compiled(self) -> CompiledModel:
         made = self._compiled_with_names()
@@ -75,6 +76,7 @@ class _Reading:
                 if path != other
                 for part in _differing(path, other)
             }
+            restored &= self.source.unnamed
             if not restored:
                 return shorter
             self.source.unnamed -= restored
@@ -160,11 +162,10 @@ def _layers(body: Body, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def _paths(made: CompiledModel) -> list[str]:
-    """The paths of the layers, in the order of the graph."""
-    from archonnx.compiler.elaborate.references import Reference
+    """The paths of the layers and of weights of blocks, in the order of the graph."""
     from archonnx.compiler.functions.base import Function
 
-    return [node.path for node in made.graph.nodes if not isinstance(node.layer, (Function, Reference))]
+    return [node.path for node in made.graph.nodes if not isinstance(node.layer, Function)]
 
 
 def _counted(body: Body, path: str) -> Iterator[str]:
@@ -173,7 +174,9 @@ def _counted(body: Body, path: str) -> Iterator[str]:
         if applied.name is None:
             continue
         kind = find_layer(applied.constructor)
-        usual = kind.default_name() if kind is not None else base_name(applied.name)
+        usual = (
+            kind.default_name() if kind is not None else base_name(applied.body.name if applied.body else applied.name)
+        )
         if re.fullmatch(rf"{re.escape(usual)}(_\d+)?", applied.name):
             yield f"{path}{applied.name}"
         if applied.body is not None:

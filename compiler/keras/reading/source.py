@@ -11,8 +11,12 @@ from archonnx.compiler.keras.reading.steps import Body
 
 @dataclass(slots=True)
 class Source:
-    """A file on its way. `unnamed`: paths of layers and blocks that need no `name=`; `requires`: what sizes must be."""
+    """A file on its way.
 
+    defaults: its first lines. unnamed: paths of layers and blocks that need no `name=`. requires: what sizes must be.
+    """
+
+    defaults: list[str] = field(default_factory=list)
     unnamed: set[str] = field(default_factory=set)
     requires: list[str] = field(default_factory=list)
 
@@ -20,7 +24,8 @@ class Source:
         """The whole file."""
         blocks = Blocks(self.unnamed, name)
         blocks.declare(model)
-        parts = [[f"{block.head}:", *(f"    {line}" for line in block.lines)] for block in blocks.declared]
+        parts = [self.defaults] if self.defaults else []
+        parts += [[f"{block.head}:", *(f"    {line}" for line in block.lines)] for block in blocks.declared]
         lines = Lines(model, None, self.unnamed, self.requires).lines()
         parts.append([f"model {name}():", *(f"    {line}" for line in lines)])
         return "\n\n\n".join("\n".join(part) for part in parts) + "\n"
