@@ -20,11 +20,15 @@ Source = str | os.PathLike[str] | Mapping[str, Any]
 
 @dataclass(slots=True)
 class Data:
-    """Arrays by name. `said` is what to call all of them in a message, `said_of` one of them."""
+    """Arrays by name. `said` is what to call all of them in a message, `said_of` one of them.
+
+    passed_over: names of arrays that hold texts or Python objects.
+    """
 
     said: str
     arrays: dict[str, Array] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
+    passed_over: list[str] = field(default_factory=list)
 
     def said_of(self, name: str) -> str:
         return self.files.get(name, self.said)
@@ -32,7 +36,9 @@ class Data:
     @property
     def listed(self) -> str:
         """The arrays for people: `image float64[1797, 8, 8], digit int64[1797]`."""
-        return ", ".join(f"{name} {described(array)}" for name, array in self.arrays.items()) or "no arrays"
+        texts = [f"{name}, which holds no numbers" for name in self.passed_over]
+        numbers = [f"{name} {described(array)}" for name, array in self.arrays.items()]
+        return ", ".join([*numbers, *texts]) or "no array"
 
 
 def described(array: Array) -> str:
@@ -49,7 +55,8 @@ def open_data(source: Source, said: str = "the data") -> Data:
         path = Path(source)
         if path.suffix == ".npy":
             raise UsageError(f"{path}: one array alone has no name; say which input or output it is: NAME={path}")
-        return Data(str(path), _members(path))
+        members, passed_over = _members(path)
+        return Data(str(path), members, passed_over=passed_over)
     data = Data(said)
     for name, value in source.items():
         if isinstance(value, str | os.PathLike):
@@ -63,14 +70,15 @@ def open_data(source: Source, said: str = "the data") -> Data:
     return data
 
 
-def _members(path: Path) -> dict[str, Array]:
-    file = NpzFile(path)
+def _members(path: Path) -> tuple[dict[str, Array], list[str]]:
+    """The arrays of numbers in an archive, and the names of the others."""
+    file = NpzFile(path, pass_over=True)
     with file:
         found: dict[str, Array] = {}
         for name in file.entries:
             mapped = file.mapped(name)
             found[name] = file.whole(name) if mapped is None else mapped
-        return found
+        return found, file.passed_over
 
 
 def _one(name: str, written: str) -> Array:
@@ -81,7 +89,7 @@ def _one(name: str, written: str) -> Array:
         except ValueError as error:
             raise ArchonnxError(f"{written}: this is no array that can be read: {error}") from None
     file, _, key = written.partition(".npz:")
-    members = _members(Path(f"{file}.npz" if key else written))
+    members, _ = _members(Path(f"{file}.npz" if key else written))
     if key or name in members:
         chosen = key or name
         if chosen not in members:

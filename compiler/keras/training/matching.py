@@ -55,7 +55,8 @@ class Examples:
 
     @property
     def unused(self) -> list[str]:
-        return [name for name in self.data.arrays if name not in self.inputs and name not in self.targets]
+        known = (*self.data.arrays, *self.data.passed_over)
+        return [name for name in known if name not in self.inputs and name not in self.targets]
 
 
 def match(graph: LayerGraph, data: Data, outputs: Sequence[str] | None = None) -> Examples:

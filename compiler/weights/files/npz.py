@@ -51,11 +51,20 @@ class _Member:
     place: int | None
 
 
-class NpzFile(StoredFile):
-    """An open archive. What is stored is read in place; what is compressed is unpacked from its start on."""
+class _NotNumbersError(TensorFileError):
+    """An array of texts, records or Python objects."""
 
-    def __init__(self, path: Path) -> None:
+
+class NpzFile(StoredFile):
+    """An open archive. What is stored is read in place; what is compressed is unpacked from its start on.
+
+    pass_over: arrays that hold no numbers are no error, and listed in `passed_over`.
+    """
+
+    def __init__(self, path: Path, pass_over: bool = False) -> None:
         super().__init__(path, FORMAT.name)
+        self.pass_over = pass_over
+        self.passed_over: list[str] = []
         self._members: dict[str, _Member] = {}
         self._unpacking: tuple[str, IO[bytes]] | None = None
         self._sum: tuple[str, int, int] | None = None
@@ -77,8 +86,14 @@ class NpzFile(StoredFile):
             what = f"{name!r} is compressed in a way that NumPy does not use"
             raise TensorFileError(self.path, what, help="save it with numpy.savez_compressed")
         with _unpacking(self.path, repr(name)):
-            with self._archive.open(info) as member:
-                dtype, columns, shape, start = self._header(name, member)
+            try:
+                with self._archive.open(info) as member:
+                    dtype, columns, shape, start = self._header(name, member)
+            except _NotNumbersError:
+                if not self.pass_over:
+                    raise
+                self.passed_over.append(name)
+                return
             place = self._place(info) if info.compress_type == zipfile.ZIP_STORED else None
         entry = Entry(dtype.name, shape)
         most = info.file_size if place is not None else min(info.file_size, (info.compress_size + 1) * DEFLATE)
@@ -116,7 +131,7 @@ class NpzFile(StoredFile):
         found = re.fullmatch(r"[<>|=]?([biufcV?OUS])(\d*)", descr) if isinstance(descr, str) else None
         known = {np.dtype(held).str[1:]: held for held in HOLDS}
         if found is None or f"{found[1]}{found[2]}" not in known:
-            raise TensorFileError(self.path, f"{name!r} holds {_described(descr)}, not numbers", help=_way_out(descr))
+            raise _NotNumbersError(self.path, f"{name!r} holds {_described(descr)}, not numbers", help=_way_out(descr))
         return np.dtype(descr), bool(about["fortran_order"]), shape, 8 + width + length
 
     def _place(self, info: zipfile.ZipInfo) -> int:

@@ -190,6 +190,16 @@ def test_damaged_files_are_one_line(name: str, content: bytes, said: str, tmp_pa
     assert "\n" not in str(caught.value)
 
 
+def test_texts_beside_the_numbers_are_passed_over(tmp_path: Path) -> None:
+    names = np.array(["one", "two"])
+    np.savez(tmp_path / "train.npz", names=names, objects=np.array([None]), **images())
+    found = match(archonnx.compile(text=IMAGES).graph, open_data(tmp_path / "train.npz"))
+    assert found.unused == ["names", "objects"]
+    np.savez(tmp_path / "train.npz", **images(kind=np.array(["a"] * 5)))
+    with pytest.raises(ArchonnxError, match=r"there is no array kind.* kind, which holds no numbers"):
+        match(archonnx.compile(text=IMAGES).graph, open_data(tmp_path / "train.npz"))
+
+
 def test_pickles_and_texts_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "o.npy", np.array([{}, {}], dtype=object), allow_pickle=True)
     with pytest.raises(ArchonnxError, match="no array that can be read"):
