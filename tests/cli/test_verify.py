@@ -113,6 +113,16 @@ def test_a_second_route_that_is_refused_is_a_note_unless_it_is_asked_for(capsys:
 
 
 @pytest.mark.usefixtures("keras")
+def test_another_backend_of_keras_leaves_its_prediction(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
+    import keras
+
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
+    assert main(["verify", "small.arch"]) == 0
+    assert "note: the second route is left out: the second route goes through TensorFlow" in capsys.readouterr().out
+    assert main(["verify", "small.arch", "--via", "keras"]) == 3
+
+
+@pytest.mark.usefixtures("keras")
 def test_a_second_route_that_does_not_run_is_a_note_unless_it_is_asked_for(capsys: Output) -> None:
     """onnxruntime convolves float32 alone; archonnx's own graph casts."""
     Path("wide.arch").write_text(

@@ -152,6 +152,18 @@ def test_names_are_ours(tmp_path: Path) -> None:
             session(image=x[:, :2])
 
 
+def test_functions_and_weights_of_blocks_have_names_too(tmp_path: Path) -> None:
+    model = archonnx.compile(ROOT / "models/gates.arch", model="XOR")
+    model.save(tmp_path / "xor.onnx", via="keras")
+    graph = onnx.load(tmp_path / "xor.onnx").graph
+    assert [node.name for node in graph.node][:4] == [
+        *("or/neuron/matmul/MatMul", "or/neuron/add/Add", "or/neuron/greater/Greater", "or/neuron/cast/Cast"),
+    ]
+    assert {"or/neuron/kernel", "or/neuron/offset", "and/neuron/offset"} <= {one.name for one in graph.initializer}
+    places = {p.value for node in graph.node for p in node.metadata_props if p.key == "archonnx.place"}
+    assert len(places) == 3
+
+
 BYTES = """
 import sys, archonnx, hashlib
 archonnx.compile(text=sys.argv[1]).save(sys.argv[2], via="keras")

@@ -71,10 +71,17 @@ def route_opset(asked: int | None, ours: int) -> int:
     return asked if asked is not None else min(ours, newest)
 
 
-def convert(model: Any, outputs: Sequence[Any], inputs: Sequence[TensorType], opset: int) -> Converted:
+def convert(
+    model: Any,
+    outputs: Sequence[Any],
+    inputs: Sequence[TensorType],
+    opset: int,
+    scopes: Sequence[tuple[Any, str]] = (),
+) -> Converted:
     """The model of Keras, its results those tensors of it, as a model of ONNX.
 
-    model: functional; outputs: its own or inner tensors; inputs: their types, in order.
+    model: functional; outputs: its own or inner tensors; inputs: their types, in order; scopes: operations of Keras
+    with what their nodes are named by, as layers are by themselves.
     Errors: RouteError where TensorFlow or tf2onnx cannot.
     """
     import keras
@@ -93,7 +100,7 @@ def convert(model: Any, outputs: Sequence[Any], inputs: Sequence[TensorType], op
         made = traced(list(tensors) if len(tensors) > 1 else tensors[0], training=False)
         return [tf.identity(one) for one in (made if isinstance(made, list | tuple) else [made])]
 
-    with quiet(), _explained():
+    with quiet(), _explained(), _scoped(scopes):
         specs = [
             tf.TensorSpec(keras_shape(kind), tf.as_dtype(kind.dtype), name=f"input_{i}")
             for i, kind in enumerate(inputs)
@@ -166,6 +173,27 @@ def _beside_one(context: Any, node: Any, kind: str, *, one_first: bool) -> None:
     output = node.output[0]
     context.remove_node(node.name)
     context.make_node("Sub", [one, inner] if one_first else [inner, one], name=node.name, outputs=[output], **typed)
+
+
+@contextmanager
+def _scoped(scopes: Sequence[tuple[Any, str]]) -> Iterator[None]:
+    """Put what operations become into scopes of TensorFlow while they are traced."""
+    import tensorflow as tf
+
+    def inside(call: Any, scope: str) -> Any:
+        def scoped(*args: Any, **named: Any) -> Any:
+            with tf.name_scope(scope):
+                return call(*args, **named)
+
+        return scoped
+
+    for operation, scope in scopes:
+        operation.call = inside(operation.call, scope)
+    try:
+        yield
+    finally:
+        for operation, _ in scopes:
+            del operation.call  # what the class has comes out again
 
 
 @contextmanager

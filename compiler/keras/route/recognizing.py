@@ -1,7 +1,7 @@
 """Which constants of another tool's graph are weights of the model, by what they hold, in any order of axes.
 
 A weight whose numbers are all the same says little: it is taken for a constant that its own layer reads, or for one of
-its shape of which nothing says what reads it.
+its shape that no layer with weights reads.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Recognizer:
             """Whether the weight may be meant: what holds one number only needs its layer, or its very shape."""
             if id(weight) in own or id(weight) not in self.plain:
                 return True
-            return not readers and id(weight) not in self.taken and tuple(weight.shape) == array.shape != ()
+            return not own and id(weight) not in self.taken and tuple(weight.shape) == array.shape != ()
 
         candidates = [w for w in self.by_key.get(_key(array), ()) if telling(w)]
         candidates.sort(key=lambda w: (id(w) not in own, id(w) in self.taken))  # stable: else in the model's order

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from archonnx.compiler.ir import OperatorGraph
 from archonnx.compiler.keras.building import build
@@ -111,7 +111,8 @@ def route(
     if probes is not None:  # what is computed of the source's numbers alone is no part of Keras' model
         asked = [probe for probe in probes if hasattr(built.tensors[id(probe.value)], "_keras_history")]
     inputs = [given.value.type for given in model.graph.inputs]
-    converted = convert(built.model, [built.tensors[id(probe.value)] for probe in asked], inputs, chosen)
+    outputs = [built.tensors[id(probe.value)] for probe in asked]
+    converted = convert(built.model, outputs, inputs, chosen, _scopes(model.graph, built.tensors, tokens))
     _require_operators(converted.model, model, tokens)
     graph = read(
         converted.model,
@@ -152,6 +153,25 @@ class _Tokens:
             if found is not None and int(found[1]) < len(self.paths):
                 return self.nodes[self.paths[int(found[1])]]
         return None
+
+
+def _scopes(graph: LayerGraph, tensors: Mapping[int, Any], tokens: _Tokens) -> list[tuple[Any, str]]:
+    """The operations of Keras that are no layers, each with the token of the node that it was made for."""
+    import keras
+
+    found: list[tuple[Any, str]] = []
+    seen: set[int] = set()
+    for node in graph.nodes:
+        waiting = [tensors[id(value)] for value in node.outputs]
+        while waiting:
+            history = getattr(waiting.pop(), "_keras_history", None)
+            if history is None or id(history.operation) in seen:
+                continue
+            seen.add(id(history.operation))
+            if not isinstance(history.operation, keras.layers.Layer):
+                found.append((history.operation, tokens.name(node.path)))
+            waiting.extend(history.operation._inbound_nodes[history.node_index].input_tensors)
+    return found
 
 
 def _require_right_layers(model: CompiledModel) -> None:
