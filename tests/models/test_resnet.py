@@ -64,3 +64,11 @@ def test_layer_by_layer(name: str) -> None:
     comparison = compare(archonnx.compile(RESNET, name).summary(), read_reference("\n".join(lines), name))
     assert comparison.agrees, comparison.render()
     assert comparison.matched == comparison.rows > 150
+
+
+@pytest.mark.parametrize("name", ["ResNet50", "ResNet50V1_5"])
+def test_size_classes_and_activation_are_parameters(name: str) -> None:
+    model = archonnx.compile(RESNET, name, size=64, classes=5)
+    assert str(model.graph.inputs[0].value.type) == "float32[N, 64, 64, 3]"
+    assert str(model.graph.outputs[0].value.type) == "float32[N, 5]"
+    assert archonnx.compile(RESNET, "ResNet50", activation=None).graph.outputs[0].name == "logits"
