@@ -16,7 +16,7 @@ help:
 	@echo "make demo   compile models/dnn.arch, look at it, run it on a photograph, print truth tables"
 	@echo "make test   run the tests"
 	@echo "make lint   ruff and mypy"
-	@echo "make docs   compare every layer with Keras and PyTorch, write docs/layers.md"
+	@echo "make docs   compare every layer with Keras and PyTorch, write docs/layers.md and the tables of other pages"
 	@echo "make bench  measure the speed of the command line, of builds and of recurrent layers"
 	@echo "make clean  remove .venv and what the commands above wrote"
 
@@ -43,6 +43,8 @@ lint: .venv/ready-test
 
 docs: .venv/ready-test
 	$(BIN)/python -m tools.docs.layers --measure
+	$(BIN)/python -m tools.docs.weights
+	$(BIN)/python -m tools.docs.pytorch
 
 bench: .venv/ready-run
 	$(BIN)/python -m tools.bench.startup
