@@ -47,14 +47,16 @@ def recipes(model: archonnx.CompiledModel, tensors: Mapping[str, Recipe], path: 
     return {path: recipe.key() for path, recipe in assignment.given.items()}
 
 
-def assert_proposed(file: str, name: str, shipped: str, tensors: dict[str, Recipe]) -> Proposal:
-    """The proposal for the tensors in their order, and sorted as files of safetensors have them."""
+def assert_proposed(file: str, name: str, shipped: str, tensors: dict[str, Recipe], sort: bool = True) -> Proposal:
+    """The proposal for the tensors in their order, and, where `sort`, as files of safetensors have them."""
     model = archonnx.compile(MODELS / f"{file}.arch", name)
     expected = recipes(model, tensors, MODELS / f"{file}.{shipped}.map")
     made = propose(model.graph, tensors)
     leftover = "".join(f'ignore "{name}"\n' for name in made.unused)
     assert recipes(model, tensors, None, text_of(made) + leftover) == expected
     assert made.count(Sureness.GUESS) == 0
+    if not sort:
+        return made
     in_order = propose(model.graph, {name: tensors[name] for name in sorted(tensors)})
     assert recipes(model, tensors, None, text_of(in_order) + leftover) == expected
     return made
@@ -70,6 +72,18 @@ def test_networks_of_torchvision(network: str) -> None:
     made = assert_proposed(*VISION[network], shapes(state))
     assert made.complete
     assert len(made.lines) <= 24
+
+
+@pytest.mark.parametrize(("network", "file"), [("ResNet50", "resnet"), ("EfficientNetB0", "efficientnet")])
+def test_networks_of_keras(network: str, file: str) -> None:
+    keras = pytest.importorskip("keras")
+    keras.utils.clear_session(free_memory=False)
+    made = getattr(keras.applications, network)(weights=None)
+    tensors: dict[str, Recipe] = {v.path: Placeholder(v.path, v.dtype, tuple(v.shape)) for v in made.weights}
+    del made
+    proposal = assert_proposed(file, network, "keras", tensors, sort=False)
+    assert proposal.complete
+    assert len(proposal.lines) <= 14
 
 
 @pytest.mark.parametrize("network", ["bert", "gpt2"])

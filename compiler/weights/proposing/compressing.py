@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
 
+from archonnx.compiler.weights.maps.numbers import NumberError
 from archonnx.compiler.weights.maps.parser import parse_map
+from archonnx.compiler.weights.maps.tree import Name
 from archonnx.compiler.weights.proposing.pairing import Pair, Sureness, kind
 from archonnx.compiler.weights.proposing.units import NAME
-from archonnx.compiler.weights.proposing.words import without_numbers
+from archonnx.compiler.weights.proposing.words import LETTER, LETTERS, without_numbers
 
 VARIABLES = "ijklmnopq"
 _COUNT = re.compile(r"_([0-9]+)$")
 _ODD = re.compile(r"[\s()\[\],+=\"'{}#*]")
 
+_HOLE = re.compile(r"\{\}|\{a\}")
 _THEIR_COUNT = re.compile(r"_([0-9]+)(?=[./]|$)")
 
 Row = tuple[tuple[int, ...], tuple[int, ...], Pair]  # our numbers, theirs
@@ -43,11 +46,13 @@ def compressed(pairs: Sequence[Pair], paths: Sequence[str], order: Mapping[int, 
     templates = _templates([pair.place.name for pair in pairs])
     for pair in pairs:
         template, theirs = templates[pair.place.name]
-        key = (kind(pair.unit.path), template, pair.place.variant.rules)
+        literal = pair.unit.path if "{" in pair.place.name else ""  # braces of its own make no pattern
+        key = (kind(pair.unit.path) + literal, template, pair.place.variant.rules)
         groups.setdefault(key, []).append((_counts(pair.unit.path), theirs, pair))
     made: list[Line] = []
     for (_, template, rules), rows in groups.items():
-        for part in _Cutting(rows, template, rules, paths).parts():
+        cutting = _Cutting(rows, template, rules, paths)
+        for part in cutting.better(cutting.parts()):
             first = min(order[id(row[2].unit)] for row in part.rows)
             for number, (end, right) in enumerate(rules):
                 left = f"{part.left}{end}"
@@ -83,13 +88,27 @@ def _templates(names: Sequence[str]) -> dict[str, tuple[str, tuple[int, ...]]]:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
+    """Rows that are one rule. `letters` are the variables of its left side by the number of the path's part."""
+
     left: str
     name: str
     rows: Sequence[Row]
+    letters: Mapping[int, str]
 
     @property
     def why(self) -> Sureness:
         return max(row[2].why for row in self.rows)
+
+    def foreseen(self, row: Row) -> tuple[int, ...] | None:
+        """The numbers that the name of another row of the same kind would have by this rule."""
+        made, found = parse_map(f"{self.left} = {self.name}\n", "")
+        if found or not isinstance(value := made.rules[0].value, Name):
+            return None
+        try:
+            name = value.pattern.expand({letter: row[0][axis] for axis, letter in self.letters.items()})
+        except NumberError:
+            return None
+        return without_numbers(name)[1]
 
 
 class _Cutting:
@@ -102,6 +121,26 @@ class _Cutting:
 
     def parts(self) -> list[_Part]:
         return self._cut(list(self.rows), tuple(range(len(self.rows[0][0]))))
+
+    def better(self, parts: list[_Part]) -> list[_Part]:
+        """Fewer parts, where pairs that were chosen by their order change places as the largest part foresees it."""
+        largest = max(parts, key=lambda part: len(part.rows))
+        if len(parts) == 1 or len(largest.rows) == 1:
+            return parts
+        inside = {id(row) for row in largest.rows}
+        free = [row for row in self.rows if id(row) not in inside and row[2].why is not Sureness.SHAPE]
+        changed: dict[int, Row] = {}
+        for alike in _alike(free):
+            waiting = {row[1]: row for row in alike}  # by the numbers of the place
+            foreseen = {id(row): largest.foreseen(row) for row in alike}
+            first = [row for row in alike if foreseen[id(row)] in waiting]
+            for row in (*first, *(row for row in alike if foreseen[id(row)] not in waiting)):
+                numbers = foreseen[id(row)]
+                chosen = numbers if numbers in waiting else min(waiting)
+                changed[id(row)] = _moved(row, waiting.pop(chosen))
+        self.rows = [changed.get(id(row), row) for row in self.rows]
+        found = self.parts()
+        return found if len(found) < len(parts) else parts
 
     def _cut(self, rows: list[Row], axes: tuple[int, ...]) -> list[_Part]:
         whole = self._one(rows)
@@ -144,13 +183,13 @@ class _Cutting:
         numbers = [_worked_out([(row[0], row[1][hole]) for row in rows], letters) for hole in range(len(rows[0][1]))]
         if any(number is None for number in numbers):
             return None
-        name = _quoted(_filled(self.template, [n or "" for n in numbers]))
+        name = _quoted(_filled(self.template, [n or "" for n in numbers], [row[1] for row in rows]))
         wanted = {row[2].unit.path for row in rows}
         for count in range(len(varying) + 1):
             for bounded in combinations(varying, count):
                 left = self._left(rows, letters, bounded)
                 if self._matches(left) == wanted:
-                    return _Part(left, name, rows)
+                    return _Part(left, name, rows, letters)
         return None
 
     def _left(self, rows: Sequence[Row], letters: Mapping[int, str], bounded: Sequence[int]) -> str:
@@ -171,17 +210,41 @@ class _Cutting:
         return {path for path in self.paths if target.match(path) is not None}
 
     def _literal(self, row: Row) -> _Part:
-        return _Part(row[2].unit.path, _quoted(row[2].place.name.replace("{", "{{").replace("}", "}}")), [row])
+        return _Part(row[2].unit.path, _quoted(row[2].place.name.replace("{", "{{").replace("}", "}}")), [row], {})
 
 
-def _filled(template: str, numbers: Sequence[str]) -> str:
-    pieces = template.split("{}")
-    return "".join(piece + (numbers[n] if n < len(numbers) else "") for n, piece in enumerate(pieces))
+def _alike(rows: Sequence[Row]) -> list[list[Row]]:
+    """Rows whose places have the same tensors, each of which may be any one's."""
+    groups: dict[tuple[tuple[str, tuple[int, ...]], ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[2].place.variant.tensors.items()), []).append(row)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _moved(row: Row, to: Row) -> Row:
+    """The unit of a row with the place of another."""
+    if row is to:
+        return row
+    return row[0], to[1], replace(row[2], place=to[2].place, why=max(row[2].why, to[2].why, Sureness.ORDER))
+
+
+def _filled(template: str, numbers: Sequence[str], values: Sequence[tuple[int, ...]]) -> str:
+    """A template with its numbers as a map writes them; letters are chosen from as many as are needed."""
+    pieces = _HOLE.split(template)
+    made = pieces[0]
+    for n, (hole, after) in enumerate(zip(_HOLE.findall(template), pieces[1:], strict=True)):
+        text = numbers[n]
+        if hole == LETTER:
+            letters = LETTERS[: max(row[n] for row in values) + 1]
+            text = letters[int(text)] if text.isdigit() else f'{{"{letters}"[{text[1:-1]}]}}'
+        made += text + after
+    return made
 
 
 def _quoted(name: str) -> str:
     """A name as a map writes it: in quotes where it has what an expression is made of; braces hold numbers."""
-    return f'"{name}"' if _ODD.search(re.sub(r"\{[^{}]*\}", "", name)) else name
+    quote = "'" if '"' in name else '"'
+    return f"{quote}{name}{quote}" if _ODD.search(re.sub(r"\{[^{}]*\}", "", name)) else name
 
 
 def _worked_out(rows: Sequence[tuple[tuple[int, ...], int]], letters: Mapping[int, str]) -> str | None:

@@ -35,6 +35,7 @@ class Modules:
 
     def __init__(self, tensors: Mapping[str, Recipe]) -> None:
         self.shapes = {name: tuple(recipe.shape) for name, recipe in tensors.items()}
+        self.dtypes = {name: recipe.dtype for name, recipe in tensors.items()}
         self.order = {name: place for place, name in enumerate(self.shapes)}
         self._found: dict[Key, list[str]] = {}
 
@@ -67,10 +68,14 @@ class Modules:
         """Where in the file the first of a place's tensors is."""
         return min(self.order[place.name + end] for end in place.variant.tensors)
 
+    def needed(self, place: Place) -> list[str]:
+        """The tensors of a place that weights are made of."""
+        return [place.name + end for end in place.variant.tensors]
+
     def tensors(self, place: Place) -> list[str]:
-        """The tensors of a place."""
+        """The tensors of a place, with those that need not be there."""
         may = [place.name + end for end in place.variant.may if place.name + end in self.shapes]
-        return [*(place.name + end for end in place.variant.tensors), *may]
+        return [*self.needed(place), *may]
 
     def _names(self, variant: Variant) -> list[str]:
         key = (tuple(variant.tensors.items()), variant.may)

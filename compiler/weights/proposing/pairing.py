@@ -54,6 +54,8 @@ def _matched(units: list[Unit], places: list[Place], modules: Modules) -> list[t
     if len(units) == len(places) == 1:
         return [(units[0], places[0].key, Sureness.SHAPE)]
     found, left, free = _by_words(units, places)
+    counted, left, free = _by_counts(left, free)
+    found += counted
     by_number = sorted(free, key=_numbers)
     in_file = sorted(free, key=modules.first)
     one_kind = len({kind(u.path) for u in left}) == len({without_numbers(p.name)[0] for p in free}) == 1
@@ -62,6 +64,8 @@ def _matched(units: list[Unit], places: list[Place], modules: Modules) -> list[t
         # Names without numbers stand in the order of the alphabet, which says nothing.
         numbered = sum(bool(without_numbers("".join(p.key))[1]) for p in free) * 2 > len(free)
         sure = Sureness.ORDER if numbered and (one_kind or (agree and modules.ordered)) else Sureness.GUESS
+        if len(left) == 1 and found:  # what stays is as sure as what went before
+            sure = max(Sureness.ORDER, *(why for _, _, why in found))
         order = in_file if modules.ordered else by_number
         found += [(u, p.key, sure) for u, p in zip(left, order, strict=True)]
     else:  # more of one side: those that are likest, the rest stays
@@ -77,16 +81,38 @@ def _matched(units: list[Unit], places: list[Place], modules: Modules) -> list[t
     return found
 
 
-def _by_words(
-    units: list[Unit], places: list[Place]
-) -> tuple[list[tuple[Unit, Key, Sureness]], list[Unit], list[Place]]:
-    """Kinds of names, numbers left out, whose words go with one another and no others; and what is left over."""
+def _kinds(units: list[Unit], places: list[Place]) -> tuple[dict[str, list[Unit]], dict[str, list[Place]]]:
+    """Both sides by their names without numbers."""
     ours: dict[str, list[Unit]] = {}
     for unit in units:
         ours.setdefault(kind(unit.path), []).append(unit)
     theirs: dict[str, list[Place]] = {}
     for place in places:
         theirs.setdefault(without_numbers(place.name)[0], []).append(place)
+    return ours, theirs
+
+
+def _by_counts(
+    units: list[Unit], places: list[Place]
+) -> tuple[list[tuple[Unit, Key, Sureness]], list[Unit], list[Place]]:
+    """Kinds of which there are as many as of one kind of the other side, and of no other; and what is left over."""
+    ours, theirs = _kinds(units, places)
+    found: list[tuple[Unit, Key, Sureness]] = []
+    for several in ours.values():
+        alike = [kept for kept in theirs.values() if len(kept) == len(several)]
+        if len(several) > 1 and len(alike) == 1 and sum(len(s) == len(several) for s in ours.values()) == 1:
+            order = sorted(alike[0], key=_numbers)
+            found += [(u, p.key, Sureness.ORDER) for u, p in zip(several, order, strict=True)]
+    used = {id(unit) for unit, _, _ in found}
+    keys = {key for _, key, _ in found}
+    return found, [u for u in units if id(u) not in used], [p for p in places if p.key not in keys]
+
+
+def _by_words(
+    units: list[Unit], places: list[Place]
+) -> tuple[list[tuple[Unit, Key, Sureness]], list[Unit], list[Place]]:
+    """Kinds of names, numbers left out, whose words go with one another and no others; and what is left over."""
+    ours, theirs = _kinds(units, places)
     found: list[tuple[Unit, Key, Sureness]] = []
     scores = {(a, b): likeness(a, b) for a in ours for b in theirs}
     for one, several in ours.items():

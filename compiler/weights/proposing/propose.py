@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from archonnx.compiler.weights.filling.by_map import by_map
 from archonnx.compiler.weights.filling.parts import parts_of
 from archonnx.compiler.weights.filling.slots import Slots, layers_of, slots_of
+from archonnx.compiler.weights.filling.widening import widens
 from archonnx.compiler.weights.maps.parser import parse_map
 from archonnx.compiler.weights.proposing.compressing import Line, compressed
 from archonnx.compiler.weights.proposing.flattened import flattened
 from archonnx.compiler.weights.proposing.modules import Modules, Place
-from archonnx.compiler.weights.proposing.pairing import Sureness, paired
+from archonnx.compiler.weights.proposing.pairing import Pair, Sureness, paired
 from archonnx.compiler.weights.proposing.units import Unit, options_of
 from archonnx.contract.diagnostics import Diagnostic
 from archonnx.contract.render import printable
@@ -93,7 +94,7 @@ def _proposed(
     if way and way >= max(len(ways) - 1 for ways in options):
         return None
     units, places = _chosen(options, modules, way)
-    pairs = paired(units, places, modules)
+    pairs = [_with_casts(pair, slots, modules) for pair in paired(units, places, modules)]
     layers = layers_of(slots)
     paths = [*slots.by_path, *(p for p in (*layers, *parts_of(layers)) if p not in slots.by_path)]
     lines = compressed(pairs, paths, {id(unit): n for n, unit in enumerate(units)})
@@ -102,6 +103,18 @@ def _proposed(
     missing = [path for path in slots.by_path if path not in filled]
     unused = [name for name in modules.shapes if name not in used]
     return Proposal(layout, lines, len(slots.by_path), len(filled), missing, unused, [], list(slots.by_path))
+
+
+def _with_casts(pair: Pair, slots: Slots, modules: Modules) -> Pair:
+    """The pair with its rules cast, where a tensor's type is wider than any of the weights'."""
+    kinds = {slots.by_path[path].weight.dtype for path in pair.unit.weights}
+    dtypes = {modules.dtypes[name] for name in modules.needed(pair.place)}
+    if all(any(widens(dtype, kind) for kind in kinds) for dtype in dtypes):
+        return pair
+    variant = pair.place.variant
+    rules = tuple((end, f"cast({right})") for end, right in variant.rules)
+    note = "; ".join(text for text in (variant.note, "cast to a narrower type") if text)
+    return replace(pair, place=Place(pair.place.name, replace(variant, rules=rules, note=note)))
 
 
 def _chosen(options: list[list[list[Unit]]], modules: Modules, way: int) -> tuple[list[Unit], dict[int, list[Place]]]:

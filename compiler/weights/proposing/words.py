@@ -29,7 +29,8 @@ lstm rnn gru recurrent
 encoder backbone transformer
 """
 _SAME = {word: line.split()[0] for line in _ALIKE.strip().splitlines() for word in line.split()}
-_NUMBER = re.compile(r"[0-9]+")
+LETTER, LETTERS = "{a}", "abcdefghijklmnopqrstuvwxyz"
+_COUNTED = re.compile(r"[0-9]+|(?<=[0-9])[a-z](?![a-zA-Z0-9])")
 
 
 @lru_cache(20_000)
@@ -66,5 +67,7 @@ def natural(name: str) -> tuple[tuple[int, str, int], ...]:
 
 
 def without_numbers(name: str) -> tuple[str, tuple[int, ...]]:
-    """A name with `{}` for every number, and the numbers."""
-    return _NUMBER.sub("{}", name), tuple(int(n) for n in _NUMBER.findall(name))
+    """A name with `{}` for every number and `{a}` for a letter that counts, as in `block2a`, and the numbers."""
+    found = _COUNTED.findall(name)
+    template = _COUNTED.sub(lambda match: "{}" if match[0].isdigit() else LETTER, name)
+    return template, tuple(int(text) if text.isdigit() else LETTERS.index(text) for text in found)
