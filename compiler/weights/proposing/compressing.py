@@ -7,13 +7,14 @@ of the path, and the pattern matches no path beside. Else they are cut by ranges
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, pairwise
+from itertools import combinations
 
 from archonnx.compiler.weights.maps.numbers import NumberError
 from archonnx.compiler.weights.maps.parser import parse_map
 from archonnx.compiler.weights.maps.tree import Name
+from archonnx.compiler.weights.proposing.formulas import worked_out
 from archonnx.compiler.weights.proposing.pairing import Pair, Sureness, kind
 from archonnx.compiler.weights.proposing.units import NAME
 from archonnx.compiler.weights.proposing.words import LETTER, LETTERS, without_numbers
@@ -180,7 +181,7 @@ class _Cutting:
         letters = dict(zip(varying, VARIABLES, strict=False))
         if len(letters) < len(varying):
             return None
-        numbers = [_worked_out([(row[0], row[1][hole]) for row in rows], letters) for hole in range(len(rows[0][1]))]
+        numbers = [worked_out([(row[0], row[1][hole]) for row in rows], letters) for hole in range(len(rows[0][1]))]
         if any(number is None for number in numbers):
             return None
         name = _quoted(_filled(self.template, [n or "" for n in numbers], [row[1] for row in rows]))
@@ -245,56 +246,3 @@ def _quoted(name: str) -> str:
     """A name as a map writes it: in quotes where it has what an expression is made of; braces hold numbers."""
     quote = "'" if '"' in name else '"'
     return f"{quote}{name}{quote}" if _ODD.search(re.sub(r"\{[^{}]*\}", "", name)) else name
-
-
-def _worked_out(rows: Sequence[tuple[tuple[int, ...], int]], letters: Mapping[int, str]) -> str | None:
-    """How a number of the name comes from those of the path, as a map writes it; None where it does not."""
-    values = [value for _, value in rows]
-    if len(set(values)) == 1:
-        return str(values[0])
-    fits: Callable[[Callable[[tuple[int, ...]], int]], bool] = lambda f: all(f(x) == y for x, y in rows)  # noqa: E731
-    x0, y0 = rows[0]
-    for axis, letter in letters.items():
-        offset = y0 - x0[axis]
-        if fits(lambda x, a=axis, c=offset: x[a] + c):  # type: ignore[misc]
-            return f"{{{_sum(letter, offset)}}}"
-    steps = {axis: _step(rows, axis) for axis in letters}
-    for axis, letter in letters.items():
-        if (step := steps[axis]) is not None:
-            offset = y0 - step * x0[axis]
-            if fits(lambda x, a=axis, s=step, c=offset: s * x[a] + c):  # type: ignore[misc]
-                return f"{{{_sum(_times(step, letter), offset)}}}"
-    known = [(axis, letter, steps[axis]) for axis, letter in letters.items() if steps[axis]]
-    for n, (one, first, s) in enumerate(known):
-        for other, second, t in known[n + 1 :]:
-            assert s is not None
-            assert t is not None
-            offset = y0 - s * x0[one] - t * x0[other]
-            if fits(lambda x, a=one, b=other, s=s, t=t, c=offset: s * x[a] + t * x[b] + c):  # type: ignore[misc]
-                text = f"{_times(s, first)} {'+' if t > 0 else '-'} {_times(abs(t), second)}"
-                return f"{{{_sum(text, offset)}}}"
-    return None
-
-
-def _step(rows: Sequence[tuple[tuple[int, ...], int]], axis: int) -> int | None:
-    """By how much the value grows with one number while the others stay; None where that differs."""
-    found: set[int] = set()
-    by_others: dict[tuple[int, ...], list[tuple[int, int]]] = {}
-    for x, y in rows:
-        by_others.setdefault((*x[:axis], *x[axis + 1 :]), []).append((x[axis], y))
-    for line in by_others.values():
-        line.sort()
-        for (a, one), (b, two) in pairwise(line):
-            step, rest = divmod(two - one, b - a)
-            if rest:
-                return None
-            found.add(step)
-    return found.pop() if len(found) == 1 else None
-
-
-def _times(step: int, letter: str) -> str:
-    return letter if step == 1 else f"-{letter}" if step == -1 else f"{step}*{letter}"
-
-
-def _sum(text: str, offset: int) -> str:
-    return text if not offset else f"{text} {'+' if offset > 0 else '-'} {abs(offset)}"
