@@ -44,9 +44,9 @@ def _step(rows: Sequence[tuple[tuple[int, ...], int]], axis: int) -> int | None:
     for line in by_others.values():
         line.sort()
         for (a, one), (b, two) in pairwise(line):
-            step, rest = divmod(two - one, b - a)
-            if rest:
+            if a == b or (two - one) % (b - a):  # `dense` and `dense_0` both count 0
                 return None
+            step = (two - one) // (b - a)
             found.add(step)
     return found.pop() if len(found) == 1 else None
 

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 import archonnx
 from archonnx.compiler.recipes import Constant, Draw, Recipe
 from archonnx.compiler.weights.layouts.known import layout_of
+from archonnx.compiler.weights.maps.parser import parse_map
+from archonnx.compiler.weights.maps.tree import Name
 from archonnx.compiler.weights.proposing.compressing import compressed
 from archonnx.compiler.weights.proposing.modules import Place
 from archonnx.compiler.weights.proposing.pairing import Pair, Sureness
@@ -378,6 +380,42 @@ def test_numbers_are_worked_out() -> None:
     assert lines(both) == ["a_{i}/b_{j} = x.{4*i + j}"]
     cut = {counted("a{}/b{}", i, j): f"x.{(0, 2, 5)[i] + j}" for i in range(3) for j in range((2, 3, 2)[i])}
     assert lines(cut) == ["a_{i:0..1}/b_{j} = x.{2*i + j}", "a_2/b_{i} = x.{i + 5}"]
+
+
+PATHS = st.builds(
+    "/".join,
+    st.lists(
+        st.builds("{}{}".format, st.sampled_from("ab"), st.sampled_from(["", "_0", "_1", "_2", "_3"])),
+        min_size=1,
+        max_size=2,
+    ),
+)
+NAMED = st.text("xy01{}a._ '\"/", min_size=1, max_size=7)
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(st.tuples(PATHS, NAMED), min_size=1, max_size=12, unique_by=(lambda p: p[0], lambda p: p[1])), st.data()
+)
+def test_rules_give_back_the_pairs_that_they_were_made_of(drawn: list[tuple[str, str]], data: st.DataObject) -> None:
+    pairs = dict(drawn)
+    if "'" in "".join(pairs.values()) and '"' in "".join(pairs.values()):
+        pairs = {path: name.replace("'", "") + "z" for path, name in pairs.items()}
+    pairs = {path: name for path, name in pairs.items() if list(pairs.values()).count(name) == 1}
+    paths = [*pairs, *data.draw(st.lists(PATHS.filter(lambda path: path not in pairs), max_size=3))]
+    found: dict[str, str] = {}
+    for line in lines(pairs, paths):
+        made, wrong = parse_map(line + "\n", "")
+        assert wrong == [], line
+        (rule,) = made.rules
+        assert isinstance(rule.value, Name)
+        for path in paths:
+            numbers = rule.target.match(path)
+            if numbers is not None:
+                assert path not in found, line
+                whole, counted = (rule.value.pattern.expand(numbers, counted=c) for c in (False, True))
+                found[path] = whole if whole in pairs.values() else counted
+    assert found == pairs
 
 
 def test_patterns_match_no_path_beside() -> None:
