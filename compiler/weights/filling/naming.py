@@ -39,10 +39,20 @@ def by_keras(slots: Slots, tensors: Tensors) -> Assignment:
 
 
 def by_torch(slots: Slots, tensors: Tensors) -> Assignment:
-    """Tensors have the names of a state dictionary of a module that to_torch made."""
+    """Tensors have the names of a state dictionary of a module that to_torch made.
+
+    Names may have one beginning in common, `module.`, as wrappers of modules give them.
+    """
     from archonnx.compiler.weights.layouts.torch import module_name
 
-    return _by_layout(slots, tensors, "torch", ".", module_name, "names of to_torch")
+    made = _by_layout(slots, tensors, "torch", ".", module_name, "names of to_torch")
+    prefix = next(iter(tensors), "").partition(".")[0] + "."
+    if made.used or not all(name.startswith(prefix) and name != prefix for name in tensors):
+        return made
+    below = {name.removeprefix(prefix): recipe for name, recipe in tensors.items()}
+    made = _by_layout(slots, below, "torch", ".", module_name, f"names of to_torch below {prefix}")
+    made.used = {prefix + name for name in made.used}
+    return made
 
 
 def _by_layout(

@@ -95,6 +95,16 @@ def test_names_of_pytorch_modules(zoo: archonnx.CompiledModel) -> None:
     assert_same(zoo.with_given(found.given), arrays)
 
 
+def test_names_of_pytorch_modules_in_a_wrapper(zoo: archonnx.CompiledModel) -> None:
+    arrays = random_weights(zoo)
+    state = {f"module.{name}": array for name, array in as_torch_names_them(zoo.with_weights(arrays)).items()}
+    found = fill(zoo, state)
+    assert found.how == "names of to_torch below module."
+    assert_same(zoo.with_given(found.given), arrays)
+    with pytest.raises(WeightsError, match=r"1 unexpected\n  unexpected: module\.other, "):
+        zoo.with_weights({**state, "module.other": np.zeros(1)})
+
+
 def test_layers_that_share_weights(tmp_path: Path) -> None:
     text = """\
 model Tied():
