@@ -210,20 +210,22 @@ class _Applied:
             return  # what follows from a wrong rule would only hide it
         unused = [(self.names[n], self.tensors[n]) for n in self.made.unexpected(self.tensors)]
         missing = [(s.path, s.weight) for s in self.made.missing(self.slots) if s.path not in self.left]
-        self._list("E1011", "no rule uses the tensor", "ignore", unused)
-        self._list("E1012", "no rule fills the weight", "initial", missing)
+        self._list("E1011", "no rule uses", "tensor", "ignore", unused)
+        self._list("E1012", "no rule fills", "weight", "initial", missing)
 
     def _ignores(self, name: str) -> bool:
         return any(i.pattern.match(n) is not None for i in self.map.ignored for n in (name, self.names[name]))
 
-    def _list(self, code: str, what: str, statement: str, left: Sequence[tuple[str, Weight | Recipe]]) -> None:
+    def _list(
+        self, code: str, what: str, noun: str, statement: str, left: Sequence[tuple[str, Weight | Recipe]]
+    ) -> None:
         """One diagnostic for each of the first, and one that counts the others."""
         for name, thing in left[:SHOWN]:
             help = f"write a rule for it, or: {statement} {_quoted(name)}" if name == left[0][0] else None
-            message = f"{self.map.name}: {what} {printable(name)}, {type_of(thing)}"
+            message = f"{self.map.name}: {what} the {noun} {printable(name)}, {type_of(thing)}"
             self.found.append(Diagnostic(code, message, help=help))
         if len(left) > SHOWN:
-            more = f"{self.map.name}: {what} in {len(left) - SHOWN:,} more cases"
+            more = f"{self.map.name}: {what} {len(left) - SHOWN:,} more {noun}s"
             self.found.append(Diagnostic(code, more))
 
 

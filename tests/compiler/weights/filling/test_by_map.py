@@ -189,7 +189,7 @@ def test_everything_left_over_is_listed_up_to_ten(tmp_path: Path) -> None:
     arrays = {**TORCH, **{f"x{i}": np.zeros(2, "float32") for i in range(13)}}
     found = codes(tmp_path, "layout torch\nfirst = one\ndense_1 = more.2\n", arrays)
     assert len([text for text in found if text.startswith("E1011")]) == 11
-    assert found[10].endswith("no rule uses the tensor in 4 more cases")
+    assert found[10].endswith("no rule uses 4 more tensors")
     assert found[11].endswith("no rule fills the weight dense/kernel, float32[6, 6]")
 
 
