@@ -30,7 +30,7 @@ class Holder:
         self.known: dict[int, Recipe] = {}  # by weight: over the parameters of whoever holds it
         self.inside: dict[tuple[str, int], Recipe] = {}  # by module and weight: over that module's own parameters
         self.shared: dict[tuple[int, ...], list[Any]] = {}  # by the weights of an exchange: its tensors in order
-        self.parameters: dict[int, Any] = {}  # by tensor
+        self.parameters: dict[int, tuple[Any, Any]] = {}  # by the identity of a tensor, which is kept
 
     def written(self, layer: Layer) -> dict[str, Recipe]:
         """The layer's tensors as PyTorch has them, by name below its module."""
@@ -126,7 +126,9 @@ class Holder:
             owner._parameters.pop(name, None)
             owner._buffers[name] = tensor
             return
-        parameter = self.parameters.setdefault(id(tensor), torch.nn.Parameter(tensor, requires_grad=trainable))
+        _, parameter = self.parameters.setdefault(
+            id(tensor), (tensor, torch.nn.Parameter(tensor, requires_grad=trainable))
+        )
         if name in owner._parameters:
             setattr(owner, name, parameter)  # nn.LSTM keeps a list of its own
         else:

@@ -323,6 +323,20 @@ def test_no_two_weights_are_one_parameter() -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["AND", "OR", "NAND", "XOR"])
+def test_gates(name: str) -> None:
+    """Made of weights of blocks alone, each a parameter of its own."""
+    source = archonnx.compile(Path(__file__).resolve().parents[2] / "models/gates.arch", name)
+    module = archonnx.to_torch(source)
+    assert len({id(p) for p in module.parameters()}) == len(list(source.graph.weights()))
+    assert {n: tuple(p.shape) for n, p in module.named_parameters()} == {
+        weight.path.replace("/", "."): weight.shape for weight in source.graph.weights()
+    }
+    bits = torch.tensor([[0.0, 0], [0, 1], [1, 0], [1, 1]])
+    truth = {"AND": [0, 0, 0, 1], "OR": [0, 1, 1, 1], "NAND": [1, 1, 1, 0], "XOR": [0, 1, 1, 0]}
+    assert module(bits).reshape(-1).tolist() == truth[name]
+
+
 def test_sizes_are_those_of_each_call() -> None:
     text = """
 model M():
