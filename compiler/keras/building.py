@@ -22,6 +22,7 @@ from archonnx.contract.diagnostics import MachineError
 if TYPE_CHECKING:
     from archonnx.compiler.artifact import CompiledModel
     from archonnx.compiler.graph import LayerGraph, Node, Value, Weight
+    from archonnx.compiler.layers.base import Layer
     from archonnx.compiler.recipes import Evaluation
 
 
@@ -66,6 +67,7 @@ class _Building:
         self.graph, self.evaluation, self.name = graph, evaluation, name
         self.tensors: dict[int, Any] = {}  # by the identity of our value
         self.constructor = Constructor()
+        self.first: dict[str, Layer] = {}  # the layer that a path meant first
         self.held: dict[str, Any] = {}  # the layers of a block's own weights, by path
         self.refused: list[tuple[Node, Refused]] = []
         self.entering: list[Any] = []
@@ -121,7 +123,9 @@ class _Building:
             operation = self.constructor.operation(layer, inputs[0]) if inputs else None
             if operation is not None:
                 return [operation]
-            applied = self.constructor.layer(layer, self.name(node.path))
+            # A block that is applied again has layers of its own, of the same paths and weights.
+            applied = self.constructor.layer(self.first.setdefault(node.path, layer), self.name(node.path))
+            self.constructor.made[id(layer)] = applied
             if layer.weights and not any(isinstance(x, keras.KerasTensor) for x in inputs):
                 inputs[0] = self._constant(node, inputs[0])
             if layer.keras == "Resizing" and inputs[0].dtype != node.outputs[0].type.dtype:

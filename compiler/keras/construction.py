@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from archonnx.compiler.keras.functions import open_shape
@@ -88,8 +89,10 @@ class Constructor:
             return keras.layers.Activation(activation, **options)
         for key, argument in layer.declared.items():
             given = layer.arguments[key]
-            # Weights are set afterwards, from our own initializers.
-            if key == "dtype" or not argument.keras or isinstance(argument.domain, (Absent, InitializerDomain)):
+            if key == "dtype" or not argument.keras or isinstance(argument.domain, Absent):
+                continue
+            if isinstance(argument.domain, InitializerDomain):  # for those who read it: weights are set afterwards
+                options |= _initializer(key, argument, given)
                 continue
             options[key] = self._argument(layer, key, argument, given)
         if layer.arguments.get("zero_output_for_mask"):
@@ -161,6 +164,16 @@ def _of_positions(layer: Layer, options: dict[str, Any]) -> Any:
         raise Refused(f"its start_index is {start}, known only when the model runs", "give it a number")
     left_out = [n for n, a in layer.declared.items() if n == "dtype" or isinstance(a.domain, InitializerDomain)]
     return kind({n: given for n, given in layer.arguments.items() if n not in left_out}, **options)
+
+
+def _initializer(key: str, argument: Argument, given: Any) -> dict[str, Any]:
+    """Keras' initializer of the same name and arguments, by the argument's name; none for the default."""
+    import keras
+
+    name = type(given).__name__
+    if given == argument.domain.parse(argument.default) or not hasattr(keras.initializers, name):
+        return {}
+    return {key: getattr(keras.initializers, name)(**{f.name: getattr(given, f.name) for f in fields(given)})}
 
 
 def inner_name(outer: Layer, key: str, inside: Layer) -> str:

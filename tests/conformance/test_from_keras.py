@@ -335,6 +335,42 @@ def test_blocks_of_one_shape_become_one_with_parameters() -> None:
         assert np.array_equal(read.values()[path], array)
 
 
+def test_names_that_the_language_does_not_have() -> None:
+    inputs = keras.Input((4,), name="my input")
+    x = keras.layers.Dense(3, name="größe 1")(inputs)
+    x = keras.layers.Dense(3, name="it")(keras.layers.Dense(3, name="output")(x))
+    inner = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3, name="own")], name="net_1.00_32")
+    model = keras.Model(inputs, inner(x), name="my model!")
+    randomize(model)
+    compiled, worst = compare(model, [np.random.default_rng(0).uniform(-1, 1, (2, 4)).astype(np.float32)])
+    assert worst <= TOLERANCE
+    assert compiled.name == "my_model_"
+    assert [given.name for given in compiled.graph.inputs] == ["my_input"]
+    owners = {weight.path.rpartition("/")[0] for weight in compiled.graph.weights()}
+    assert owners == {"größe_1", "output", "it", "net_1.00_32/own"}
+
+
+def test_layers_of_positions_come_back() -> None:
+    source = archonnx.compile(
+        text="""
+model Positions():
+    input tokens: int32[N, T]
+    require T <= 16
+    words = tokens -> Embedding(20, 8)
+    positions = words -> PositionEmbedding(16, name="places")
+    sines = words -> SinePositionEncoding()
+    (words + positions + sines) -> RotaryEmbedding(interleaved=True)
+    output turned
+"""
+    )
+    read = archonnx.from_keras(archonnx.to_keras(source))
+    tokens = np.random.default_rng(0).integers(0, 20, (2, 5)).astype(np.int32)
+    assert error(run(read, [tokens])[0], run(source, [tokens])[0]) <= TOLERANCE
+    assert [w.path for w in read.graph.weights()] == [w.path for w in source.graph.weights()]
+    assert "PositionEmbedding(16, name=" in read.text
+    assert "RotaryEmbedding(interleaved=True)" in read.text
+
+
 def test_layers_that_repeat_become_a_loop() -> None:
     inputs = x = keras.Input((8,), name="x")
     for _ in range(4):

@@ -184,6 +184,26 @@ def test_shared_layers_blocks_and_frozen_layers() -> None:
     assert np.array_equal(by_name["score"], results(model, list(arrays.values()))[0])
 
 
+def test_a_block_that_is_applied_twice_shares_its_layers() -> None:
+    text = """
+block tower():
+    Dense(4, name="wide", kernel_initializer="he_normal")
+    ReLU()
+
+model M():
+    input x: float32[N, 4]
+    tower = tower()
+    x -> tower -> tower
+    output y
+"""
+    x = np.random.default_rng(0).uniform(-1, 1, (3, 4)).astype(np.float32)
+    model, worst = both(archonnx.compile(text=text), {"x": x})
+    assert worst <= keras_harness.TOLERANCE
+    assert [layer.name for layer in model.layers] == ["x", "tower.wide", "tower.re_lu"]
+    assert model.count_params() == 4 * 4 + 4
+    assert type(model.layers[1].kernel_initializer).__name__ == "HeNormal"
+
+
 WRAPPED = """
 block inside():
     input x: float32[N, T, 4]

@@ -6,6 +6,7 @@ import inspect
 from typing import Any
 
 from archonnx.compiler.keras.reading.arguments import argument_text, initializer_text, plain, written
+from archonnx.compiler.keras.reading.names import layer_name
 from archonnx.compiler.keras.reading.steps import Applied, Argument
 from archonnx.compiler.keras.refusals import Refused
 from archonnx.compiler.layers.base import Layer, snake_case
@@ -13,8 +14,19 @@ from archonnx.compiler.layers.domains import Activation, Ignored, InitializerDom
 from archonnx.compiler.layers.registry import NOT_OFFERED, find_layer
 
 # What Keras keeps in a configuration beside a layer's arguments.
-BESIDE = {"name", "trainable", "dtype", "query_shape", "value_shape", "key_shape", "vocabulary_size", "idf_weights"}
+BESIDE = {
+    "name",
+    "trainable",
+    "dtype",
+    "query_shape",
+    "value_shape",
+    "key_shape",
+    "vocabulary_size",
+    "idf_weights",
+    "settings",
+}
 POSITIONS = "archonnx.compiler.keras.positions"  # layers that to_keras puts where Keras has none
+POSITIONS = "archonnx.compiler.keras.positions"  # layers of ours for Keras, with our layers' names and arguments
 LAYERS_INSIDE = ("layer", "backward_layer", "cell")
 REWRITE = "write what it computes with the layers and functions that `archonnx layers` lists"
 
@@ -24,6 +36,8 @@ def kind_of(layer: Any) -> type[Layer]:
     import keras
 
     name = type(layer).__name__
+    if type(layer).__module__ == POSITIONS and (own := find_layer(name)) is not None:
+        return own
     if isinstance(layer, keras.layers.Lambda):
         raise Refused("it runs Python code, which a file cannot hold", REWRITE)
     kind = None if name in NOT_OFFERED else find_layer(name)
@@ -53,7 +67,7 @@ def constructor(layer: Any) -> Applied:
     config = layer.get_config()
     if type(layer).__module__ == POSITIONS:
         config.update(config.pop("settings"))
-    made = Applied(kind.__name__, name=layer.name, keras=layer)
+    made = Applied(kind.__name__, name=layer_name(layer.name), keras=layer)
     made.frozen = not layer.trainable and bool(layer.weights)
     parameters = inspect.signature(type(layer).__init__).parameters
     for key, value in config.items():
@@ -170,7 +184,7 @@ def _inner(layer: Any, prefix: str | None, omitted: tuple[str, ...] = ()) -> str
     except Refused as refused:
         raise Refused(f"the layer inside, {layer.name}: {refused.reason}", refused.help) from None
     made.arguments = [argument for argument in made.arguments if argument.key not in omitted]
-    name = layer.name.removeprefix(prefix or "")
+    name = layer_name(layer.name).removeprefix(prefix or "")
     if name != snake_case(made.constructor):
         made.arguments.append(Argument("name", written(name)))
     if made.frozen:

@@ -251,7 +251,7 @@ def _looped(lines: Sequence[str]) -> list[str]:
                 break
             counting += 1
         count = max(same, counting) - number
-        if count < 3 or not re.match(r"\w+\(", line):
+        if count < 3 or not re.match(r"\w+\(|\(it, [\w, ]+\) -> \w+\(", line):
             found += lines[number : number + count]
         elif first is None:
             found += [f"for _ in range({count}):", f"    {line}"]

@@ -16,6 +16,17 @@ def identifier(name: str) -> str:
     return f"{found}_" if found in RESERVED else found
 
 
+def layer_name(name: str) -> str:
+    """A name of Keras as a name of a layer, which has no spaces, `/` or `#`."""
+    return re.sub(r"[\s/#\x00-\x1f]", "_", name)
+
+
+def scope_of(name: str) -> tuple[str, str]:
+    """The part of a name before its first dot and the rest: `stage.conv2d`; a dot before a digit parts nothing."""
+    found = re.match(r"(.+?)\.(?=[^\d.])", name)
+    return (found[1], name[found.end() :]) if found else ("", name)
+
+
 def base_name(name: str) -> str:
     """The name without the number that counts it."""
     return re.sub(r"_\d+$", "", name)

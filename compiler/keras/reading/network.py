@@ -10,6 +10,7 @@ from typing import Any
 from archonnx.compiler.keras.reading import applying, layers, measured, operations
 from archonnx.compiler.keras.reading.arguments import written
 from archonnx.compiler.keras.reading.masks import Masks, taken_off
+from archonnx.compiler.keras.reading.names import layer_name, scope_of
 from archonnx.compiler.keras.reading.steps import (
     ATOM,
     PRODUCT,
@@ -44,7 +45,7 @@ class Network:
         functional = functional_of(model)
         tensors = {}
         for given in functional.inputs:
-            name = given._keras_history.operation.name
+            name = given._keras_history.operation.name.removesuffix("CLONE")
             tensors[id(given)] = made = _tensor(given, name)
             self.body.inputs.append((name, made))
         self._walk(functional, tensors, self.body)
@@ -116,8 +117,8 @@ class Network:
     def _layer(
         self, layer: Any, args: Sequence[Any], kwargs: dict[str, Any], results: Sequence[Tensor], body: Body
     ) -> Sequence[Tensor]:
-        if layer.name.count(".") and len(results) == 1:
-            results[0].hint = layer.name.rpartition(".")[2]
+        if len(results) == 1:
+            results[0].hint = layer.name.rpartition(".")[2] if scope_of(layer.name)[0] else layer.name
         own = _own(layer)
         if own == "HeldWeight":
             return [self._held(layer, body, results[0])]
@@ -127,6 +128,8 @@ class Network:
             return [self._constant(keras.ops.convert_to_tensor(layer.values, dtype=layer.held), body)]
         if own == "MaskSetter":
             return [args[0]]
+        if own == "HeldConstant":
+            return [self._constant(layer.call(None), body)]
         if own == "MeasuredFunction":
             body.steps.append(measured.step(layer, args[0], results))
             return results
@@ -167,7 +170,7 @@ class Network:
         """The layer of ConvNeXt that scales channels, as a block."""
         made = self.applied.get(id(layer))
         if made is None:
-            made = self.applied[id(layer)] = Applied("layer_scale", layer.name)
+            made = self.applied[id(layer)] = Applied("layer_scale", layer_name(layer.name))
             x = Tensor("float32", (None,) * 4, "x")
             gamma, y = Tensor("float32", (layer.projection_dim,), "gamma"), Tensor("float32", (None,) * 4, "y")
             start = f"Constant({layer.init_values!r})"
@@ -187,7 +190,7 @@ class Network:
             return [tensors[id(t)] for t in functional.outputs]
         made = self.applied.get(id(model))
         if made is None:
-            made = self.applied[id(model)] = Applied(model.name, model.name)
+            made = self.applied[id(model)] = Applied(model.name, layer_name(model.name))
             made.body = inner = Body(model.name)
             tensors = {}
             for number, t in enumerate(functional.inputs):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from archonnx.compiler.keras.reading.names import scope_of
 from archonnx.compiler.keras.reading.steps import Applied, Body, Slot, Step, Tensor, Text, ordered, text
 
 
@@ -45,8 +46,9 @@ def _homes(body: Body) -> dict[int, str]:
     taken = {step.applied.name for step in layers if step.applied is not None}
     home: dict[int, str] = {}
     for step in layers:
-        first, dot, _ = str(step.applied.name).partition(".") if step.applied is not None else ("", "", "")
-        if dot and first and first not in taken:
+        assert step.applied is not None
+        first, _ = scope_of(str(step.applied.name))
+        if first and first not in taken and step.applied.keras is not None:
             home[id(step)] = first
     if not home:
         return home
@@ -83,7 +85,7 @@ def _homes(body: Body) -> dict[int, str]:
 def _block(body: Body, name: str, inside: list[Step]) -> Step | None:
     """The steps as one step that applies a block, None where it would have no input."""
     made = {id(t) for step in inside for t in step.results if t is not None}
-    own = [held for held in body.weights if held.name.partition(".")[0] == name]
+    own = [held for held in body.weights if scope_of(held.name)[0] == name]
     within = {id(step) for step in inside}
     outside = [t for step in body.steps if id(step) not in within for t in step.tensors()]
     outside += [tensor for _, tensor in body.outputs]
