@@ -26,11 +26,12 @@ class RouteError(ArchonnxError):
     """A model that has no second route: one line that says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Converted:
-    """What tf2onnx wrote, and what it calls our inputs and outputs, in our order."""
+@dataclass(slots=True)
+class Frozen:
+    """A traced model with its weights in it: TensorFlow's message, and the names there of inputs and outputs, in our
+    order. `definition` is taken out by `convert`: several copies of all weights are not held at a time."""
 
-    model: ModelProto
+    definition: Any
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
 
@@ -71,18 +72,14 @@ def route_opset(asked: int | None, ours: int) -> int:
     return asked if asked is not None else min(ours, newest)
 
 
-def convert(
-    model: Any,
-    outputs: Sequence[Any],
-    inputs: Sequence[TensorType],
-    opset: int,
-    scopes: Sequence[tuple[Any, str]] = (),
-) -> Converted:
-    """The model of Keras, its results those tensors of it, as a model of ONNX.
+def freeze(
+    model: Any, outputs: Sequence[Any], inputs: Sequence[TensorType], scopes: Sequence[tuple[Any, str]] = ()
+) -> Frozen:
+    """The model of Keras as TensorFlow traces it, its results those tensors of it.
 
     model: functional; outputs: its own or inner tensors; inputs: their types, in order; scopes: operations of Keras
     with what their nodes are named by, as layers are by themselves.
-    Errors: RouteError where TensorFlow or tf2onnx cannot.
+    Errors: RouteError where TensorFlow cannot.
     """
     import keras
     import tensorflow as tf
@@ -108,47 +105,82 @@ def convert(
         concrete = tf.function(call, input_signature=specs, autograph=False).get_concrete_function()
         # What the trace captured becomes constant here; tf2onnx's own from_function makes inputs of the captured.
         frozen = convert_variables_to_constants_v2(concrete, lower_control_flow=False, aggressive_inlining=True)
-        entering, leaving = [t.name for t in frozen.inputs], [t.name for t in frozen.outputs]
-        if len(entering) != len(inputs):
+        names = tuple(t.name for t in frozen.inputs), tuple(t.name for t in frozen.outputs)
+        if len(names[0]) != len(inputs):
             raise RouteError(
-                f"TensorFlow's graph has {len(entering)} inputs, the model {len(inputs)}: a layer keeps a table "
+                f"TensorFlow's graph has {len(names[0])} inputs, the model {len(inputs)}: a layer keeps a table "
                 "outside the graph, as lookups do; build without --via keras"
             )
-        written = _write(frozen.graph.as_graph_def(add_shapes=True), entering, leaving, opset)
-    return Converted(written, tuple(entering), tuple(leaving))
+        return Frozen(frozen.graph.as_graph_def(add_shapes=True), *names)
+
+
+def convert(frozen: Frozen, opset: int) -> ModelProto:
+    """The frozen model as tf2onnx writes it; `frozen` is used up. Errors: RouteError where tf2onnx cannot."""
+    with quiet(), _explained():
+        return _write(frozen, opset)
 
 
 def _variables(model: Any) -> list[Any]:
     return [variable.value for variable in model.variables]
 
 
-def _write(definition: Any, entering: list[str], leaving: list[str], opset: int) -> ModelProto:
+def _write(frozen: Frozen, opset: int) -> ModelProto:
     """TensorFlow's frozen graph as tf2onnx has it, by the steps of its from_graph_def.
 
-    Its merging of equal nodes is left out, which keeps one or another: reading.py merges them in an order of its own.
+    1. Its merging of equal nodes is left out, which keeps one or another: reading.py merges, in an order of its own.
+    2. Copies of the weights are let go of as soon as there is another: TensorFlow's graphs are cycles.
     """
+    import gc
+
     import tensorflow as tf
-    from tf2onnx import optimizer, tf_loader, tfonnx
+    from tf2onnx import optimizer, tf_loader, tf_utils, tfonnx
 
     handlers: dict[str, tuple[Any, list[Any]]] = {"Erfc": (_erfc, []), "Expm1": (_expm1, [])}
     steps = {name: step for name, step in optimizer._get_optimizers().items() if name != "merge_duplication"}
+    definition, frozen.definition = frozen.definition, None
+    entering, leaving = list(frozen.inputs), list(frozen.outputs)
     with tf.device("/cpu:0"):
-        with tf.Graph().as_default() as graph, tf_loader.tf_session(graph=graph):
-            tf.import_graph_def(definition, name="")
+        with tf.Graph().as_default():
             definition = tf_loader.tf_optimize(entering, leaving, definition)
+        gc.collect()
+        values = tf_utils.compress_graph_def(definition)  # what is left has no large constants
         with tf.Graph().as_default() as graph:
             tf.import_graph_def(definition, name="")
             made = tfonnx.process_tf_graph(
                 graph,
                 continue_on_error=True,
                 opset=opset,
+                const_node_values=values,
                 custom_op_handlers=handlers,
-                input_names=list(entering),
-                output_names=list(leaving),
+                input_names=entering,
+                output_names=leaving,
             )
-    # Caught, an error would cost a copy of the graph and its weights for each step.
-    written: ModelProto = optimizer.optimize_graph(made, catch_errors=False, optimizers=steps).make_model("")
+    del graph, definition, values
+    gc.collect()
+    with _constants_left_alone():
+        # Caught, an error would cost a copy of the graph and its weights for each step.
+        made = optimizer.optimize_graph(made, catch_errors=False, optimizers=steps)
+        written: ModelProto = made.make_model("")
     return written
+
+
+@contextmanager
+def _constants_left_alone() -> Iterator[None]:
+    """tf2onnx would write every constant into its node's message again after each step, from where nothing reads it,
+    and protobuf keeps the memory of all that was ever written."""
+    from tf2onnx.graph import Node
+
+    update = Node.update_proto
+
+    def updated(self: Any, external_tensor_storage: Any = None) -> None:
+        if not self.is_const():
+            update(self, external_tensor_storage)
+
+    Node.update_proto = updated
+    try:
+        yield
+    finally:
+        Node.update_proto = update
 
 
 def _erfc(context: Any, node: Any, name: str, args: Any) -> None:

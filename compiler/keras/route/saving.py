@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 from collections import Counter
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from archonnx.compiler.ir import OperatorGraph
 from archonnx.compiler.keras.building import build
 from archonnx.compiler.keras.names import keras_name
-from archonnx.compiler.keras.route.conversion import convert, quiet, require_tools, route_opset
+from archonnx.compiler.keras.route.conversion import Frozen, convert, freeze, quiet, require_tools, route_opset
 from archonnx.compiler.keras.route.reading import Port, read
 from archonnx.compiler.keras.route.recognizing import Recognizer
 from archonnx.contract.diagnostics import CompileError, Diagnostic
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from archonnx.compiler.artifact import CompiledModel
     from archonnx.compiler.graph import LayerGraph, Node, Value
+    from archonnx.compiler.recipes import Evaluation
     from archonnx.compiler.saving import SaveReport
     from archonnx.compiler.writer import Skeleton
 
@@ -105,28 +107,37 @@ def route(
     _require_right_layers(model)
     ours = model.lower()
     tokens = _Tokens(model.graph)
-    with quiet():
-        built = build(model, evaluation, tokens.name)
-    asked = [Probe(o.value, name) for o, (name, _) in zip(model.graph.outputs, ours.outputs, strict=True)]
-    if probes is not None:  # what is computed of the source's numbers alone is no part of Keras' model
-        asked = [probe for probe in probes if hasattr(built.tensors[id(probe.value)], "_keras_history")]
-    inputs = [given.value.type for given in model.graph.inputs]
-    outputs = [built.tensors[id(probe.value)] for probe in asked]
-    converted = convert(built.model, outputs, inputs, chosen, _scopes(model.graph, built.tensors, tokens))
-    _require_operators(converted.model, model, tokens)
-    graph = read(
-        converted.model,
-        [Port(t, g.name, g.value.type) for t, g in zip(converted.inputs, model.graph.inputs, strict=True)],
-        [Port(t, p.name, p.value.type) for t, p in zip(converted.outputs, asked, strict=True)],
-        tokens.node,
-        Recognizer(model.graph.nodes, evaluation).recipe,
-    )
+    frozen, asked = _frozen(model, tokens, evaluation, [name for name, _ in ours.outputs], probes)
+    gc.collect()  # Keras' model, and TensorFlow's graphs of it
+    written = convert(frozen, chosen)
+    _require_operators(written, model, tokens)
+    inputs = [Port(t, given.name, given.value.type) for t, given in zip(frozen.inputs, model.graph.inputs, strict=True)]
+    outputs = [Port(t, probe.name, probe.value.type) for t, probe in zip(frozen.outputs, asked, strict=True)]
+    graph = read(written, inputs, outputs, tokens.node, Recognizer(model.graph.nodes, evaluation).recipe)
     graph.name, graph.documentation = model.graph.name, model.graph.documentation or ""
     graph.measured |= ours.measured
     graph.metadata = dict(ours.metadata)
     assign_names(graph)
     below_root(graph, model.below_root)
     return graph
+
+
+def _frozen(
+    model: CompiledModel,
+    tokens: _Tokens,
+    evaluation: Evaluation,
+    names: Sequence[str],
+    probes: Sequence[Probe] | None,
+) -> tuple[Frozen, list[Probe]]:
+    """The model of Keras, traced, and what its outputs are: the model's own under `names`, or the probes."""
+    with quiet():
+        built = build(model, evaluation, tokens.name)
+    asked = [Probe(output.value, name) for output, name in zip(model.graph.outputs, names, strict=True)]
+    if probes is not None:  # what is computed of the source's numbers alone is no part of Keras' model
+        asked = [probe for probe in probes if hasattr(built.tensors[id(probe.value)], "_keras_history")]
+    outputs = [built.tensors[id(probe.value)] for probe in asked]
+    inputs = [given.value.type for given in model.graph.inputs]
+    return freeze(built.model, outputs, inputs, _scopes(model.graph, built.tensors, tokens)), asked
 
 
 class _Tokens:
