@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from archonnx.compiler.graph import TensorType
 from archonnx.compiler.layers import activations
 from archonnx.compiler.torch.attention import multi_head_attention
+from archonnx.compiler.torch.augmentation import AUGMENTATIONS
 from archonnx.compiler.torch.convolutions import convolution, separable_convolution, transposed_convolution
 from archonnx.compiler.torch.making import Making
 from archonnx.compiler.torch.normalizations import (
@@ -212,6 +213,7 @@ COUNTERPARTS: dict[str, Maker] = {
     **{f"Conv{n}DTranspose": transposed_convolution for n in (1, 2, 3)},
     **{f"DepthwiseConv{n}D": convolution for n in (1, 2)},
     **{f"SeparableConv{n}D": separable_convolution for n in (1, 2)},
+    **AUGMENTATIONS,
     **RECURRENT,
     **SPATIAL,
 }

@@ -384,9 +384,9 @@ def test_what_is_not_computed_is_listed_at_once() -> None:
     text = """
 model M():
     input x: float32[N, 8, 3, 3]
-    a = x -> RandomFlip()
+    a = x -> RandomShear()
     b = x -> onnx.Bernoulli(seed=1.0)
-    output y = a -> RandomBrightness(0.2)
+    output y = a -> RandomInvert(0.2)
     output b
 """
     with pytest.raises(archonnx.ArchonnxError) as caught:
@@ -394,13 +394,13 @@ model M():
     lines = str(caught.value).splitlines()
     assert lines[0] == "M cannot become a module of PyTorch: 3 layers have no way"
     assert lines[1].startswith(
-        "  text.arch:4:14: RandomFlip (random_flip): it acts in training only, and PyTorch has no"
+        "  text.arch:4:14: RandomShear (random_shear): it acts in training only, and PyTorch has no"
     )
     assert lines[2] == (
         "  text.arch:5:14: Bernoulli (bernoulli): it becomes the operator Bernoulli of ONNX, which is not computed in PyTorch; "
         "build it of other layers"
     )
-    assert "RandomBrightness (random_brightness)" in lines[3]
+    assert "RandomInvert (random_invert)" in lines[3]
 
 
 def test_a_wrong_seed() -> None:

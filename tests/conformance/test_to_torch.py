@@ -19,13 +19,14 @@ from archonnx.compiler.layers.registry import find_layer, layer_names
 torch = pytest.importorskip("torch", reason="PyTorch is what this makes modules of")
 
 ROOT = Path(__file__).resolve().parents[2]
-# Layers that act in training only, which PyTorch has no modules like.
+AUGMENTING = {f"Random{what}" for what in ("Brightness", "Contrast", "Flip", "Rotation", "Translation", "Zoom")}
+# Layers that act in training only, which neither PyTorch nor to_torch has modules like.
 REFUSED = {
     name
     for name in layer_names()
     if name.startswith(("Random", "RandAugment"))
     or name in {"AugMix", "CutMix", "MixUp", "Equalization", "Solarization", "MaxNumBoundingBoxes"}
-}
+} - AUGMENTING
 ALL = [case for case in (*CASES, *TORCH_CASES) if case.layer not in REFUSED]
 BATCH = 40  # cases a test
 
@@ -143,6 +144,18 @@ def test_resnet50(tmp_path: Path) -> None:
     assert sum(p.numel() for p in model.parameters()) == 25_583_592  # and 53_120 running means and variances
     assert sum(isinstance(m, torch.nn.Conv2d) for m in model.modules()) == 53
     assert sum(isinstance(m, torch.nn.BatchNorm2d) for m in model.modules()) == 53
+
+
+def test_digits_with_its_trained_weights(tmp_path: Path) -> None:
+    """Its images are changed in training, each in its own way."""
+    source = archonnx.compile(ROOT / "models/digits.arch").with_weights(ROOT / "models/digits.safetensors")
+    image = np.random.default_rng(0).uniform(0, 16, (5, 8, 8, 1)).astype(np.float32)
+    module, worst = both(source, {"image": image}, tmp_path)
+    assert worst <= TOLERANCE
+    again = source.with_weights(module.state_dict()).values()
+    assert all(np.array_equal(again[name], array) for name, array in source.values().items())
+    x = torch.from_numpy(np.repeat(image[:1], 9, 0))
+    assert len(torch.unique(module.random_translation.train()(x).flatten(1), dim=0)) == 9
 
 
 TAGGER = """

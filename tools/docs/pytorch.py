@@ -77,7 +77,7 @@ def tables() -> str:
         "",
         f"These are modules of ours without tensors: {', '.join(row.layer for row in ours if not row.tensors)}.",
     ]
-    lines += ["", f"Refused, as they act in training only and PyTorch has none of them: {', '.join(refused)}."]
+    lines += ["", f"Refused, as they act in training only, and there are no modules like them: {', '.join(refused)}."]
     return "\n".join(lines)
 
 
