@@ -335,6 +335,26 @@ def test_blocks_of_one_shape_become_one_with_parameters() -> None:
         assert np.array_equal(read.values()[path], array)
 
 
+def test_a_model_that_is_run_on_each_step() -> None:
+    layers = keras.layers
+    inner = keras.Sequential(
+        [
+            keras.Input((6, 6, 2)),
+            layers.Conv2D(3, 3, name="first"),
+            layers.Conv2D(3, 3, name="second"),
+            layers.GlobalAveragePooling2D(name="pool"),
+        ],
+        name="cnn",
+    )
+    clip = keras.Input((None, 6, 6, 2), name="clip")
+    model = keras.Model(clip, layers.LSTM(4)(layers.TimeDistributed(inner, name="frames")(clip)), name="Video")
+    randomize(model)
+    compiled, worst = compare(model, [np.random.default_rng(0).uniform(-1, 1, (2, 3, 6, 6, 2)).astype(np.float32)])
+    assert worst <= TOLERANCE
+    assert '    TimeDistributed(cnn(), name="frames")\n' in compiled.text
+    assert next(compiled.graph.weights()).path == "frames/cnn/first/kernel"
+
+
 def test_names_that_the_language_does_not_have() -> None:
     inputs = keras.Input((4,), name="my input")
     x = keras.layers.Dense(3, name="größe 1")(inputs)

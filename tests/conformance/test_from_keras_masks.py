@@ -88,3 +88,15 @@ def test_the_mask_of_attention_that_is_an_input() -> None:
     compiled, worst = compare(model, [rng.normal(size=(2, 5, 8)).astype(np.float32), rng.random((2, 5)) < 0.6])
     assert worst <= TOLERANCE
     assert "(x, x, value_mask=m) -> Attention()" in compiled.text
+
+
+def test_masks_of_value_and_key_that_are_inputs() -> None:
+    x, value, key = keras.Input((5, 8), name="x"), *(keras.Input((5,), dtype="bool", name=n) for n in ("v", "k"))
+    made = k.MultiHeadAttention(2, 4, name="attend")(x, x, value_mask=value, key_mask=key)
+    rng = np.random.default_rng(0)
+    masks = [rng.random((2, 5)) < 0.7 for _ in range(2)]
+    compiled, worst = compare(
+        keras.Model([x, value, key], made), [rng.normal(size=(2, 5, 8)).astype(np.float32), *masks]
+    )
+    assert worst <= TOLERANCE
+    assert "(x, x, value_mask=v, key_mask=k)" in compiled.text

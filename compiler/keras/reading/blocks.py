@@ -183,10 +183,12 @@ def _collect(body: Body, path: str, levels: dict[int, list[_Instance]]) -> int:
     """The blocks of a body by how many blocks deep they are inside; how many that is for the body."""
     height = 0
     for applied in applied_in(body):
-        if applied.body is not None:
+        block = applied if applied.inside is None else applied.inside
+        if block.body is not None:
             below = f"{path}/{applied.name}" if path else str(applied.name)
-            inside = _collect(applied.body, below, levels)
-            levels.setdefault(inside, []).append(_Instance(applied, below))
+            below = below if block is applied else f"{below}/{block.name}"
+            inside = _collect(block.body, below, levels)
+            levels.setdefault(inside, []).append(_Instance(block, below))
             height = max(height, inside + 1)
     return height
 

@@ -36,7 +36,8 @@ def _is_long(argument: Argument) -> bool:
 def _layers(body: Body) -> Iterator[Applied]:
     """Every layer of a body and of the blocks in it, once."""
     for applied in applied_in(body):
-        if applied.body is not None:
-            yield from _layers(applied.body)
+        block = applied if applied.inside is None else applied.inside
+        if block.body is not None:
+            yield from _layers(block.body)
         else:
             yield applied

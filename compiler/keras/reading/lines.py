@@ -226,6 +226,10 @@ class Lines:
             return self.layers[id(applied)]
         path = f"{self.path}/{applied.name}" if self.path else str(applied.name)
         given = self.call(applied)
+        if applied.inside is not None:
+            inside = applied.inside
+            named = [f"name={written(inside.name)}"] if inside.constructor != inside.name else []
+            given.insert(0, f"{inside.constructor}({', '.join([*self.call(inside), *named])})")
         counted = hinted is None and path in self.unnamed
         if applied.name is not None and applied.name != hinted and not counted:
             given.append(f"name={written(applied.name)}")

@@ -84,6 +84,9 @@ class Masks:
                     )
             found.ours.append(ours)
             found.theirs.append(theirs)
+        for number, mask in call.masks.items():  # of an input that is left out: the key's, where that is the value
+            if number >= len(call.positional) and number < len(names) and f"{names[number]}_mask" in names:
+                call.named[f"{names[number]}_mask"] = mask
         return found
 
 

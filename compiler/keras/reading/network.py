@@ -53,6 +53,8 @@ class Network:
 
     def _find_homes(self, model: Any) -> None:
         """Which models each layer stands in: one that stands in two cannot be put into a block."""
+        import keras
+
         waiting, seen = [model], set()
         while waiting:
             home = waiting.pop()
@@ -61,8 +63,12 @@ class Network:
             seen.add(id(home))
             for node in _nodes(functional_of(home)):
                 self.homes.setdefault(id(node.operation), set()).add(id(home))
-                if _is_readable_model(node.operation):
-                    waiting.append(node.operation)
+                operation = node.operation
+                if isinstance(operation, keras.layers.TimeDistributed):
+                    operation = operation.layer
+                    self.homes.setdefault(id(operation), set()).add(id(home))
+                if _is_readable_model(operation):
+                    waiting.append(operation)
 
     def _walk(self, functional: Any, tensors: dict[int, Tensor], body: Body) -> None:
         """The steps of a graph of Keras, whose inputs are in `tensors`, added to the body."""
@@ -140,7 +146,7 @@ class Network:
             return results
         made = self.applied.get(id(layer))
         if made is None:
-            made = self.applied[id(layer)] = layers.constructor(layer)
+            made = self.applied[id(layer)] = self._constructor(layer)
         kind = layers.kind_of(layer)
         call = applying.call_of(layer, kind, args, kwargs)
         for name, value in call.arguments.items():
@@ -190,20 +196,40 @@ class Network:
             return [tensors[id(t)] for t in functional.outputs]
         made = self.applied.get(id(model))
         if made is None:
-            made = self.applied[id(model)] = Applied(model.name, layer_name(model.name))
-            made.body = inner = Body(model.name)
-            tensors = {}
-            for number, t in enumerate(functional.inputs):
-                name = _input_name(t._keras_history.operation.name, number if len(functional.inputs) > 1 else None)
-                tensors[id(t)] = one = _tensor(t, name)
-                inner.inputs.append((name, one))
-            self._walk(functional, tensors, inner)
-            inner.outputs = [(name, tensors[id(t)]) for name, t in _outputs(functional)]
+            made = self.applied[id(model)] = self._block(model)
         made.uses += 1
         parts: list[Any] = [x for tensor in given for x in (", ", Slot(tensor))][1:]
         stands = text("(", *parts, ")") if len(given) > 1 else Text((Slot(given[0], ATOM),))
         body.steps.append(Step(results, stands, made, model))
         return results
+
+    def _block(self, model: Any) -> Applied:
+        """A model inside as a block."""
+        functional = functional_of(model)
+        made = Applied(model.name, layer_name(model.name))
+        made.body = inner = Body(model.name)
+        tensors = {}
+        for number, t in enumerate(functional.inputs):
+            name = _input_name(t._keras_history.operation.name, number if len(functional.inputs) > 1 else None)
+            tensors[id(t)] = one = _tensor(t, name)
+            inner.inputs.append((name, one))
+        self._walk(functional, tensors, inner)
+        inner.outputs = [(name, tensors[id(t)]) for name, t in _outputs(functional)]
+        return made
+
+    def _constructor(self, layer: Any) -> Applied:
+        """A layer's constructor; TimeDistributed runs a model too, which becomes a block."""
+        import keras
+
+        inside = layer.layer if isinstance(layer, keras.layers.TimeDistributed) else None
+        if inside is None or not _is_readable_model(inside):
+            return layers.constructor(layer)
+        if self._stands_elsewhere(functional_of(inside), inside) or id(inside) in self.applied:
+            raise Refused(f"the model inside, {inside.name}, is applied elsewhere too", "give it layers of its own")
+        made = Applied("TimeDistributed", layer_name(layer.name), keras=layer)
+        made.frozen = not layer.trainable and bool(layer.weights)
+        made.inside = self.applied[id(inside)] = self._block(inside)
+        return made
 
     def _stands_elsewhere(self, functional: Any, model: Any) -> bool:
         for node in _nodes(functional):

@@ -138,11 +138,10 @@ def _order(body: Body) -> None:
     body.steps = steps
     needed = body.reads()
     body.weights = [held for held in body.weights if needed.get(id(held.tensor))]
-    seen: set[int] = set()
-    for step in steps:
-        if step.applied is not None and step.applied.body is not None and id(step.applied) not in seen:
-            seen.add(id(step.applied))
-            _order(step.applied.body)
+    for applied in applied_in(body):
+        block = applied if applied.inside is None else applied.inside
+        if block.body is not None:
+            _order(block.body)
 
 
 def _layers(body: Body, path: str) -> Iterator[tuple[str, Any]]:

@@ -79,7 +79,8 @@ class Applied:
     """A layer or block. One that is applied several times is one object.
 
     name: the last part of its path; None where nothing depends on it. keras: Keras' layer, which has its weights.
-    body: a block's; its constructor and arguments are found when it is written.
+    body: a block's; its constructor and arguments are found when it is written. inside: the block that is run on each
+    step, of TimeDistributed.
     """
 
     constructor: str
@@ -88,6 +89,7 @@ class Applied:
     keras: Any = None
     frozen: bool = False
     body: Body | None = None
+    inside: Applied | None = None
     uses: int = 0
 
 

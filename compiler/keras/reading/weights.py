@@ -51,6 +51,7 @@ def matched(layer: Any, weights: Mapping[str, Weight]) -> list[tuple[Weight, Any
         start = parts.index(layer.name) + 1 if layer.name in parts else 1
         names = ["/".join(parts[start:]), "/".join(p for p in parts[start:] if not re.search(r"_cell(_\d+)?$", p))]
         same = [weights[name] for name in names if name in weights]
+        same += [weight for name, weight in weights.items() if name.endswith(f"/{variable.path}")]
         if same and id(same[0]) not in found:
             found[id(same[0])] = (same[0], variable)
         else:
@@ -83,4 +84,4 @@ def numbers(variable: Any, weight: Weight) -> Recipe:
     from archonnx.compiler.recipes import Constant, numpy_dtype
 
     values = variable if isinstance(variable, np.ndarray) else np.asarray(variable.numpy())
-    return Constant(values.reshape(weight.shape).astype(numpy_dtype(weight.dtype)), weight.dtype)
+    return Constant(values.reshape(weight.shape).astype(numpy_dtype(weight.dtype), copy=False), weight.dtype)
