@@ -100,7 +100,7 @@ def fit(
     tensorboard: Path | None,
     format: str,
 ) -> int:
-    """Train a model with Keras, and write the weights of its best epoch.
+    """Train a model with Keras. The weights of its best epoch are written.
 
     The data are arrays named as the model's inputs and outputs, one for every input and one of targets for each output
     that is trained; their first axis counts the examples. --data, --validation-data and --test-data are

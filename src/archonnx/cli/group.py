@@ -18,7 +18,7 @@ COMMANDS = {
     "plot": "Draw a model.",
     "fit": "Train a model with Keras.",
     "from-keras": "Write the source text of a model of Keras.",
-    "weights": "List, convert, compare and map files of weights.",
+    "weights": "List, convert, compare and write files of weights, and propose maps.",
     "layers": "List the layers there are, or describe one.",
     "fmt": "Format architecture files.",
     "doctor": "Say what this machine can run models on, and why not on more.",

@@ -64,7 +64,7 @@ def verify(
     layers: bool,
     format: str,
 ) -> int:
-    """Check a model's graph against Keras, PyTorch or another file.
+    """Check a model against Keras, PyTorch or another file.
 
     The same weights and the same seeded inputs go through archonnx's graph, through the model that Keras builds, and
     through the graph that tf2onnx makes of it: batches of 1, 2 and 5, and at least two values of every open size. Each

@@ -28,7 +28,7 @@ TARGETS = ("float64", "float32", "float16", "bfloat16")
 
 @click.group(context_settings={"max_content_width": 120})
 def weights() -> None:
-    """List, convert, compare and write files of weights, and propose maps between tools' names.
+    """List, convert, compare and write files of weights, and propose maps.
 
     A file is known by its content, whatever it is called. Only the part that says what is in it is read to list it,
     and a slice at a time lies in memory to convert it, so files may be larger than memory.
