@@ -231,3 +231,9 @@ def test_bad_input_is_one_line(words: list[str], code: int, message: str, capsys
     assert message in captured.err
     assert "Traceback" not in captured.err
     assert "has a bug" not in captured.err
+
+
+def test_times_in_three_digits() -> None:
+    from archonnx.cli.verify_text import duration
+
+    assert [duration(seconds) for seconds in (5.594, 0.0812, 3.08e-5)] == ["5.59 s", "81.2 ms", "0.0308 ms"]

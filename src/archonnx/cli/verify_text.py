@@ -95,8 +95,13 @@ def _files(report: Report) -> Iterator[str]:
     rows = [["", "file", f"a run{f' ({first})' if first else ''}"]]
     for name, size in report.files.items():
         spent = report.times.get(name)
-        rows.append([name, size_text(size), "" if spent is None else f"{1000 * spent:,.3g} ms"])
+        rows.append([name, size_text(size), "" if spent is None else duration(spent)])
     yield from table(rows)
+
+
+def duration(seconds: float) -> str:
+    """A time in three digits: 5.59 s, 81.2 ms, 0.0308 ms."""
+    return f"{seconds:.3g} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"
 
 
 def _ledger(report: Report) -> Iterator[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from archonnx.contract.dtypes import is_float
+from archonnx.contract.dtypes import DTYPES, is_float
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +25,7 @@ SECOND = "second forms of weights"
 BESIDE = "zeros and ones beside weights"
 FOLDED = "weights folded into others"
 UNREAD = "that no operator reads"
+FLOATS = frozenset(kind.onnx for kind in DTYPES.values() if kind.kind == "float")
 FOLDING = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 INTO = "numbers that they were folded into"
 STATISTICS = "moving statistics, which are buffers there"
@@ -170,7 +171,9 @@ def enter_other(ledger: Ledger, side: str, model: CompiledModel, seed: int, path
     weights = {w.path: w for w in model.graph.weights()}
     known = Recognizer(model.graph.nodes, model.evaluation(seed))
     found: set[int] = set()
-    second, numbers = [], []
+    second: list[int] = []
+    numbers: list[int] = []
+    constants: list[int] = []
     for initializer in _initializers(onnx.load(path).graph):
         size = math.prod(initializer.dims)
         named = weights.get(initializer.name)
@@ -179,16 +182,17 @@ def enter_other(ledger: Ledger, side: str, model: CompiledModel, seed: int, path
             recipe = known.weight_in(numpy_helper.to_array(initializer), ())
             holds = list(recipe.weights()) if recipe is not None else []
         if not holds:
-            numbers.append(size)
+            (numbers if initializer.data_type in FLOATS and initializer.dims else constants).append(size)
         elif id(holds[0]) in found:
             second.append(size)
         else:
             found.add(id(holds[0]))
     missing = [w for w in weights.values() if id(w) not in found]
     items = [
-        Item(SECOND, sum(second), len(second)),
+        _item(SECOND, second),
         *_by_kind(missing, "not found by what they hold"),
-        Item(INTO if missing else CONSTANTS, sum(numbers), len(numbers)),
+        _item(INTO, numbers if missing else []),
+        _item(CONSTANTS, constants if missing else [*numbers, *constants]),
     ]
     ledger.add(side, sum(math.prod(dims) for _, dims in _stored(path)), items)
 
