@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from archonnx.compiler.saving import SaveReport
     from archonnx.compiler.weights.exporting import Written
 
+    KerasModel = Any  # keras.Model, which is not imported for its name
+
 
 @dataclass(slots=True, eq=False, repr=False)
 class CompiledModel:
@@ -92,12 +94,12 @@ class CompiledModel:
 
     def with_weights(
         self,
-        source: str | os.PathLike[str] | Mapping[str, Any],
+        source: str | os.PathLike[str] | Mapping[str, Any] | KerasModel,
         *,
         map: str | os.PathLike[str] | None = None,  # noqa: A002 (what users call it)
         scope: str = "",
     ) -> CompiledModel:
-        """The same model with weights from a file, or from arrays by name.
+        """The same model with weights from a file, from arrays by name, or from what `to_keras` made of it.
 
         Names are the weights' paths (`stage_1/conv2d/kernel`), those of a file that archonnx wrote of this model, or
         what a map says they are. A file's tensors are read when they are needed, slice by slice: it stays as it is
@@ -112,6 +114,15 @@ class CompiledModel:
         """
         from archonnx.compiler.weights.filling import fill
 
+        if not isinstance(source, (str, os.PathLike, Mapping)):
+            from archonnx.compiler.keras.reading.reader import from_keras
+
+            if not hasattr(source, "layers"):
+                kind = type(source).__name__
+                raise UsageError(f"weights come from a file, from arrays by name or from a keras.Model, got {kind}")
+            if map is not None or scope:
+                raise UsageError("with_weights() of a keras.Model takes neither map= nor scope=")
+            return from_keras(source, like=self)
         return self.with_given(fill(self, source, map=map, scope=scope).given)
 
     def with_given(self, recipes: Mapping[str, Recipe]) -> CompiledModel:

@@ -234,6 +234,8 @@ model M():
     model.fit(rng.normal(size=(16, 4)), rng.normal(size=(16, 4)), epochs=1, batch_size=8, verbose=0)
     back = archonnx.from_keras(model, like=source)
     assert back.text == source.text
+    for path, array in source.with_weights(model).values().items():
+        assert np.array_equal(back.values()[path], array)
     values = back.values()
     known = {variable.path.replace("/value", ""): variable for variable in model.weights}
     assert len(values) == len(known)
@@ -264,6 +266,14 @@ def test_a_model_of_other_layers_is_told_layer_by_layer() -> None:
     wider = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3, name="dense")])
     with pytest.raises(archonnx.ArchonnxError, match=r"dense/kernel is \[5, 3\] in Keras' model and \[4, 3\] here"):
         archonnx.from_keras(wider, like=source)
+
+
+def test_what_weights_do_not_come_from() -> None:
+    source = archonnx.compile(text="model M():\n    input x: float32[N, 4]\n    Dense(3)\n    output y\n")
+    with pytest.raises(archonnx.UsageError, match=r"from arrays by name or from a keras\.Model, got int"):
+        source.with_weights(3)
+    with pytest.raises(archonnx.UsageError, match="takes neither map= nor scope="):
+        source.with_weights(archonnx.to_keras(source), scope="dense")
 
 
 def test_what_cannot_be_read_is_listed_at_once() -> None:
