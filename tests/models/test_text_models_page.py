@@ -14,7 +14,7 @@ from archonnx.compiler.artifact import models_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "text-models.md").read_text(encoding="utf-8")
-FILES = ("bert", "gpt2", "llama", "voice")
+FILES = ("bert", "gpt2", "gpt3", "llama", "voice")
 
 
 def test_the_models_are_those_that_ship() -> None:
