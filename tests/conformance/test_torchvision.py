@@ -38,6 +38,8 @@ NETWORKS = [
     Network("resnet50", "resnet.arch", "ResNet50V1_5"),
     Network("resnet18", "resnet.arch", "ResNet18", size=75, parameters={"size": 75}),
     Network("vgg19", "vgg.arch", "VGG19", "torchvision_vgg19", parameters={"activation": None}),
+    Network("vgg11", "vgg.arch", "VGG11", "torchvision_vgg11", parameters={"width": 64}),
+    Network("vgg13_bn", "vgg.arch", "VGG13BN", "torchvision_vgg13_bn", parameters={"width": 64}),
     Network("vgg16", "vgg.arch", "VGG16", "torchvision_vgg16", parameters={"activation": None, "width": 64}),
     Network("vgg16_bn", "vgg.arch", "VGG16BN", "torchvision_vgg16_bn", parameters={"width": 64}),
     Network("vgg19_bn", "vgg.arch", "VGG19BN", "torchvision_vgg19_bn", parameters={"width": 64}),
@@ -89,7 +91,9 @@ ALL = {
         (f"resnet{n}", f"ResNet{n}" + ("V1_5" if n >= 50 else ""), "torchvision") for n in (18, 34, 50, 101, 152)
     ],
     "vgg.arch": [
-        (f"vgg{n}{bn}", f"VGG{n}{bn[1:].upper()}", f"torchvision_vgg{n}{bn}") for n in (16, 19) for bn in ("", "_bn")
+        (f"vgg{n}{bn}", f"VGG{n}{bn[1:].upper()}", f"torchvision_vgg{n}{bn}")
+        for n in (11, 13, 16, 19)
+        for bn in ("", "_bn")
     ],
     "efficientnet.arch": [(f"efficientnet_b{n}", f"EfficientNetB{n}Torchvision", "torchvision") for n in range(8)],
 }

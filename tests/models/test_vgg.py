@@ -14,6 +14,10 @@ VGG = Path(__file__).resolve().parents[2] / "models" / "vgg.arch"
 
 # Parameters that are trained, as keras.applications 3.15 and torchvision 0.28 count them; GMACs for one picture.
 TOTALS = {
+    "VGG11": (132_863_336, 7.609),
+    "VGG13": (133_047_848, 11.308),
+    "VGG11BN": (132_868_840, 7.609),
+    "VGG13BN": (133_053_736, 11.308),
     "VGG16": (138_357_544, 15.470),
     "VGG19": (143_667_240, 19.632),
     "VGG16BN": (138_365_992, 15.470),
