@@ -19,6 +19,9 @@ pytestmark = [
 
 TOLERANCE = 1e-5
 
+# Networks whose map is not called `keras`: two of one file.
+MAPS = {"MobileNetV2": "keras_v2", "MobileNetV3Small": "keras_v3", "MobileNetV3Large": "keras_v3"}
+
 
 def random_network(name: str, **arguments: Any) -> Any:
     """The network with logits for its result, its statistics and biases its own."""
@@ -45,12 +48,15 @@ def random_network(name: str, **arguments: Any) -> Any:
         ("VGG19", "vgg.arch", 1.0, "saved.weights.h5"),
         ("EfficientNetB0", "efficientnet.arch", 255.0, "saved.weights.h5"),
         ("EfficientNetB0", "efficientnet.arch", 255.0, "weights.h5"),
+        ("MobileNetV2", "mobilenet.arch", 1.0, "weights.keras"),
+        ("MobileNetV3Small", "mobilenet.arch", 255.0, "saved.weights.h5"),
+        ("MobileNetV3Large", "mobilenet.arch", 255.0, "weights.h5"),
     ],
 )
 def test_a_network_computes_what_keras_computes(name: str, source: str, largest: float, saved: str) -> None:
     image: Array = np.random.default_rng(0).uniform(0, largest, (2, 224, 224, 3)).astype(np.float32)
     with large_files() as folder:
-        network = random_network(name)
+        network = random_network(name, **({"input_shape": (224, 224, 3)} if name.startswith("MobileNetV3") else {}))
         expected = network(image, training=False).numpy()
         if saved.endswith(".weights.h5"):
             network.save_weights(folder / saved)
@@ -58,7 +64,7 @@ def test_a_network_computes_what_keras_computes(name: str, source: str, largest:
             network.save(folder / saved)
         counted = network.count_params()
         del network
-        model = compiled_with(folder / saved, "keras", source, name, activation=None)
+        model = compiled_with(folder / saved, MAPS.get(name, "keras"), source, name, activation=None)
         assert sum(w.size for w in model.graph.weights()) == counted
         found = output_of(model, image, folder)
     assert float(expected.std()) > 1e-3, "a result that says something"

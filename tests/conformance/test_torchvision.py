@@ -45,6 +45,16 @@ NETWORKS = [
     Network("vgg19_bn", "vgg.arch", "VGG19BN", "torchvision_vgg19_bn", parameters={"width": 64}),
     Network("efficientnet_b0", "efficientnet.arch", "EfficientNetB0Torchvision"),
     Network("efficientnet_b0", "efficientnet.arch", "EfficientNetB0Torchvision", size=97, parameters={"size": 97}),
+    Network("mobilenet_v2", "mobilenet.arch", "MobileNetV2Torchvision", "torchvision_v2"),
+    Network("mobilenet_v3_small", "mobilenet.arch", "MobileNetV3SmallTorchvision", "torchvision_v3_small"),
+    Network(
+        "mobilenet_v3_large",
+        "mobilenet.arch",
+        "MobileNetV3LargeTorchvision",
+        "torchvision_v3_large",
+        size=97,
+        parameters={"size": 97},
+    ),
     Network("efficientnet_b5", "efficientnet.arch", "EfficientNetB5Torchvision", size=64, parameters={"size": 64}),
 ]
 
