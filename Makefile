@@ -34,7 +34,7 @@ demo: .venv/ready-run
 	@echo "Written: demo/dnn.onnx, the model, and demo/dnn.svg, its picture."
 
 test: .venv/ready-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
 
 lint: .venv/ready-test
 	$(BIN)/ruff check .
