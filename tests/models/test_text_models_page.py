@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import archonnx
+from archonnx.cli import main
 from archonnx.compiler.artifact import models_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "text-models.md").read_text(encoding="utf-8")
-FILES = ("bert", "gpt2", "gpt3", "llama", "voice")
+FILES = ("bert", "gpt2", "gpt3", "llama", "lstm", "translate", "voice")
 
 
 def test_the_models_are_those_that_ship() -> None:
@@ -27,7 +30,8 @@ def test_the_models_are_those_that_ship() -> None:
 
 
 def test_the_maps_are_those_that_ship() -> None:
-    rows = re.findall(r"^\| `(\S+\.map)` \|", PAGE, re.MULTILINE)
+    lines = re.findall(r"^\| (?:`\S+\.map`(?:, )?)+ \|", PAGE, re.MULTILINE)
+    rows = re.findall(r"`(\S+\.map)`", "\n".join(lines))
     assert sorted(rows) == sorted(p.name for f in FILES for p in (ROOT / "models").glob(f"{f}.*.map"))
 
 
@@ -37,7 +41,7 @@ def test_the_example_prints_what_it_says(tmp_path: Path) -> None:
     (tmp_path / "minilm").symlink_to(package.get_model_path())
     model = archonnx.compile(ROOT / "models" / "bert.arch", "MiniLM")
     model.with_weights(tmp_path / "minilm" / "model.safetensors").save(tmp_path / "minilm.onnx")
-    (code,) = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    (code,) = re.findall(r"^```python\n(.*?)^```$", PAGE.partition("## The meaning")[2], re.MULTILINE | re.DOTALL)
     run = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         cwd=tmp_path,
@@ -68,3 +72,24 @@ def test_the_head_on_trained_weights(tmp_path: Path) -> None:
     ours, theirs = model.values(), whole.values()
     for path in model.given:
         np.testing.assert_array_equal(ours[path], theirs[path])
+
+
+def test_the_translator_writes_step_by_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lines of the page, with a small translator whose weights are drawn."""
+    section = PAGE.partition("## Translating")[2].partition("\n## ")[0]
+    (lines,) = re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    (code,) = re.findall(r"^```python\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").symlink_to(ROOT / "models")
+    sizes = {"vocabulary": 20, "width": 4, "units": 6}
+    archonnx.compile("models/translate.arch", "Translator", **sizes).save("trained.onnx", seed=3)
+    given = [word for name, size in sizes.items() for word in ("--set", f"{name}={size}")]
+    for line in lines.splitlines():
+        assert main([*shlex.split(line)[1:], *given]) == 0
+    import numpy as np
+
+    found: dict[str, Any] = {}
+    exec(code, found)
+    source, tokens = np.array([[5, 9, 4, 0]], np.int32), np.array([[1, *found["written"][:-1]]], np.int32)
+    logits = archonnx.load("trained.onnx")(source=source, tokens=tokens)
+    assert logits.argmax(-1)[0].tolist() == found["written"]
