@@ -55,6 +55,8 @@ NETWORKS = [
         size=97,
         parameters={"size": 97},
     ),
+    Network("vit_b_16", "vit.arch", "ViTB16"),
+    Network("vit_b_32", "vit.arch", "ViTB32", size=96, arguments={"image_size": 96}, parameters={"size": 96}),
     Network("efficientnet_b5", "efficientnet.arch", "EfficientNetB5Torchvision", size=64, parameters={"size": 64}),
 ]
 
@@ -62,7 +64,7 @@ NETWORKS = [
 def random_module(case: Network) -> Any:
     """The network in evaluation mode, with statistics and biases of its own too."""
     torch.manual_seed(0)
-    module = getattr(torchvision.models, case.theirs)(weights=None).eval()
+    module = getattr(torchvision.models, case.theirs)(weights=None, **case.arguments).eval()
     if width := case.parameters.get("width"):
         features, _, last = module.classifier[0], module.classifier[3], module.classifier[6]
         module.classifier[0] = torch.nn.Linear(features.in_features, width)
@@ -72,6 +74,8 @@ def random_module(case: Network) -> Any:
         for name, value in [*module.named_parameters(), *module.named_buffers()]:
             if name.endswith("running_var"):
                 value.uniform_(0.5, 1.5)
+            elif name == "heads.head.weight":
+                value.normal_(0, 0.05)
             elif name.endswith("running_mean") or value.ndim == 1:
                 value.add_(0.1 * torch.randn_like(value))
     return module
@@ -104,6 +108,14 @@ ALL = {
         (f"vgg{n}{bn}", f"VGG{n}{bn[1:].upper()}", f"torchvision_vgg{n}{bn}")
         for n in (11, 13, 16, 19)
         for bn in ("", "_bn")
+    ],
+    "mobilenet.arch": [
+        ("mobilenet_v2", "MobileNetV2Torchvision", "torchvision_v2"),
+        ("mobilenet_v3_small", "MobileNetV3SmallTorchvision", "torchvision_v3_small"),
+        ("mobilenet_v3_large", "MobileNetV3LargeTorchvision", "torchvision_v3_large"),
+    ],
+    "vit.arch": [
+        (f"vit_{n}_{p}", f"ViT{n.upper()}{p}", "torchvision") for n, p in [("b", 16), ("b", 32), ("l", 16), ("l", 32)]
     ],
     "efficientnet.arch": [(f"efficientnet_b{n}", f"EfficientNetB{n}Torchvision", "torchvision") for n in range(8)],
 }
