@@ -57,6 +57,9 @@ NETWORKS = [
     ),
     Network("vit_b_16", "vit.arch", "ViTB16"),
     Network("vit_b_32", "vit.arch", "ViTB32", size=96, arguments={"image_size": 96}, parameters={"size": 96}),
+    Network(
+        "efficientnet_v2_s", "efficientnetv2.arch", "EfficientNetV2S", "torchvision_s", size=96, parameters={"size": 96}
+    ),
     Network("efficientnet_b5", "efficientnet.arch", "EfficientNetB5Torchvision", size=64, parameters={"size": 64}),
 ]
 
@@ -116,6 +119,10 @@ ALL = {
     ],
     "vit.arch": [
         (f"vit_{n}_{p}", f"ViT{n.upper()}{p}", "torchvision") for n, p in [("b", 16), ("b", 32), ("l", 16), ("l", 32)]
+    ],
+    "efficientnetv2.arch": [
+        (f"efficientnet_v2_{n}", f"EfficientNetV2{n.upper()}", f"torchvision_{by}")
+        for n, by in [("s", "s"), ("m", "m_l"), ("l", "m_l")]
     ],
     "efficientnet.arch": [(f"efficientnet_b{n}", f"EfficientNetB{n}Torchvision", "torchvision") for n in range(8)],
 }

@@ -14,7 +14,7 @@ from archonnx.compiler.artifact import models_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "vision-models.md").read_text(encoding="utf-8")
-FILES = ("resnet", "vgg", "efficientnet", "mobilenet", "vit")
+FILES = ("resnet", "vgg", "efficientnet", "efficientnetv2", "mobilenet", "vit")
 
 
 def row(file: str, name: str) -> str:
