@@ -58,6 +58,33 @@ def test_a_map_that_a_build_takes(folder: Path, capsys: Output) -> None:
     assert main(["build", "small.arch", "-o", "m.onnx", "--weights", "w.safetensors"]) == 0
 
 
+def test_names_with_a_number_of_their_own_that_are_counted_too(folder: Path, capsys: Output) -> None:
+    text = """\
+block body():
+    for i in range(3):
+        Conv2D(3, 3)
+
+model Small():
+    input x: float32[N, 8, 8, 3]
+    body()
+    output y
+"""
+    Path("conv.arch").write_text(text)
+    given = {}
+    for layer in ("conv2d", "conv2d_1", "conv2d_2"):
+        given[f"{layer}.weight"] = rng.normal(size=(3, 3, 3, 3)).astype("float32")
+        given[f"{layer}.bias"] = rng.normal(size=3).astype("float32")
+    safetensors.numpy.save_file(given, "conv.safetensors")
+    assert main(["weights", "map", "conv.arch", "conv.safetensors", "-o", "conv.tool.map"]) == 0
+    assert "body/conv2d_{i} = conv2d_{i}" in Path("conv.tool.map").read_text()
+    assert (
+        main(["weights", "export", "conv.arch", "back.npz", "--layout", "torch", "--weights", "conv.safetensors"]) == 0
+    )
+    back = np.load("back.npz")
+    for name, array in given.items():
+        assert np.array_equal(back[f"body.{name}"], array), name
+
+
 def test_a_scope(folder: Path, capsys: Output) -> None:
     safetensors.numpy.save_file({k: v for k, v in FILE.items() if k.startswith("net")}, "body.safetensors")
     assert main(["weights", "map", "small.arch", "body.safetensors", "--scope", "body"]) == 0

@@ -82,7 +82,9 @@ def _templates(names: Sequence[str]) -> dict[str, tuple[str, tuple[int, ...]]]:
         template, numbers = without_numbers(name)
         whole = families[_THEIR_COUNT.sub("", name)]
         if template != whole and template == whole.replace("_{}", "") and whole.replace("{}", "0") not in known:
-            template, numbers = whole, (0,) * whole.count("{}")
+            rest = iter(numbers)
+            counts = [whole[: hole.start()].endswith("_") and hole[0] != LETTER for hole in _HOLE.finditer(whole)]
+            template, numbers = whole, tuple(0 if count else next(rest) for count in counts)
         made[name] = (template, numbers)
     return made
 
