@@ -58,7 +58,8 @@ def parse_bytes(data: bytes, name: str) -> tuple[tree.File, list[Diagnostic]]:
         problem = Diagnostic("E0002", "this file is UTF-16, expected UTF-8", start, help="save it as UTF-8")
         return tree.File(start, name, data.decode("utf-16", errors="replace"), []), [problem]
     if b"\x00" in data[:4096]:
-        problem = Diagnostic("E0003", "this is no text file: it holds NUL bytes", start)
+        wanted = "name the model's source, a .arch file, not a built model or a file of weights"
+        problem = Diagnostic("E0003", "this is no text file: it holds NUL bytes", start, help=wanted)
     else:
         try:
             return parse(data.decode("utf-8"), name)
