@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,14 @@ def test_other_weights_are_a_difference(other: Names) -> None:
     assert not report.agrees
     assert report.pairs[0].found is not None
     assert report.pairs[0].found.message.startswith("dense: ")
+
+
+def test_other_weights_of_a_convolution_are_an_error_and_no_other_shape(tmp_path: Path) -> None:
+    text = "model A():\n    input x: float32[N, 8, 8, 3]\n    Conv2D(5, 3)\n    Flatten()\n    Dense(2)\n    output y\n"
+    archonnx.compile(text=text).save(tmp_path / "other.onnx", seed=1)
+    found = verify(archonnx.compile(text=text), against=tmp_path / "other.onnx").pairs[0].found
+    assert found is not None
+    assert re.match(r"conv2d: .* part at this Conv2D: error [0-9.]+, tolerance 0.0001$", found.message)
 
 
 @pytest.mark.parametrize(

@@ -165,7 +165,10 @@ def _by_name(
             unseen.append(node.name)
         for name in known:
             difference = compare(theirs[name], ours[name], typed=False)
-            if difference.error > tolerance and _nearest(ours[name], [theirs[name]]) > tolerance:
+            nearest = _nearest(ours[name], [theirs[name]], tolerance) if difference.error > tolerance else 0.0
+            if nearest > tolerance:
+                if difference.said and nearest < float("inf"):  # the same sizes, in another order of axes
+                    difference = compare_error(nearest)
                 return Divergence(node, difference, worst, tuple(unseen), WEIGHTS if node.layer.weights else "")
             worst = max(worst, min(difference.error, tolerance))
     return None
