@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -129,6 +130,17 @@ def test_convert_into_several_files(folder: Path, capsys: Output) -> None:
     assert sorted(path.name for path in folder.glob("b*")) == [*files, "b.safetensors.index.json"]
     assert main(["weights", "convert", "b.safetensors.index.json", "c.pth", "--shard-size", "1GiB"]) == 0
     assert main(["weights", "diff", "a.npz", "c.pth"]) == 0
+
+
+def test_without_h5py_they_say_what_to_install(folder: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert main(["weights", "convert", "a.npz", "b.h5"]) == 0
+    before = sorted(folder.iterdir())
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    for argv in (["list", "b.h5"], ["convert", "a.npz", "c.h5"], ["convert", "b.h5", "c.npz"]):
+        capsys.readouterr()
+        assert main(["weights", *argv]) == 3
+        assert "which is not installed: pip install 'archonnx[keras]', or h5py alone" in capsys.readouterr().err
+    assert sorted(folder.iterdir()) == before
 
 
 def test_convert_onto_itself(folder: Path, capsys: Output) -> None:

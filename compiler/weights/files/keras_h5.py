@@ -24,9 +24,11 @@ from archonnx.compiler.weights.files.base import Entry, Format, TensorFile, Tens
 from archonnx.compiler.weights.files.keras_groups import Group, Variable, Vars, Way, collected, legacy, numbered
 from archonnx.compiler.weights.files.keras_names import Classes
 from archonnx.compiler.weights.files.keras_trial import try_first
+from archonnx.compiler.weights.files.keras_writing import MISSING
 from archonnx.compiler.weights.files.zips import Archive
 from archonnx.compiler.weights.recipe import Array, numpy_dtype
 from archonnx.compiler.weights.regions import boxes
+from archonnx.contract.diagnostics import MachineError
 
 BEGINNING = b"\x89HDF\r\n\x1a\n"
 DTYPES = "float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool".split()
@@ -166,18 +168,17 @@ def _open_h5(path: Path, where: Path | Window, config: Any, tried: bool) -> Tens
     except H5_ERRORS as error:
         file.close()
         raise TensorFileError(path, f"it is damaged ({short(error)})") from error
-    except TensorFileError:
+    except (TensorFileError, MachineError):
         file.close()
         raise
 
 
 def h5_file(path: Path, where: Path | Window) -> Any:
-    """An HDF5 file, open. Errors: TensorFileError."""
+    """An HDF5 file, open. Errors: TensorFileError; MachineError where h5py is missing."""
     try:
         import h5py
     except ImportError as error:
-        help = "install archonnx[keras], or h5py alone"
-        raise TensorFileError(path, "files of Keras are read by h5py, which is not installed", help=help) from error
+        raise MachineError(f"{path}: files of Keras are read by h5py, {MISSING}") from error
     try:
         return h5py.File(where, "r")
     except H5_ERRORS as error:

@@ -15,18 +15,20 @@ import numpy as np
 from archonnx.compiler.weights.files.base import CannotHoldError, Tensor
 from archonnx.compiler.weights.recipe import numpy_dtype
 from archonnx.compiler.weights.regions import boxes, extents
+from archonnx.contract.diagnostics import MachineError
 
 MOST_BYTES = 60_000  # HDF5 has 64 KiB for the attributes of a group's header
 MOST_AXES = 32
+MISSING = "which is not installed: pip install 'archonnx[keras]', or h5py alone"
 
 
 @contextmanager
 def writing(file: BinaryIO) -> Iterator[Any]:
-    """An h5py.File to fill; its bytes go to `file` when the body ends. CannotHoldError where h5py is missing."""
+    """An h5py.File to fill; its bytes go to `file` when the body ends. MachineError where h5py is missing."""
     try:
         import h5py
     except ImportError:
-        raise CannotHoldError("files of Keras are written by h5py, which is not installed") from None
+        raise MachineError(f"files of Keras are written by h5py, {MISSING}") from None
     folder = Path(file.name).parent if isinstance(getattr(file, "name", None), str) else None
     # HDF5 reads what it has written, which a file that is open for writing alone does not let it.
     with tempfile.TemporaryFile(dir=folder) as scratch:
