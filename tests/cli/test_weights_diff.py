@@ -133,6 +133,21 @@ def test_where_large_tensors_differ(capsys: Output) -> None:
     assert row["error"] == pytest.approx(2 / 3)
 
 
+def test_a_model_that_was_built_has_the_layout_of_its_operators(capsys: Output) -> None:
+    Path("m.arch").write_text("model A():\n    input x: float32[N, 8, 8, 1]\n    Conv2D(2, 3)\n    output y\n")
+    assert main(["weights", "export", "m.arch", "w.npz"]) == main(["build", "m.arch", "-o", "m.onnx"]) == 0
+    capsys.readouterr()
+    assert main(["weights", "diff", "w.npz", "m.onnx"]) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "note: m.onnx has tensors as the graph's operators take them, whatever they are called",
+        "help: `archonnx weights export MODEL.arch OUT --weights m.onnx` writes the weights",
+    ]
+    assert main(["weights", "export", "m.arch", "back.npz", "--weights", "m.onnx"]) == 0
+    capsys.readouterr()
+    assert main(["weights", "diff", "w.npz", "back.npz"]) == main(["weights", "diff", "m.onnx", "m.onnx"]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_text_is_compared(capsys: Output) -> None:
     for name, words in (("a", ["cat", "dog"]), ("b", ["cat", "cow"])):
         text = onnx.helper.make_tensor("labels", onnx.TensorProto.STRING, (2,), words)

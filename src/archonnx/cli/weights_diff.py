@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archonnx.cli.console import Steps, out, plain, styled
+from archonnx.cli.console import Steps, out, plain, say, styled
 from archonnx.cli.options import FilePath, color_option, format_option
 
 if TYPE_CHECKING:
@@ -51,14 +51,22 @@ def diff(first: Path, second: Path, tolerance: float | None, format: str) -> int
     """
     from archonnx.compiler.weights.files.difference import differences
     from archonnx.compiler.weights.files.formats import open_tensors
+    from archonnx.contract import metadata
 
     with open_tensors(first) as a, open_tensors(second) as b, Steps(f"comparing with {second.name}") as steps:
         found = list(differences(a, b, steps))
+        built = [
+            file.format == "onnx" and {metadata.VERSION, metadata.SOURCE} <= file.metadata.keys() for file in (a, b)
+        ]
     same = all(tensor.within(tolerance) for tensor in found)
     if format == "json":
         out(json.dumps(_document(first, second, tolerance, found), indent=2, ensure_ascii=False))
     else:
         _table(first, second, tolerance, found)
+    if not same and built[0] != built[1]:
+        model = plain((first if built[0] else second).name)
+        say(f"note: {model} has tensors as the graph's operators take them, whatever they are called")
+        say(f"help: `archonnx weights export MODEL.arch OUT --weights {model}` writes the weights")
     return 0 if same else 1
 
 
