@@ -93,7 +93,7 @@ def format_to_write(path: Path, *, shards: bool = False) -> Format:
     """
     found = [form for form in formats().values() if _ending(path, form)]
     offered = [form for form in formats().values() if form.written]
-    endings = ", ".join(form.suffixes[0] for form in offered)
+    endings = ", ".join(dict.fromkeys(suffix for form in offered for suffix in form.suffixes))
     if not found:
         raise TensorFileError(path, "its ending names no format of weights", help=f"written are {endings}")
     # Legacy formats share an ending with those that replaced them: what is written is preferred.

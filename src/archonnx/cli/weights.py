@@ -38,6 +38,7 @@ def weights() -> None:
       archonnx weights list model.safetensors
       archonnx weights convert model.npz model.safetensors
       archonnx weights diff model.npz model.safetensors
+      archonnx weights export model.arch model.pth
       archonnx weights map model.arch other.pth -o model.other.map
     """
 
