@@ -217,6 +217,7 @@ def test_a_file_that_fails_is_a_difference(capsys: Output) -> None:
         (["--against", "missing.onnx"], 1, "missing.onnx: there is no such file"),
         (["--against", "small.arch"], 1, "small.arch"),
         (["--bind", "Q=3"], 2, "--bind Q: the model has no symbol Q; it has N, T"),
+        (["--bind", "N=0"], 2, "--bind N: N is at least 1, got 0"),
         (["--bind", "T=few"], 2, "--bind T: expected a size"),
         (["--tolerance", "-1"], 2, "--tolerance"),
         (["--weights", "none"], 2, "there is nothing to compare without weights"),

@@ -131,9 +131,11 @@ def _stage(text: str) -> AbstractContextManager[None]:
 def _bound(model: CompiledModel, bind: tuple[str, ...]) -> dict[str, int]:
     """The sizes that --bind gives. UsageError for what is no symbol of the inputs, or no size."""
     from archonnx.cli.literals import assignments
+    from archonnx.contract.dims import symbol
 
     sizes = assignments(bind, "--bind")
-    known = {s for i in model.graph.inputs for d in i.value.type.shape if not isinstance(d, int) for s in d.symbols()}
+    shape = {d for given in model.graph.inputs for d in given.value.type.shape if not isinstance(d, int)}
+    known = {s for d in shape for s in d.symbols()}
     for name, size in sizes.items():
         if name not in known:
             raise UsageError(
@@ -141,4 +143,6 @@ def _bound(model: CompiledModel, bind: tuple[str, ...]) -> dict[str, int]:
             )
         if not isinstance(size, int) or isinstance(size, bool) or size < 0:
             raise UsageError(f"--bind {name}: expected a size, a whole number, got {size!r}")
+        if size == 0 and symbol(name) in shape:
+            raise UsageError(f"--bind {name}: {name} is at least 1, got 0")
     return sizes
