@@ -150,7 +150,11 @@ def test_init_and_none_as_before(folder: Path) -> None:
             2,
             "error: --map x: no --weights is given for c; there are files for --map a=..., --map b=...",
         ),
-        (["--weights", "w.safetensors", "--map", "tool"], 2, "error: there is no map tool beside small.arch; there is"),
+        (
+            ["--weights", "w.safetensors", "--map", "tool"],
+            2,
+            "error: there is no map tool beside small.arch; its file is",
+        ),
         (["--weights", "w.safetensors", "--map", "t.map"], 1, "error: t.map: there is no such file"),
         (
             ["--weights", "w.safetensors", "--map", "a", "--map", "b"],

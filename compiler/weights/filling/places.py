@@ -50,6 +50,8 @@ def chosen_map(given: str | Path, model: CompiledModel, scope: str = "") -> Path
         return path
     near = did_you_mean(str(given), list(known), most=1)
     listed = f"there are {', '.join(known)}" if known else "there is none"
+    if model.path is not None and not known:
+        listed = f"its file is {model.path.stem}.{given}.map, and `archonnx weights map` proposes one"
     help = f"did you mean {near[0]}?" if near else listed
     where = f"beside {model.path}" if model.path is not None else "(the model is no file)"
     raise UsageError(f"there is no map {given} {where}; {help}")

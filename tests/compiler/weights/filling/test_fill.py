@@ -277,6 +277,11 @@ def test_a_map_that_is_not_there(tmp_path: Path) -> None:
         model.with_weights({}, map="tol")
     with pytest.raises(UsageError, match=r"there is no map x beside .*small\.arch; there are tool$"):
         model.with_weights({}, map="x")
+    (tmp_path / "small.tool.map").unlink()
+    with pytest.raises(
+        UsageError, match=r"small\.arch; its file is small\.x\.map, and `archonnx weights map` proposes"
+    ):
+        model.with_weights({}, map="x")
     with pytest.raises(FileNotFoundError):
         model.with_weights({}, map="x.map")
     with pytest.raises(UsageError, match=r"^there is no map x \(the model is no file\); there is none$"):
