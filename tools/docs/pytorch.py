@@ -6,12 +6,13 @@ page out of date. That the modules compute the same is tests/conformance/test_to
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from tools.docs.pages import write_page
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "pytorch.md"
 WRITE = "python -m tools.docs.pytorch"
@@ -96,16 +97,7 @@ def _names(row: Row) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="only say whether the page is as it should be")
-    page = generated()
-    if parser.parse_args().check:
-        if page == PAGE.read_text(encoding="utf-8"):
-            return 0
-        print(f"docs/pytorch.md is out of date; write it by: {WRITE}", file=sys.stderr)
-        return 1
-    PAGE.write_text(page, encoding="utf-8")
-    return 0
+    return write_page(PAGE, generated, WRITE, __doc__)
 
 
 if __name__ == "__main__":

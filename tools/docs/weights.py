@@ -6,7 +6,6 @@ page out of date. That the lists are true is tests/compiler/weights/files/test_p
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from archonnx.compiler.weights.files.base import Format
 from archonnx.compiler.weights.files.formats import formats
 from archonnx.contract.dtypes import DTYPES
+from tools.docs.pages import write_page
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "weights.md"
 WRITE = "python -m tools.docs.weights"
@@ -80,16 +80,7 @@ def grouped(missing: frozenset[str]) -> Iterator[str]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="only say whether the page is as it should be")
-    page = generated()
-    if parser.parse_args().check:
-        if page == PAGE.read_text(encoding="utf-8"):
-            return 0
-        print(f"docs/weights.md is out of date; write it by: {WRITE}", file=sys.stderr)
-        return 1
-    PAGE.write_text(page, encoding="utf-8")
-    return 0
+    return write_page(PAGE, generated, WRITE, __doc__)
 
 
 if __name__ == "__main__":
