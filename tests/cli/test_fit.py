@@ -140,7 +140,7 @@ WRONG = [
     ),
     ("--data train.npz --curve curve.jpg", 2, "a picture's name ends in .svg or .png"),
     ("--data train.npz --onnx model.pb", 2, "--onnx model.pb: the file's name ends in .onnx"),
-    ("--data train.npz -o weights.txt", 1, "weights.txt: its ending names no format of weights"),
+    ("--data train.npz -o weights.txt", 2, "weights.txt: its ending names no format of weights"),
     ("--data train.npz -o no/w.npz", 1, "cannot write no/w.npz: there is no folder no; make it first"),
     ("--data train.npz --weights none", 2, "--weights none: without weights there is nothing to train"),
     ("--data train.npz --weights nothing.pth", 1, "nothing.pth: there is no such file"),

@@ -127,5 +127,5 @@ def test_what_the_command_does_not_take(folder: Path, capsys: Output) -> None:
     small().save("small.keras")
     assert main(["from-keras", "small.keras", "-o", "small.txt"]) == 2
     assert "-o small.txt: the file's name ends in .arch or .onnx" in capsys.readouterr().err
-    assert main(["from-keras", "small.keras", "--weights", "small.txt"]) == 1
+    assert main(["from-keras", "small.keras", "--weights", "small.txt"]) == 2
     assert "small.txt" in capsys.readouterr().err

@@ -35,6 +35,12 @@ class TensorFileError(ArchonnxError):
         super().__init__(f"{path}: {what}" + (f"; {help}" if help else ""))
 
 
+class EndingError(TensorFileError):
+    """A path to write whose ending names no format that is written: the command or the call is wrong, not a file."""
+
+    exit_code = 2
+
+
 class CannotHoldError(Exception):
     """What a format cannot hold, raised by its `write`; formats.write_tensors says of which file."""
 

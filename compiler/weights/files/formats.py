@@ -10,7 +10,14 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from archonnx.compiler.weights.files.base import CannotHoldError, Format, Tensor, TensorFile, TensorFileError
+from archonnx.compiler.weights.files.base import (
+    CannotHoldError,
+    EndingError,
+    Format,
+    Tensor,
+    TensorFile,
+    TensorFileError,
+)
 from archonnx.compiler.weights.files.sharding import SHARD_BYTES, index_of, parts_of, write_shards
 from archonnx.compiler.weights.recipe import Array
 from archonnx.contract.files import replacing
@@ -89,24 +96,24 @@ def _zipped(path: Path) -> str:
 def format_to_write(path: Path, *, shards: bool = False) -> Format:
     """The format that a file's name asks for, that of several files where `shards` says so.
 
-    TensorFileError where there is none, or none that is written.
+    EndingError where there is none, or none that is written.
     """
     found = [form for form in formats().values() if _ending(path, form)]
     offered = [form for form in formats().values() if form.written]
     endings = ", ".join(dict.fromkeys(suffix for form in offered for suffix in form.suffixes))
     if not found:
-        raise TensorFileError(path, "its ending names no format of weights", help=f"written are {endings}")
+        raise EndingError(path, "its ending names no format of weights", help=f"written are {endings}")
     # Legacy formats share an ending with those that replaced them: what is written is preferred.
     form = max(found, key=lambda form: (_ending(path, form), form.written))
     if not form.written:
-        raise TensorFileError(path, f"{form.title} is read, not written", help=form.instead or f"written are {endings}")
+        raise EndingError(path, f"{form.title} is read, not written", help=form.instead or f"written are {endings}")
     if shards and form.pieces is None:
         several = [other for other in offered if other.pieces is not None]
         for other in several:
             if formats()[str(other.pieces)] is form:
                 return other
         titles = " and ".join(formats()[str(other.pieces)].title for other in several)
-        raise TensorFileError(path, f"{form.title} is written as one file", help=f"in several are {titles}")
+        raise EndingError(path, f"{form.title} is written as one file", help=f"in several are {titles}")
     return form
 
 
