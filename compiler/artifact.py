@@ -226,9 +226,11 @@ def compile_file(
     opset: int | None = None,
 ) -> CompiledModel:
     """Compile a model of an .arch file. Raises CompileError, UsageError (no such model), OSError (no such file)."""
-    loader = _loader()
-    module = loader.load_file(os.fspath(path), None if root is None else os.fspath(root))
-    return replace(_compile(loader, module, model, parameters, opset), file=os.fspath(path))
+    from archonnx.compiler.elaborate.zoo import located
+
+    loader, file = _loader(), located(os.fspath(path))
+    module = loader.load_file(file, None if root is None else os.fspath(root))
+    return replace(_compile(loader, module, model, parameters, opset), file=file)
 
 
 def compile_text(
@@ -263,11 +265,12 @@ def check_file(path: str | os.PathLike[str], *, root: str | os.PathLike[str] | N
     Whatever is wrong is in the report's diagnostics. Raises OSError where the file cannot be read.
     """
     from archonnx.compiler.elaborate.elaborate import elaborate_all
+    from archonnx.compiler.elaborate.zoo import located
     from archonnx.compiler.lowering.opsets import checked_opset
 
     loader = _loader()
     opset = checked_opset(None)
-    module = loader.load_file(os.fspath(path), None if root is None else os.fspath(root))
+    module = loader.load_file(located(os.fspath(path)), None if root is None else os.fspath(root))
     graphs, waiting, found = elaborate_all(loader, module, opset)
     names = tuple(m.name for m in module.models())
     models = tuple(CompiledModel(g, opset, module.name, names, (), loader.sources, loader.below_root) for g in graphs)
@@ -277,9 +280,10 @@ def check_file(path: str | os.PathLike[str], *, root: str | os.PathLike[str] | N
 def models_of(path: str | os.PathLike[str], root: str | os.PathLike[str] | None = None) -> list[tuple[str, bool]]:
     """The models of a file, in order, each with whether it needs no argument. Raises CompileError, OSError."""
     from archonnx.compiler.elaborate.choosing import declared_models
+    from archonnx.compiler.elaborate.zoo import located
 
     loader = _loader()
-    module = loader.load_file(os.fspath(path), None if root is None else os.fspath(root))
+    module = loader.load_file(located(os.fspath(path)), None if root is None else os.fspath(root))
     return declared_models(loader, module)
 
 

@@ -62,7 +62,7 @@ def compile(
 ) -> CompiledModel:
     """Compile one model of an architecture file, or of a text.
 
-    path: the .arch file; text: its source, instead of a file; exactly one of the two is given.
+    path: the .arch file, or "zoo:resnet" for one that ships; text: its source, instead. One of the two is given.
     model: which of its models, by name; without it the file's only model, or the only one that needs no argument.
     root: the folder that imports may reach, by default the file's own.
     opset: the ONNX operator set to compile for, 17 or newer.

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archonnx.cli.console import busy, out, say
-from archonnx.cli.options import FilePath, color_option, compiled, format_option, model_options, sources, warn
+from archonnx.cli.options import (
+    FilePath,
+    SourcePath,
+    color_option,
+    compiled,
+    format_option,
+    model_options,
+    sources,
+    warn,
+)
 from archonnx.contract.diagnostics import CompileError, Diagnostic, UsageError
 
 if TYPE_CHECKING:
@@ -19,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=FilePath())
+@click.argument("files", nargs=-1, required=True, type=SourcePath())
 @click.option("--against", type=FilePath(), metavar="SUMMARY", help="Compare with this summary.")
 @model_options
 @format_option("text", "json")

@@ -1,4 +1,4 @@
-"""What the shell offers after a Tab, beside files: models of a file, layers, diagnostic codes, names of training."""
+"""What the shell offers after a Tab, beside files: models of a file, the zoo, layers, codes, names of training."""
 
 from __future__ import annotations
 
@@ -21,6 +21,13 @@ def models(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
     except OSError:
         return []
     return [CompletionItem(name) for name in dict.fromkeys(_MODEL.findall(text)) if name.startswith(incomplete)]
+
+
+def zoo(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The files of the zoo, with what they are."""
+    from archonnx.compiler.elaborate.zoo import zoo_files
+
+    return [CompletionItem(f.name, help=f.about) for f in zoo_files() if f.name.startswith(incomplete)]
 
 
 def layers(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

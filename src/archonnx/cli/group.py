@@ -19,6 +19,7 @@ COMMANDS = {
     "fit": "Train a model with Keras.",
     "from-keras": "Write the source text of a model of Keras.",
     "weights": "List, convert, compare and write files of weights, and propose maps.",
+    "zoo": "List the models that ship, or show one file of them.",
     "layers": "List the layers there are, or describe one.",
     "fmt": "Format architecture files.",
     "doctor": "Say what this machine can run models on, and why not on more.",

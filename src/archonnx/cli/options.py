@@ -42,6 +42,17 @@ class FilePath(click.Path):
         return super().convert(value, param, ctx)
 
 
+class SourcePath(FilePath):
+    """The path of an architecture file, or `zoo:NAME` for one that ships."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, str) and ":" in value:
+            from archonnx.compiler.elaborate.zoo import located
+
+            value = located(value)
+        return super().convert(value, param, ctx)
+
+
 class Size(click.ParamType[int]):
     """A number of bytes, with or without a unit: 5GB, 1.5GiB, 4096."""
 
@@ -118,8 +129,8 @@ def _parameters(ctx: click.Context, param: click.Parameter, value: tuple[str, ..
 
 
 def arch_argument(function: Function) -> Function:
-    """The FILE argument: the path of an architecture file."""
-    return click.argument("file", type=FilePath())(function)
+    """The FILE argument: the path of an architecture file, or `zoo:NAME`."""
+    return click.argument("file", type=SourcePath())(function)
 
 
 def compiled(

@@ -13,7 +13,7 @@ import click
 from archonnx.cli import results
 from archonnx.cli.console import busy, out, say, styled
 from archonnx.cli.filling import Wanted, filled, wanted, warn_of, weights_options
-from archonnx.cli.options import FilePath, color_option, compiled, format_option, model_options
+from archonnx.cli.options import FilePath, SourcePath, color_option, compiled, format_option, model_options
 from archonnx.contract.diagnostics import UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("file", metavar="MODEL", type=FilePath())
+@click.argument("file", metavar="MODEL", type=SourcePath())
 @click.option("--input", "-i", "given", multiple=True, metavar="NAME=VALUE", help="An input; repeatable. See below.")
 @model_options
 @click.option(
