@@ -96,6 +96,7 @@ def test_weights_to_begin_from_and_layers_that_stay(folder: Path, capsys: Output
     }
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_an_interrupted_training_is_written_and_said(
     folder: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:

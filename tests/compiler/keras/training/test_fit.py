@@ -218,6 +218,7 @@ def test_patience_stops_and_the_best_epoch_is_kept() -> None:
     assert result.judgement.verdict == "overfitting"
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_ends_a_training_and_keeps_what_it_gave() -> None:
     model = archonnx.compile(text=RINGS)
 
@@ -232,6 +233,7 @@ def test_ctrl_c_ends_a_training_and_keeps_what_it_gave() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_before_an_epoch_is_done_interrupts() -> None:
     with pytest.raises(KeyboardInterrupt):
         archonnx.fit(
