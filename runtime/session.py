@@ -26,6 +26,8 @@ from archonnx.runtime.results import Results
 if TYPE_CHECKING:
     import numpy as np
 
+    from archonnx.runtime.text.tokenizer import Tokenizer
+
 log = logging.getLogger("archonnx.runtime")
 
 
@@ -37,17 +39,34 @@ class Compiled(Protocol):
 
 
 def load(
-    model: str | os.PathLike[str] | bytes | Compiled, device: str = "auto", *, threads: int | None = None
+    model: str | os.PathLike[str] | bytes | Compiled,
+    device: str = "auto",
+    *,
+    threads: int | None = None,
+    tokenizer: str | os.PathLike[str] | bytes | None = None,
 ) -> Session:
     """Load a model for running.
 
     model: the path of any .onnx file (its external data beside it), the bytes of one, or what `archonnx.compile`
     returned. device: "auto" takes the best that works here; "cpu" and "cuda" insist, and never run anywhere else
     instead. threads: for one operator on the CPU; by default the physical cores that this process may use.
+    tokenizer: the file, or its bytes, that makes tokens of texts, in place of the model's asset `tokenizer`.
 
-    Raises OSError where the file cannot be read, ModelFileError where it is no model that runs, UsageError for a
-    device or a number of threads that makes no sense, MachineError where a device, a library or memory is missing.
+    Raises OSError where a file cannot be read, ModelFileError where it is no model that runs, UsageError for a
+    device or a number of threads that makes no sense, MachineError where a device, a library or memory is missing,
+    TokenizerError for a tokenizer that is none.
     """
+    if tokenizer is None:
+        return _opened(model, device, threads)
+    from archonnx.runtime.text.tokenizer import read_tokenizer
+
+    made = read_tokenizer(tokenizer)
+    session = _opened(model, device, threads)
+    session.tokenizer = made
+    return session
+
+
+def _opened(model: str | os.PathLike[str] | bytes | Compiled, device: str, threads: int | None) -> Session:
     if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
         raise UsageError(f"threads is a whole number of at least 1, received {threads!r}")
     if isinstance(model, bytes | bytearray | memoryview):
@@ -116,6 +135,7 @@ class Session:
         self.placement: dict[str, int] = engine.placement
         self.threads: int | None = engine.threads
         self.last_time: float | None = None
+        self._tokenizer: Tokenizer | None = None
 
     @property
     def name(self) -> str | None:
@@ -143,6 +163,23 @@ class Session:
         if data is None:
             return None
         return [line.removesuffix("\r") for line in data.decode(errors="replace").rstrip("\r\n").split("\n")]
+
+    @property
+    def tokenizer(self) -> Tokenizer | None:
+        """What makes tokens of texts: the one that was given, else the asset `tokenizer`; None where there is none.
+
+        Raises TokenizerError where the asset is no tokenizer, MachineError where its library is missing.
+        """
+        if self._tokenizer is None and keys.ASSET + "tokenizer" in self.metadata:
+            from archonnx.runtime.text.tokenizer import read_tokenizer
+
+            data = _asset(self._model, keys.ASSET + "tokenizer")
+            self._tokenizer = read_tokenizer(data, f"{self.path}, asset tokenizer")
+        return self._tokenizer
+
+    @tokenizer.setter
+    def tokenizer(self, tokenizer: Tokenizer | None) -> None:
+        self._tokenizer = tokenizer
 
     @property
     def states(self) -> dict[str, str]:

@@ -221,7 +221,7 @@ def test_the_wheel_says_what_it_needs(wheel: Path) -> None:
     assert f"Version: {archonnx.__version__}" in text
     assert "License-Expression: Apache-2.0" in text
     extras = set(re.findall(r"^Provides-Extra: (\w+)", text, re.MULTILINE))
-    assert extras == {"cpu", "gpu", "openvino", "keras", "torch", "dev"}
+    assert extras == {"cpu", "gpu", "openvino", "keras", "torch", "text", "dev"}
     for requirement in re.findall(r"^Requires-Dist: ([^;\n]+)", text, re.MULTILINE):
         if not requirement.startswith("setuptools"):
             assert ">=" in requirement, f"{requirement} lacks a lower bound"

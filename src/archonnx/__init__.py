@@ -82,19 +82,24 @@ def compile(
 
 
 def load(
-    model: str | PathLike[str] | bytes | CompiledModel, device: str = "auto", *, threads: int | None = None
+    model: str | PathLike[str] | bytes | CompiledModel,
+    device: str = "auto",
+    *,
+    threads: int | None = None,
+    tokenizer: str | PathLike[str] | bytes | None = None,
 ) -> Session:
     """Load a model for running: the path of any .onnx file, its bytes, or what `compile` returned.
 
     device: "auto" takes the best this machine has; "cpu" and "cuda" insist, and never run anywhere else instead.
     threads: how many one call may use on the CPU; by default the physical cores that this process may use.
+    tokenizer: the file that makes tokens of texts, or its bytes, in place of the one that travels in the model.
 
-    Raises OSError where the file cannot be read, ArchonnxError where it is no ONNX model, MachineError where the device
-    or a library is missing (the text says which, and what to install).
+    Raises OSError where a file cannot be read, ArchonnxError where it is no ONNX model or no tokenizer, MachineError
+    where the device or a library is missing (the text says which, and what to install).
     """
     from archonnx.runtime import session
 
-    return session.load(model, device=device, threads=threads)
+    return session.load(model, device=device, threads=threads, tokenizer=tokenizer)
 
 
 def to_keras(model: CompiledModel, seed: int = 0) -> Any:

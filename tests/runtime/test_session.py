@@ -20,6 +20,7 @@ from archonnx.contract.diagnostics import MachineError, UsageError
 from archonnx.runtime.errors import InputError, ModelFileError, RunError
 from archonnx.runtime.modelfile import read_model
 from archonnx.runtime.session import load as load_any
+from archonnx.runtime.text.tokenizer import TokenizerError
 from archonnx.runtime.translate import OLDEST_OPSET
 
 BACKEND = Path(onnx.__file__).parent / "backend" / "test" / "data"
@@ -67,6 +68,20 @@ def test_a_session_tells_what_it_is(make: Any, load: Any) -> None:
 def test_others_files_have_none_of_it(make: Any, load: Any) -> None:
     session = load(make({"x": ("float32", ["N"])}))
     assert (session.name, session.labels, session.initial_weights, session.assets) == (None, None, False, {})
+
+
+def test_the_tokenizer_travels_or_is_given(make: Any, load: Any) -> None:
+    plain = make({"x": ("float32", ["N"])})
+    assert load(plain).tokenizer is None
+    session = load(make({"x": ("float32", ["N"])}, metadata={"archonnx.asset.tokenizer": "a\nb\n"}))
+    assert session.tokenizer.encode("ba") == [1, 0]
+    assert session.tokenizer is session.tokenizer
+    assert load(plain, tokenizer=b"b\na\n").tokenizer.encode("ba") == [0, 1]
+    damaged = load(make({"x": ("float32", ["N"])}, metadata={"archonnx.asset.tokenizer": "ab\n"}))
+    with pytest.raises(TokenizerError, match="<bytes>, asset tokenizer, line 1: expected one character"):
+        assert damaged.tokenizer
+    with pytest.raises(FileNotFoundError):
+        load(plain, tokenizer="nowhere.json")
 
 
 def test_damaged_assets_are_named(make: Any, load: Any) -> None:

@@ -1,0 +1,1 @@
+"""Texts as inputs: tokenizers that travel with a model, and what they make of a text."""
