@@ -10,6 +10,7 @@ from archonnx.runtime.arrays import describe, to_array
 from archonnx.runtime.errors import InputError
 from archonnx.runtime.modelfile import ModelFile, Spec
 from archonnx.runtime.symbols import read_symbols
+from archonnx.runtime.tokens import check_tokens, read_tokens
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 class Contract:
     """The inputs of one model and the check of each call. Immutable once made; may be used from several threads.
 
-    inputs: those a call gives, in the file's order; overridable: initializers of others' files that may be replaced.
+    inputs: those a call gives, in the file's order; overridable: initializers of others' files that may be replaced;
+    tokens: by input name, those that are numbers of tokens.
     """
 
     def __init__(self, model: ModelFile) -> None:
@@ -27,6 +29,7 @@ class Contract:
         self.inputs = [s for s in model.inputs if s in listed or (s in defaults and s.optional)]
         self.overridable = [s for s in defaults if not s.optional]
         self.symbols = read_symbols(model)
+        self.tokens = read_tokens(model)
         self._declared_optional = model.declared_optional
         self._known = {spec.name: spec for spec in [*self.inputs, *self.overridable]}
 
@@ -72,6 +75,8 @@ class Contract:
             if spec.kind in ("tensor", "optional"):
                 array = to_array(spec, value)
                 check_shape(spec, array)
+                if name in self.tokens:
+                    check_tokens(spec, array, self.tokens[name])
                 feeds[name], shapes[name] = array, array.shape
             elif spec.kind.endswith("sequence"):
                 feeds[name] = _sequence(spec, value)

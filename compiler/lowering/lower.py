@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 
 from archonnx._version import __version__
+from archonnx.compiler.analysis.tokens import token_inputs
 from archonnx.compiler.graph import LayerGraph, Node, Value
 from archonnx.compiler.ir import OperatorGraph, Tensor
 from archonnx.compiler.layers.base import LayerError
@@ -141,6 +142,9 @@ def _metadata(graph: LayerGraph, states: dict[str, str]) -> dict[str, str]:
         said[metadata.OPTIONAL] = _json(optional)
     if states:
         said[metadata.STATES] = _json(states)
+    tokens = token_inputs(graph)
+    if tokens:
+        said[metadata.TOKENS] = _json({name: {"size": t.size, "masked": t.masked} for name, t in tokens.items()})
     for name, asset in graph.assets.items():
         try:
             text = asset.data.decode("utf-8")

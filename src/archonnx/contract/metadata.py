@@ -13,6 +13,8 @@ Model metadata (ModelProto.metadata_props), all under the prefix `archonnx.`:
                              "place": "file:line:column"}
     archonnx.optional        JSON list of input names that may be left out
     archonnx.states          JSON object: output name -> name of the input whose next value it is
+    archonnx.tokens          JSON object: input name -> {"size": rows of the table that its numbers are places in,
+                             "masked": whether 0 fills sequences up and is not seen}
     archonnx.asset.NAME      the bytes of an asset, as text where they are UTF-8, else "base64:" and base64
 
 Node metadata (NodeProto.metadata_props):
@@ -34,6 +36,7 @@ SEED = PREFIX + "seed"
 REQUIRES = PREFIX + "requires"
 OPTIONAL = PREFIX + "optional"
 STATES = PREFIX + "states"
+TOKENS = PREFIX + "tokens"
 ASSET = PREFIX + "asset."
 LAYER = PREFIX + "layer"
 PLACE = PREFIX + "place"
