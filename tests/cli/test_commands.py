@@ -70,7 +70,11 @@ def test_check_gives_tools_json(folder: Path, capsys: Output) -> None:
         ("wrong.arch", 4, "error"),
     ]
     assert main(["check", "small.arch", "--format", "json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"diagnostics": []}
+    document = json.loads(capsys.readouterr().out)
+    assert document["diagnostics"] == []
+    assert [(m["file"], m["model"], m["parameters"]["total"], m["source"]) for m in document["models"]] == [
+        ("small.arch", "Small", 15, None)
+    ]
 
 
 def test_check_of_models_that_need_arguments(folder: Path, capsys: Output) -> None:
