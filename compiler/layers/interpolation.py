@@ -4,6 +4,7 @@
     nearest         the pixel at floor((i + 0.5) * size / target), in float32
     matrix          every other kind as a matrix [target, size] along one axis: cubic, Lanczos, area, with or without
                     antialiasing; the size must be known
+    antialiased     linear and cubic with antialiasing where a size is symbolic: ONNX Resize, which weighs alike
 
 The formulas of the matrices are those of scale_and_translate_op.cc, resize_bicubic_op.cc and resize_area_op.cc in
 tensorflow/core/kernels/image.
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 INTERPOLATIONS = ("bilinear", "nearest", "bicubic", "lanczos3", "lanczos5", "area")
+ANTIALIASED = {"bilinear": "linear", "bicubic": "cubic"}  # what ONNX's Resize antialiases, under its names
 RADIUS = {"bilinear": 1.0, "bicubic": 2.0, "lanczos3": 3.0, "lanczos5": 5.0}
 TABLE = 1024  # TensorFlow rounds the place between two pixels to this many steps for cubics without antialiasing
 
@@ -35,10 +37,17 @@ def needs_known_size(interpolation: str, antialias: bool) -> bool:
     return interpolation != "nearest" and (antialias or interpolation != "bilinear")
 
 
+def by_operator(interpolation: str, dtype: str, sizes: Sequence[Dim]) -> bool:
+    """Whether antialiasing is ONNX's operator: with sizes old or new that are symbolic, in types that it takes."""
+    return interpolation in ANTIALIASED and dtype != "float64" and not all(isinstance(size, int) for size in sizes)
+
+
 def resize(
-    b: Builder, x: Tensor, axes: Sequence[int], sizes: Sequence[int], interpolation: str, antialias: bool
+    b: Builder, x: Tensor, axes: Sequence[int], sizes: Sequence[Dim], interpolation: str, antialias: bool
 ) -> Tensor:
     """`x` with its axes `axes` (two, ascending) brought to `sizes`."""
+    if antialias and by_operator(interpolation, x.dtype, [*sizes, *(b.known(x.shape[axis]) for axis in axes)]):
+        return _antialiased(b, x, axes, sizes, ANTIALIASED[interpolation])
     if x.dtype == "float64" and interpolation == "bilinear" and not antialias:
         return between(b, x, axes, sizes)
     if interpolation == "nearest":
@@ -52,7 +61,28 @@ def resize(
     return _linear(b, x, axes, sizes)
 
 
-def _linear(b: Builder, x: Tensor, axes: Sequence[int], sizes: Sequence[int]) -> Tensor:
+def _antialiased(b: Builder, x: Tensor, axes: Sequence[int], sizes: Sequence[Dim], mode: str) -> Tensor:
+    shape = list(x.shape)
+    for axis, size in zip(axes, sizes, strict=True):
+        shape[axis] = size
+    wide = x if x.dtype == "float32" else b.cast(x, "float32")  # onnxruntime antialiases no other float
+    y = b.op(
+        "Resize",
+        wide,
+        None,
+        None,
+        b.shape(shape),
+        result=TensorType("float32", tuple(shape)),
+        mode=mode,
+        coordinate_transformation_mode="half_pixel",
+        antialias=1,
+        exclude_outside=1,  # the weights of pixels beyond the edge go to those inside, as everywhere else
+        cubic_coeff_a=-0.5,
+    )
+    return b.cast(y, x.dtype)
+
+
+def _linear(b: Builder, x: Tensor, axes: Sequence[int], sizes: Sequence[Dim]) -> Tensor:
     if all(x.shape[axis] == size for axis, size in zip(axes, sizes, strict=True)):
         return x
     moved = axes[-1] != x.rank - 1
@@ -100,13 +130,13 @@ def _range(b: Builder, size: Dim) -> Tensor:
     return b.op("Range", *bounds, result=TensorType("int64", (size,)))
 
 
-def _scales(old: Sequence[Dim], new: Sequence[int]) -> list[float]:
+def _scales(old: Sequence[Dim], new: Sequence[Dim]) -> list[float]:
     """Factors in float32 whose exact products with the old sizes, cut, are the new ones; none where one is symbolic."""
     import numpy as np
 
     scales = []
     for size, target in zip(old, new, strict=True):
-        if not isinstance(size, int):
+        if not isinstance(size, int) or not isinstance(target, int):
             return []
         scale = np.float32(target / size)
         while size * float(scale) < target:  # onnx multiplies in float64, onnxruntime in float32
@@ -115,12 +145,14 @@ def _scales(old: Sequence[Dim], new: Sequence[int]) -> list[float]:
     return scales
 
 
-def _nearest(b: Builder, x: Tensor, axis: int, size: int) -> Tensor:
+def _nearest(b: Builder, x: Tensor, axis: int, size: Dim) -> Tensor:
     """The indices are computed as TensorFlow does, in float32: the product's rounding decides between two pixels."""
     import numpy as np
 
-    places = np.arange(size, dtype=np.float32) + np.float32(0.5)
     known = b.known(x.shape[axis])
+    if not isinstance(size, int):
+        return _nearest_of_any(b, x, axis, size)
+    places = np.arange(size, dtype=np.float32) + np.float32(0.5)
     if isinstance(known, int):
         if known == size:
             return x
@@ -134,9 +166,19 @@ def _nearest(b: Builder, x: Tensor, axis: int, size: int) -> Tensor:
     return b.gather(x, indices, axis)
 
 
-def _by_matrix(b: Builder, x: Tensor, axis: int, size: int, interpolation: str, antialias: bool) -> Tensor:
+def _nearest_of_any(b: Builder, x: Tensor, axis: int, size: Dim) -> Tensor:
+    """The same for a new size that is symbolic."""
+    old, new = b.shape((x.shape[axis],)), b.shape((size,))
+    places = b.op("Add", b.cast(_range(b, size), "float32"), b.constant(0.5))
+    scale = b.op("Div", b.cast(old, "float32"), b.cast(new, "float32"))
+    floors = b.cast(b.op("Floor", b.op("Mul", places, scale)), "int64")
+    return b.gather(x, b.op("Min", floors, b.op("Sub", old, b.ints([1]))), axis)
+
+
+def _by_matrix(b: Builder, x: Tensor, axis: int, size: Dim, interpolation: str, antialias: bool) -> Tensor:
     known = b.known(x.shape[axis])
     assert isinstance(known, int)
+    assert isinstance(size, int)
     if known == size:
         return x
     weights = b.constant(matrix(known, size, interpolation, antialias).T, x.dtype)

@@ -9,7 +9,15 @@ from archonnx.compiler.graph import TensorType
 from archonnx.compiler.layers.base import LayerError, arg
 from archonnx.compiler.layers.common import KerasLayer, decide, require_rank, require_text
 from archonnx.compiler.layers.domains import Choice, DataFormat, Flag, Numbers, Real, Whole
-from archonnx.compiler.layers.interpolation import INTERPOLATIONS, between, needs_known_size, repeat, resize
+from archonnx.compiler.layers.interpolation import (
+    ANTIALIASED,
+    INTERPOLATIONS,
+    between,
+    by_operator,
+    needs_known_size,
+    repeat,
+    resize,
+)
 from archonnx.compiler.layers.windows import axis_names, channel_axis, spatial_axes, with_sizes
 from archonnx.contract.dims import dim_max, dim_min
 from archonnx.contract.dtypes import DTYPES
@@ -24,6 +32,7 @@ _DATA_FORMAT = 'Place of the channels: "channels_last" (None) or "channels_first
 
 
 LARGEST = 1 << 20  # pixels along an axis: places are computed while compiling
+ANTIALIASED_SINCE = 18  # the operator set since which ONNX's Resize antialiases
 # The most weights of one interpolation matrix: 256 MB in float32.
 MATRIX_LIMIT = 1 << 26
 
@@ -36,16 +45,21 @@ def require_sizes(
     targets: Sequence[Dim],
     interpolation: str,
     antialias: bool,
+    shown: TensorType | None = None,
 ) -> None:
     """E0313 where an interpolation is a matrix and a size is symbolic; E0314 where the matrix would be too large."""
     if not needs_known_size(interpolation, antialias):
         return
     kind = "antialiasing" if antialias else f'"{interpolation}"'
+    if antialias and interpolation in ANTIALIASED and x.dtype == "float64":
+        kind += " in float64"
+    if antialias and by_operator(interpolation, x.dtype, [*sizes, *targets]):
+        return
     for axis, size, target in zip(axes, sizes, targets, strict=True):
         if not isinstance(size, int) or not isinstance(target, int):
             raise LayerError(
                 "E0313",
-                f"{layer.type_name} needs a known height and width for {kind}, got {x}",
+                f"{layer.type_name} needs a known height and width for {kind}, got {shown or x}",
                 input=0,
                 axis=axis,
                 label="this axis is symbolic",
@@ -114,8 +128,8 @@ class Resizing(_Image):
 
     # Keras announces a floating result for whole numbers too, and gives whole ones, rounded: the announced is meant.
 
-    height = arg(Whole(1, LARGEST), doc="Height of the result.")
-    width = arg(Whole(1, LARGEST), doc="Width of the result.")
+    height = arg(Whole(1, LARGEST, symbolic=True), doc="Height of the result.")
+    width = arg(Whole(1, LARGEST, symbolic=True), doc="Width of the result.")
     interpolation = arg(Choice(*INTERPOLATIONS), default="bilinear", doc="How values between pixels are found.")
     crop_to_aspect_ratio = arg(Flag(), default=False, doc="Whether the image is cut to the result's proportions first.")
     pad_to_aspect_ratio = arg(
@@ -144,9 +158,30 @@ between pixels by interpolation; rows, columns: those of images, once cropped or
     def infer(self, c: Context, images: TensorType) -> TensorType:
         require_rank(self, images, axis_names(2, self.channels_first))
         x = self.floating(images)
+        self._require_pixels(c.facts)
         before, after = self._before(c.facts, x), (self.height, self.width)
-        require_sizes(self, images, self.axes, before, after, self.interpolation, self.antialias)
+        require_sizes(self, x, self.axes, before, after, self.interpolation, self.antialias, shown=images)
+        by_onnx = self.antialias and by_operator(self.interpolation, x.dtype, [*before, *after])
+        if by_onnx and c.opset < ANTIALIASED_SINCE:
+            raise LayerError(
+                "E0902",
+                f"Resizing with antialiasing to or from sizes that are symbolic needs opset {ANTIALIASED_SINCE}, "
+                f"and this is opset {c.opset}",
+                help=f"build with --opset {ANTIALIASED_SINCE}, or give the axes sizes",
+            )
         return self.resized(x)
+
+    def _require_pixels(self, facts: Facts) -> None:
+        """E0309 where a symbolic height or width is not known to be 1 or more."""
+        for argument in ("height", "width"):
+            size = facts.normalize(self.arguments[argument])
+            if not isinstance(size, int) and not decide(facts, ">=", size, 1):
+                raise LayerError(
+                    "E0309",
+                    f"Resizing cannot tell whether its {argument} {size} is at least 1",
+                    argument=argument,
+                    help=f"state it: {require_text('>=', size, 1)}",
+                )
 
     def _before(self, facts: Facts, x: TensorType) -> tuple[Dim, Dim]:
         """Height and width of what is resized."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -45,6 +46,7 @@ def _resize(
     nearest_mode: str = "round_prefer_floor",
     cubic_coeff_a: float = -0.75,
     exclude_outside: int = 0,
+    antialias: int = 0,
     axes: Sequence[int] | None = None,
 ) -> torch.Tensor:
     places = [a % x.ndim for a in axes] if axes is not None else list(range(x.ndim))
@@ -63,9 +65,11 @@ def _resize(
         at = _coordinates(coordinate_transformation_mode, old, new, scale, x.device)
         if mode == "nearest":
             x = x.index_select(axis, ROUNDING[nearest_mode](at).clamp(0, old - 1).to(torch.int64))
+        elif antialias and scale < 1:
+            x = _averaged(x, axis, at, scale, cubic_coeff_a if mode == "cubic" else None, bool(exclude_outside))
         else:
             taps = _linear(at) if mode == "linear" else _cubic(at, cubic_coeff_a)
-            x = _mixed(x, axis, taps, bool(exclude_outside) and mode == "cubic")
+            x = _mixed(x, axis, taps, bool(exclude_outside) and (mode == "cubic" or bool(antialias)))
     return x.to(given)
 
 
@@ -88,6 +92,28 @@ def _cubic(at: torch.Tensor, a: float) -> Taps:
         ((a * (2 - t) - 5 * a) * (2 - t) + 8 * a) * (2 - t) - 4 * a,
     ]
     return [(low + offset, weight) for offset, weight in zip((-1, 0, 1, 2), weights, strict=True)]
+
+
+def _averaged(
+    x: torch.Tensor, axis: int, at: torch.Tensor, scale: float, a: float | None, exclude: bool
+) -> torch.Tensor:
+    """An axis that shrinks, antialiased: all pixels below a kernel as wide as the step, linear, or cubic with `a`."""
+    old, radius = x.shape[axis], 1 if a is None else 2
+    beyond = math.ceil(radius / scale)
+    pixels = torch.arange(-beyond, old + beyond, device=at.device)
+    far = (pixels - at[:, None]).abs() * scale
+    if a is None:
+        weights = (1 - far).clamp(min=0)
+    else:
+        near, wide = ((a + 2) * far - (a + 3)) * far * far + 1, ((a * far - 5 * a) * far + 8 * a) * far - 4 * a
+        weights = torch.where(far < 1, near, torch.where(far < 2, wide, 0.0))
+    if exclude:
+        weights = torch.where((pixels < 0) | (pixels >= old), 0.0, weights)
+    weights = weights / weights.sum(dim=1, keepdim=True)
+    held = torch.zeros((len(at), old), dtype=weights.dtype, device=at.device)
+    held.index_add_(1, pixels.clamp(0, old - 1), weights)  # beyond the edge is the edge
+    wide_x = x if x.is_floating_point() else x.to(torch.float32)
+    return torch.moveaxis(torch.moveaxis(wide_x, axis, -1) @ held.T.to(wide_x.dtype), -1, axis)
 
 
 def _mixed(x: torch.Tensor, axis: int, taps: Taps, exclude: bool) -> torch.Tensor:

@@ -91,10 +91,28 @@ CASES = [
         'needs a known height and width for "bicubic"',
     ),
     (
-        "Resizing(4, 4, antialias=True)",
+        'Resizing(4, 4, "area", antialias=True)',
         "input x: float32[N, H, 4, 3]",
         "E0313",
         "needs a known height and width for antialiasing",
+    ),
+    (
+        'Resizing(4, 4, antialias=True, dtype="float64")',
+        "input x: float32[N, H, 4, 3]",
+        "E0313",
+        "needs a known height and width for antialiasing in float64, got float32[N, H, 4, 3]",
+    ),
+    (
+        "Resizing(4 * H // W, 4)",
+        "input x: float32[N, H, W, 3]",
+        "E0309",
+        "Resizing cannot tell whether its height (4*H)//W is at least 1",
+    ),
+    (
+        'Resizing(2 * H, 4, "lanczos3")',
+        "input x: float32[N, H, 6, 3]",
+        "E0313",
+        'needs a known height and width for "lanczos3"',
     ),
     (
         'Resizing(20000, 4, "lanczos3")',

@@ -30,6 +30,15 @@ CASES = [
     *(Case(f'Resizing(12, 5, "{kind}", dtype="float16")', PHOTO, tolerance=2e-3) for kind in ("bilinear", "nearest")),
     Case('Resizing(6, 5, dtype="float64")', OPEN),
     Case('Resizing(9, 20, "nearest", dtype="float64")', OPEN),
+    *(
+        Case(f'Resizing({height}, {width}, "{kind}", antialias=True)', OPEN, sizes={"H": 19, "W": 7})
+        for kind in ("bilinear", "bicubic")
+        for height, width in ((6, 5), (40, 3), (19, 30))
+    ),
+    Case('Resizing(6, 5, "bicubic", antialias=True, data_format="channels_first")', ("float32[N, 3, H, W]",)),
+    Case("Resizing(6, 5, crop_to_aspect_ratio=True, antialias=True)", OPEN, sizes={"H": 9, "W": 14}),
+    Case("Resizing(6, 5, antialias=True)", OPEN, opset=18),
+    Case('Resizing(6, 5, antialias=True, dtype="float16")', OPEN, tolerance=2e-3),
     Case("Resizing(6, 5)", OPEN),
     Case("Resizing(1, 40)", OPEN),
     Case("Resizing(6, 5)", ("float32[N, 9, W, 3]",)),
