@@ -40,7 +40,7 @@ def test_parameters(file: str, name: str, given: dict[str, Any], total: int) -> 
 
 def test_parameters_of_voice_activity() -> None:
     """The tensors of silero_vad_16k_op15.onnx have 309,633 numbers, 512 of them the LSTM's second bias; a transform is fixed."""
-    summary = archonnx.compile(MODELS / "voice.arch").summary()
+    summary = archonnx.compile(MODELS / "voice.arch", "VoiceActivity").summary()
     fixed = 258 * 256
     total = 309_633 - 512
     assert summary.to_dict()["parameters"] == {"total": total, "trainable": total - fixed, "non_trainable": fixed}
