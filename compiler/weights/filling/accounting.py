@@ -17,7 +17,14 @@ SHOWN = 10  # of each kind
 
 
 class WeightsError(ArchonnxError):
-    """Tensors that are not a model's weights: the first line says so, the others list what is wrong and what to do."""
+    """Tensors that are not a model's weights: the first line says so, the others list what is wrong and what to do.
+
+    faults: how many weights and tensors that is about.
+    """
+
+    def __init__(self, message: str, faults: int) -> None:
+        self.faults = faults
+        super().__init__(message)
 
 
 @dataclass(slots=True)
@@ -90,7 +97,7 @@ def refusal(said: str, slots: Slots, tensors: Mapping[str, Recipe], best: Assign
     lines += _listed(best.complaints)
     if dtypes and not (missing or unexpected or shapes or best.complaints):
         help = "archonnx weights convert --dtype casts a whole file, cast(...) in a map one tensor"
-    return WeightsError("\n".join([*lines, f"  help: {help}"]))
+    return WeightsError("\n".join([*lines, f"  help: {help}"]), sum(len(those) for those, _ in counts))
 
 
 def _mismatch(slot: Slot, recipe: Recipe, name: str, why: str) -> str:

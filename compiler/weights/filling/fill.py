@@ -3,7 +3,8 @@
 1. the weights of the scope (slots.py) and the tensors (tensors.py)
 2. the map that was asked for; without one, the namings after our own paths (naming.py, lowered.py)
 3. where none fits, the maps beside the model: exactly one that fits is taken
-4. else an error that lists what the naming that came nearest leaves over (accounting.py)
+4. where all weights lie in one block, such as the network of a classifier, the same for that block
+5. else an error that lists what the naming that came nearest leaves over (accounting.py)
 """
 
 from __future__ import annotations
@@ -35,12 +36,13 @@ Source = str | os.PathLike[str] | Mapping[str, Any]
 class Filling:
     """Recipes for the weights of a scope, by their whole paths. `how` says which naming or map it was.
 
-    notes: what a person should know, such as types that were widened.
+    scope: the one that was filled. notes: what a person should know, such as types that were widened.
     """
 
     given: dict[str, Recipe]
     said: str
     how: str
+    scope: str = ""
     notes: tuple[str, ...] = ()
 
 
@@ -64,10 +66,32 @@ def fill(
     given = given_tensors(source)
     try:
         return _filled(model, slots, given, map)
-    except (WeightsError, CompileError):
-        if not besides:
+    except (WeightsError, CompileError) as error:
+        if besides:
+            return _filled(model, slots.without(besides), given, map)
+        inner = _only_block(model, slots)
+        if inner is None:
             raise
-        return _filled(model, slots.without(besides), given, map)
+        try:
+            return _filled(model, inner, given, map)
+        except (WeightsError, CompileError) as of_inner:
+            if 2 * _faults(of_inner) < _faults(error):  # it is clearly what was meant
+                raise of_inner from None
+        raise
+
+
+def _faults(error: WeightsError | CompileError) -> int:
+    """How much does not fit, to tell which of two errors is nearer to what was meant."""
+    return error.faults if isinstance(error, WeightsError) else len(error.diagnostics)
+
+
+def _only_block(model: CompiledModel, slots: Slots) -> Slots | None:
+    """The block or model that all weights of a scope lie in, one level below it; None where there is none."""
+    names = {path.split("/", 1)[0] for path in slots.by_path}
+    if len(names) != 1:
+        return None
+    scope = "/".join([*([slots.scope] if slots.scope else []), *names])
+    return slots_of(model.graph, scope) if block_of(model.graph, scope) else None
 
 
 def _filled(
@@ -171,7 +195,7 @@ def _filling(slots: Slots, given: Given, assignment: Assignment, how: str) -> Fi
         )
         notes.append(f"{listed} {verb}, and the file is without")
     recipes = {prefix + path: recipe for path, recipe in assignment.given.items()}
-    return Filling(recipes, given.said, how, tuple(notes))
+    return Filling(recipes, given.said, how, slots.scope, tuple(notes))
 
 
 __all__ = ["Filling", "WeightsError", "fill"]

@@ -108,7 +108,7 @@ def filled(model: CompiledModel, asked: Wanted) -> CompiledModel:
             found = fill(model, source.file, map=source.map, scope=source.scope, besides=inner)
         model = model.with_given(found.given)
         count = len(found.given)
-        into = f" into {source.scope}" if source.scope else ""
+        into = f" into {found.scope}" if found.scope else ""
         say(f"{count:,} weight{'' if count == 1 else 's'}{into} from {found.said} ({found.how})")
         for note in found.notes:
             say(f"{styled('note', 'cyan', sys.stderr)}: {note}")
