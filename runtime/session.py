@@ -10,6 +10,7 @@ import logging
 import os
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -182,13 +183,36 @@ class Session:
         self._tokenizer = tokenizer
 
     @property
+    def vocabularies(self) -> dict[str, int]:
+        """The inputs that are numbers of tokens, as far as the file tells, each with how many tokens there are."""
+        return {name: tokens.size for name, tokens in self._contract.tokens.items()}
+
+    @property
     def states(self) -> dict[str, str]:
         """Output -> the input whose next value it is, for models that keep state."""
         found = self._model.json(keys.STATES, {})
         return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
 
+    def tokenize(
+        self, texts: str | Iterable[str], *, truncate: bool = False, **options: Any
+    ) -> dict[str, np.ndarray[Any, Any]]:
+        """The inputs that the model's tokenizer makes of texts, by name: `session(session.tokenize(texts))`.
+
+        Token numbers, and where the model has such inputs, the mask that tells them from padding, and their types.
+        truncate: cut texts to as many tokens as the model takes. options: as of runtime.text.feeding.Feeder.feeds.
+
+        Raises UsageError where there is no tokenizer or no input for it, InputError for a text that is empty or too
+        long, TokenizerError for one that no tokens are made of, and for a tokenizer of another model.
+        """
+        from archonnx.runtime.text.feeding import Feeder, listed
+
+        name = self.name or Path(self.path).name
+        feeder = Feeder(name, self.path, self._contract, lambda: self.tokenizer)
+        return feeder.feeds(listed(texts), truncate=truncate, **options)
+
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        """Run the model. Arrays by position, by name, or as one mapping from names.
+        """Run the model. Arrays by position, by name, or as one mapping from names; `text=`, a text or a list of them,
+        stands for the inputs that the model's tokenizer makes of it (`tokenize`).
 
         Python numbers and lists take the input's dtype where nothing is lost; arrays must have it. Returns the array
         where there is one output, else Results: by name, position and attribute.
@@ -205,7 +229,7 @@ class Session:
         engine = self._engine
         if engine is None:
             raise UsageError(f"{self.path}: the session is closed")
-        feeds = self._contract.check(self._contract.names(args, kwargs))
+        feeds = self.check(*args, **kwargs)
         began = time.perf_counter()
         values = engine.run(feeds)
         seconds = time.perf_counter() - began
@@ -215,7 +239,10 @@ class Session:
 
     def check(self, /, *args: Any, **kwargs: Any) -> dict[str, np.ndarray[Any, Any]]:
         """The arrays that a call with the same arguments would run on, checked and converted; nothing is run."""
-        return self._contract.check(self._contract.names(args, kwargs))
+        from archonnx.runtime.text.feeding import with_texts
+
+        given = with_texts(self.tokenize, [spec.name for spec in self.inputs], args, kwargs)
+        return self._contract.check(self._contract.names(*given))
 
     def close(self) -> None:
         """Give the model's memory back. Calls in progress finish; later ones raise UsageError. May be called again."""

@@ -68,8 +68,9 @@ def print_table(inputs: Results, outputs: Results) -> bool:
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for position, (name, _) in enumerate(left + right):
-        table.add_column(name, justify="right", style="bold" if position >= len(left) else "", no_wrap=True)
+    for position, (name, values) in enumerate(left + right):
+        style, text = "bold" if position >= len(left) else "", values.dtype.kind in "OSU"
+        table.add_column(name, justify="left" if text else "right", style=style, no_wrap=not text)
     for row in range(max(rows)):
         table.add_row(*(shown(values[row]) for _, values in left + right))
     rich_console().print(table)
@@ -137,23 +138,23 @@ def as_json(outputs: Results, most: int | None, labels: Sequence[str] | None, ab
     document: dict[str, Any] = {"outputs": {}, **about}
     for name, value in outputs.items():
         if not hasattr(value, "dtype"):  # a sequence or a map
-            document["outputs"][name] = {"data": _plain(value)}
+            document["outputs"][name] = {"data": plain_values(value)}
             continue
         entry: dict[str, Any] = {"dtype": str(value.dtype), "shape": list(value.shape)}
         rows = None if most is None else ranked(value, most, labels)
-        entry.update({"data": _plain(value)} if rows is None else {"top": _plain(rows)})
+        entry.update({"data": plain_values(value)} if rows is None else {"top": plain_values(rows)})
         document["outputs"][name] = entry
     return json.dumps(document)
 
 
-def _plain(value: Any) -> Any:
+def plain_values(value: Any) -> Any:
     """Results, nested lists and maps of numbers as JSON has them."""
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain_values(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain_values(item) for item in value]
     if isinstance(value, bytes):
         return value.decode("utf-8", errors="replace")
     if value is None or isinstance(value, bool | int | str):

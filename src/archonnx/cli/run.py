@@ -1,4 +1,4 @@
-"""`archonnx run MODEL --input name=VALUE`: a model on arrays and pictures."""
+"""`archonnx run MODEL --input name=VALUE`: a model on arrays, pictures and texts."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from archonnx.cli import results
 from archonnx.cli.console import busy, out, say, styled
 from archonnx.cli.filling import Wanted, filled, wanted, warn_of, weights_options
 from archonnx.cli.options import FilePath, SourcePath, color_option, compiled, format_option, model_options
+from archonnx.cli.similarity import cosines, print_cosines
+from archonnx.cli.texts import Inputs, labels_of
 from archonnx.contract.diagnostics import UsageError
 
 if TYPE_CHECKING:
@@ -28,6 +30,14 @@ if TYPE_CHECKING:
 @click.option(
     "--top", type=click.IntRange(min=1), metavar="K", help="Print the K largest values of each row, with labels."
 )
+@click.option("--similarity", is_flag=True, help="Print how alike the vectors of several examples are: their cosines.")
+@click.option(
+    "--tokenizer",
+    type=FilePath(),
+    metavar="FILE",
+    help="What makes tokens of texts: tokenizer.json, or characters, one a line. By default the model's own.",
+)
+@click.option("--truncate", is_flag=True, help="Cut texts that have more tokens than the model takes.")
 @click.option("--output", "-o", type=FilePath(), metavar="FILE", help="Write the outputs: .npz or .json.")
 @click.option(
     "--device", default="auto", show_default=True, help="auto, cpu or cuda; the latter two never run elsewhere."
@@ -50,6 +60,9 @@ def run(
     parameters: dict[str, Any],
     root: Path | None,
     top: int | None,
+    similarity: bool,
+    tokenizer: Path | None,
+    truncate: bool,
     output: Path | None,
     device: str,
     seed: int,
@@ -58,7 +71,7 @@ def run(
     repeat: int,
     format: str,
 ) -> int:
-    """Run a model on arrays and pictures.
+    """Run a model on arrays, pictures and texts.
 
     MODEL is an .onnx file, anybody's, or an .arch file, which is compiled first, with the weights of --weights if they
     are given. Each input is NAME=VALUE (VALUE alone where there is only one), VALUE being
@@ -67,7 +80,10 @@ def run(
       a literal        bits=[[0,0],[0,1]]    flag=True    scale=0.5
       an array file    x=x.npy    x=arrays.npz    x=x.json
       a picture        image=photo.jpg
+      a text           text="A cat sits on the mat."    text=@sentences.txt
 
+    A text, repeatable, or each line of a file, becomes tokens by the model's tokenizer or that of --tokenizer; they go
+    into input_ids, attention_mask and token_type_ids, as the model has them, or into its only input of tokens.
     A picture is decoded to 0-255, cast to the input's type, and resized only where the input's size is fixed; what was
     done to it is said on stderr. Small results are printed as a table, inputs beside outputs.
 
@@ -77,30 +93,34 @@ def run(
       archonnx run models/gates.arch --model XOR --input 'bits=[[0,0],[0,1],[1,0],[1,1]]'
       archonnx run model.onnx --input x=x.npy --output y.npz --format json
       archonnx run model.arch --weights model.safetensors --input x=x.npy
+      archonnx run minilm.onnx --input text="A cat." --input text="A dog." --tokenizer tokenizer.json --similarity
     """
-    from archonnx.runtime.inputs import decode_inputs
-
     if output is not None:
         results.check_ending(output)
     asked = wanted(weights, maps)
     if asked.bare:
         raise UsageError("--weights none: nothing is computed without weights")
-    session, name = _load(file, model, parameters, root, device, seed, asked)
+    session, name = _load(file, model, parameters, root, device, seed, asked, tokenizer)
     with session:
-        inputs = session.check(decode_inputs(given, session.inputs, _remark))
+        inputs = Inputs(session, given, truncate, _remark)
         times = []
         with busy(f"running {name}"):
             for _ in range(repeat):
-                outputs, seconds = session.run_with_timing(inputs)
+                outputs, seconds = session.run_with_timing(inputs.arrays)
                 times.append(seconds)
         about = _about(session, name, times)
         _say_about(session, about, repeat)
+        alike = cosines(outputs) if similarity else {}
         if output is not None:
             results.write_results(output, outputs)
+        labels = labels_of(session, inputs.texts)
         if format == "json":
-            out(results.as_json(outputs, top, session.labels, about))
+            tables = {"similarity": {n: results.plain_values(a) for n, a in alike.items()}} if similarity else {}
+            out(results.as_json(outputs, top, labels, {**about, **tables}))
+        elif similarity:
+            print_cosines(alike, inputs.texts)
         else:
-            results.print_results(inputs, outputs, top, session.labels)
+            results.print_results(inputs.shown, outputs, top, labels)
     return 0
 
 
@@ -129,6 +149,7 @@ def _load(
     device: str,
     seed: int,
     asked: Wanted,
+    tokenizer: Path | None,
 ) -> tuple[Session, str]:
     """The session, and what to call the model."""
     from archonnx.runtime.session import load
@@ -136,13 +157,13 @@ def _load(
     if file.suffix == ".arch":
         source = filled(compiled(file, model, parameters, root), asked)
         with busy(f"building {source.name}"):
-            return load(_Seeded(source, seed), device), source.name
+            return load(_Seeded(source, seed), device, tokenizer=tokenizer), source.name
     if asked.sources:
         raise UsageError(f"--weights fills what is compiled; {file} has its weights already")
     if model is not None or parameters:
         raise UsageError(f"--model and --set choose what to compile; {file} is compiled already")
     with busy(f"loading {file}"):
-        session = load(file, device)
+        session = load(file, device, tokenizer=tokenizer)
     return session, session.name or file.name
 
 
