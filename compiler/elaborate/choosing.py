@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from archonnx.compiler.elaborate import construct
 from archonnx.compiler.elaborate.failures import failure
@@ -15,9 +15,6 @@ from archonnx.compiler.graph import LayerGraph
 from archonnx.compiler.syntax import tree
 from archonnx.contract.diagnostics import Diagnostic, Place, UsageError, did_you_mean
 from archonnx.contract.dims import Facts
-
-if TYPE_CHECKING:
-    pass
 
 
 def choose(state: State, module: Module, name: str | None, parameters: Mapping[str, Any]) -> Model:
@@ -129,24 +126,13 @@ def model_of(declared: tree.Body | tree.Variant, module: Module, frame: Frame, p
 
 
 def optional_inputs_of(body: tree.Body) -> frozenset[str]:
-    found: set[str] = set()
-    stack: list[Any] = list(body.statements)
-    while stack:
-        node = stack.pop()
-        if isinstance(node, tree.Input) and node.optional:
-            found.add(node.name)
-        elif isinstance(node, tree.If):
-            stack.extend(s for b in node.branches for s in b.body)
-            stack.extend(node.otherwise)
-        elif isinstance(node, tree.For):
-            stack.extend(node.body)
-    return frozenset(found)
+    return frozenset(n.name for n in _statements(body) if isinstance(n, tree.Input) and n.optional)
 
 
 def zero_symbols_of(body: tree.Body) -> frozenset[str]:
     """The symbols that a `require X >= 0` of the body allows to be 0."""
     found: set[str] = set()
-    for node in body.statements:
+    for node in _statements(body):
         if isinstance(node, tree.Require) and isinstance(node.condition, tree.Compare):
             first, *rest = node.condition.operands
             operators = [o.text for o in node.condition.operators]
@@ -158,3 +144,16 @@ def zero_symbols_of(body: tree.Body) -> frozenset[str]:
             ):
                 found.add(first.id)
     return frozenset(found)
+
+
+def _statements(body: tree.Body) -> Iterator[Any]:
+    """Every statement of a body, those of its arms and loops included, whichever run."""
+    stack: list[Any] = list(body.statements)
+    while stack:
+        node = stack.pop()
+        yield node
+        if isinstance(node, tree.If):
+            stack.extend(s for b in node.branches for s in b.body)
+            stack.extend(node.otherwise)
+        elif isinstance(node, tree.For):
+            stack.extend(node.body)

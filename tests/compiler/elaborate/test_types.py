@@ -99,6 +99,18 @@ def test_a_symbol_stands_for_one_or_more_unless_required() -> None:
     assert [str(r.condition) for r in made.requirements] == ["P >= 0"]
 
 
+def test_a_symbol_of_an_input_in_an_arm_may_be_zero() -> None:
+    lines = [
+        "if longer:",
+        "    input past: float32[N, P, 3]",
+        "    require P >= 0",
+        "    x = concat([past, x], axis=1)",
+    ]
+    text = body(*lines, "x -> ReLU()", head="model A(longer = True):\n    input x: float32[N, T, 3]\n")
+    assert [str(r.condition) for r in graph(text).requirements] == ["P >= 0"]
+    assert graph(text.replace("longer = True", "longer = False")).requirements == []
+
+
 def test_a_layer_whose_result_would_be_empty() -> None:
     assert codes("model A():\n    input x: float32[N, 4, 4, 3]\n    Cropping2D(2)\n")[0] in ("E0304", "E0386", "E0307")
 
