@@ -74,13 +74,18 @@ class CompiledModel:
 
         return summarize(self.graph)
 
-    def lower(self) -> OperatorGraph:
-        """The model as ONNX operators, its weights as recipes: what `save` checks and writes."""
+    def lower(self, *, weight_bits: int | None = None, block_size: int = 32) -> OperatorGraph:
+        """The model as ONNX operators, its weights as recipes: what `save` checks and writes.
+
+        weight_bits, block_size: as `save` takes them.
+        """
         from archonnx.compiler.lowering.lower import lower
         from archonnx.compiler.lowering.places import below_root
         from archonnx.contract import metadata
 
-        operators = lower(self.graph, opset=self.opset, sources=self.sources)
+        operators = lower(
+            self.graph, opset=self.opset, sources=self.sources, weight_bits=weight_bits, block_size=block_size
+        )
         operators.metadata[metadata.SOURCE] = self.below_root.get(self.source, self.source)
         below_root(operators, self.below_root)
         return operators
@@ -183,6 +188,8 @@ class CompiledModel:
         weights: Literal["init", "none"] = "init",
         progress: Callable[[int, int], None] | None = None,
         via: Literal["keras"] | None = None,
+        weight_bits: Literal[4, 8] | None = None,
+        block_size: Literal[32, 64, 128] = 32,
     ) -> SaveReport:
         """Write the model as an ONNX file, checked before it appears; a failure leaves the old file as it was.
 
@@ -190,6 +197,8 @@ class CompiledModel:
         weights: "init" draws those that are not given from their initializers, "none" leaves all of them out.
         progress: called with bytes done and bytes in all.
         via: "keras" lets Keras and tf2onnx write the graph, in their newest operator set where that is older.
+        weight_bits: keeps matrices that are multiplied with or looked up in so many bits, rounded, `block_size` numbers
+        with a scale of their own. Such a file runs in onnxruntime alone.
 
         Raises ArchonnxError where the graph does not pass the checks or the file cannot be written.
         """
@@ -198,6 +207,8 @@ class CompiledModel:
 
             if weights != "init":
                 raise UsageError('via="keras": the graph has its weights in it; leave weights="none" out')
+            if weight_bits is not None:
+                raise UsageError('via="keras": Keras\' graph keeps its weights as they are; leave weight_bits out')
             return route.save(self, path, seed=seed, progress=progress)
         if via is not None:
             raise UsageError(f'via is "keras" or None, got {via!r}')
@@ -205,7 +216,7 @@ class CompiledModel:
 
         values = {v.name: v.type for n in self.graph.nodes for v in n.outputs}
         return save(
-            self.lower(),
+            self.lower(weight_bits=weight_bits, block_size=block_size),
             path,
             seed=seed,
             given=self.given,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from archonnx.compiler.graph import TensorType
 
 if TYPE_CHECKING:
+    from archonnx.compiler.passes.quantize_weights import Quantization
     from archonnx.compiler.recipes import Recipe
     from archonnx.contract.diagnostics import Frame, Place
     from archonnx.contract.dims import Dim
@@ -100,6 +101,7 @@ class OperatorGraph:
     measured: frozenset[str] = frozenset()  # symbols of sizes that depend on data: no input's shape tells them
     documentation: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
+    quantization: Quantization | None = None  # what became of its matrices, where they were to be quantized
 
     def constants(self) -> Iterator[Tensor]:
         """Every constant that this graph holds, once, in order of first use: its own, and what bodies read of it."""

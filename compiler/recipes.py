@@ -11,7 +11,7 @@ a transposed tensor reads only the boxes of its source that it needs: a tensor i
 
 from __future__ import annotations
 
-from archonnx.compiler.weights.quantizing import BlockNumbers, Blocks, BlockScales, BlockZeros
+from archonnx.compiler.weights.quantizing import BlockNumbers, Blocks, BlockScales, Blockwise, BlockZeros
 from archonnx.compiler.weights.recipe import SLICE_BYTES, Evaluation, Recipe, numpy_dtype
 from archonnx.compiler.weights.sources import Constant, Draw, FileTensor, Placeholder, tensors_of
 from archonnx.compiler.weights.transforms import Cast, Concat, Reshape, Slice, Sum, Transpose, concatenate
@@ -22,6 +22,7 @@ __all__ = [
     "BlockScales",
     "BlockZeros",
     "Blocks",
+    "Blockwise",
     "Cast",
     "Concat",
     "Constant",

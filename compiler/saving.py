@@ -22,6 +22,7 @@ from archonnx.contract.diagnostics import CompileError, MachineError, UsageError
 
 if TYPE_CHECKING:
     from archonnx.compiler.graph import TensorType
+    from archonnx.compiler.passes.quantize_weights import Quantization
     from archonnx.compiler.recipes import Recipe
     from archonnx.compiler.writer import Skeleton
     from archonnx.contract.dims import Facts
@@ -33,7 +34,8 @@ INLINE_LIMIT = 1_900_000_000  # protobuf ends at 2**31 - 1
 class SaveReport:
     """What was written. `digest` is BLAKE2b-128 of the .onnx file; `unknown` as in gate.Verdict.
 
-    warnings: a line for each given weight that holds what is no number, or an infinite one.
+    warnings: a line for each given weight that holds what is no number, or an infinite one. quantization: what became
+    of matrices that were to be quantized.
     """
 
     path: Path
@@ -44,6 +46,7 @@ class SaveReport:
     initializers: int
     unknown: int
     warnings: tuple[str, ...] = ()
+    quantization: Quantization | None = None
 
 
 def save(
@@ -98,7 +101,17 @@ def save(
     with explained(path, needed if weights == "init" else 0):
         saving = Saving(skeleton, target, Evaluation(seed, given), progress, bare=weights == "none", limit=inline_limit)
         digest, nbytes, data = saving.run()
-    return SaveReport(Path(path), data, nbytes, digest, kind, len(skeleton.initializers), verdict.unknown, warnings)
+    return SaveReport(
+        Path(path),
+        data,
+        nbytes,
+        digest,
+        kind,
+        len(skeleton.initializers),
+        verdict.unknown,
+        warnings,
+        graph.quantization,
+    )
 
 
 def _in_two(progress: Progress | None, first: int, second: int) -> tuple[Progress | None, Progress | None]:

@@ -46,4 +46,13 @@ def weight_of(tensor: Tensor) -> tuple[str, str] | None:
 
 
 # What a second form of a weight is called, by its last transform.
-CHANGES = {"Transpose": "transposed", "Reshape": "reshaped", "Cast": "cast", "Slice": "slice", "Concat": "reordered"}
+CHANGES = {
+    "Transpose": "transposed",
+    "Reshape": "reshaped",
+    "Cast": "cast",
+    "Slice": "slice",
+    "Concat": "reordered",
+    "BlockNumbers": "quantized",
+    "BlockScales": "scales",
+    "BlockZeros": "zeros",
+}

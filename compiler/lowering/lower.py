@@ -16,6 +16,7 @@ from archonnx.compiler.lowering.builder import Builder
 from archonnx.compiler.lowering.emitter import Origin
 from archonnx.compiler.lowering.naming import assign_names
 from archonnx.compiler.lowering.opsets import checked_opset
+from archonnx.compiler.lowering.quantized import check_blocks, quantized, said_of
 from archonnx.contract import metadata
 from archonnx.contract.diagnostics import ArchonnxError, CompileError, Diagnostic
 from archonnx.contract.dims import Facts
@@ -36,14 +37,18 @@ def lower(
     opset: int | None = None,
     passes: bool = True,
     sources: Mapping[str, str] | None = None,
+    weight_bits: int | None = None,
+    block_size: int = 32,
 ) -> OperatorGraph:
     """The model as ONNX operators.
 
     `opset` is a version of ONNX's operator set, by default the one that measured best (docs/opset.md); `passes` False
-    leaves the graph as the layers wrote it; `sources` are texts by file name, for diagnostics. Errors: UsageError for
-    an opset out of range; CompileError where a layer has no form in that operator set or no input tells a size;
+    leaves the graph as the layers wrote it; `sources` are texts by file name, for diagnostics; `weight_bits` 4 or 8
+    quantizes matrices, `block_size` numbers together. Errors: UsageError for an opset or bits out of range, and where
+    nothing can be quantized; CompileError where a layer has no form in that operator set or no input tells a size;
     LoweringError for a layer that breaks its promise.
     """
+    check_blocks(weight_bits, block_size)
     facts = graph.facts if graph.facts is not None else Facts()
     result = OperatorGraph(graph.name, checked_opset(opset), documentation=graph.documentation or "")
     builder = Builder(result, facts)
@@ -63,10 +68,14 @@ def lower(
         from archonnx.compiler.passes.pipeline import run_passes
 
         result = run_passes(result, facts)
+    if weight_bits is not None:
+        result = quantized(result, weight_bits, block_size)
     result.measured = _symbols(v for n in graph.nodes for v in n.outputs) - _symbols(g.value for g in graph.inputs)
     names = assign_names(result)
     states = {names[i]: output.state for i, output in enumerate(graph.outputs) if output.state is not None}
     result.metadata = _metadata(graph, states)
+    if result.quantization is not None:
+        result.metadata[metadata.QUANTIZED] = said_of(result.quantization)
     return result
 
 

@@ -19,6 +19,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "GRU": RECURRENT,
     "Gather": ("data", "indices"),
     "LSTM": RECURRENT,
+    "MatMulNBits": ("", "quantized", "scales", "zeros", "", "bias"),
     "Pad": ("", "pads", "value", "axes"),
     "Pow": ("", "exponent"),
     "RNN": RECURRENT,

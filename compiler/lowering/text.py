@@ -73,6 +73,10 @@ def format_recipe(recipe: Recipe) -> str:
         change = f"cast({recipe.dtype})"
     elif isinstance(recipe, recipes.Slice):
         change = f"[{', '.join(f'{r.start}:{r.stop}:{r.step}' for r in recipe.ranges)}]"
+    elif isinstance(recipe, recipes.Blockwise):
+        how = recipe.how
+        kind = type(recipe).__name__.removeprefix("Block").lower()
+        change = f"{kind}({how.bits}, {how.size}{', symmetric' if how.symmetric else ''})"
     else:
         raise TypeError(f"no text for {type(recipe).__name__}")
     (source,) = recipe.inputs()

@@ -47,10 +47,11 @@ def quantized(blocks: Array, bits: int, *, symmetric: bool) -> tuple[Bytes, Arra
 
 def _rounded(values: Array, top: int) -> Bytes:
     """Whole numbers from 0 to `top`, halves away from zero; 0 for what is no number."""
-    held = np.clip(np.nan_to_num(values, nan=0), 0, top)
-    whole = np.trunc(held)
-    found: Bytes = (whole + (held - whole >= np.float32(0.5))).astype(np.uint8)
-    return found
+    held = np.clip(values, 0, top)
+    np.copyto(held, 0, where=np.isnan(held))
+    whole: Bytes = held.astype(np.uint8)
+    whole += held - whole >= np.float32(0.5)
+    return whole
 
 
 def packed(numbers: Bytes, bits: int) -> Bytes:
@@ -59,7 +60,7 @@ def packed(numbers: Bytes, bits: int) -> Bytes:
         return numbers
     if numbers.shape[-1] % 2:
         numbers = np.concatenate([numbers, np.zeros((*numbers.shape[:-1], 1), np.uint8)], axis=-1)
-    pairs: Bytes = numbers[..., 0::2] | (numbers[..., 1::2] << 4)
+    pairs: Bytes = numbers[..., 0::2] | (numbers[..., 1::2] << np.uint8(4))
     return pairs
 
 
@@ -67,7 +68,8 @@ def unpacked(data: Bytes, bits: int) -> Bytes:
     """The numbers in bytes, along the last axis."""
     if bits == 8:
         return data
-    return np.stack([data & 15, data >> 4], axis=-1).reshape(*data.shape[:-1], -1)
+    pairs: Bytes = np.stack([data & np.uint8(15), data >> np.uint8(4)], axis=-1)
+    return pairs.reshape(*data.shape[:-1], -1)
 
 
 def dequantized(numbers: Bytes, scales: Array, zeros: Bytes | None, bits: int) -> Array:

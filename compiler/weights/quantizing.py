@@ -29,7 +29,12 @@ class Blocks:
 
 
 class Blockwise(Recipe):
-    """The base: one of the tensors of a source [N, K], whose rows are cut into blocks, the last filled with zeros."""
+    """The base: one of the tensors of a source [N, K], whose rows are cut into blocks, the last filled with zeros.
+
+    All three are made of a source at once, and kept while they follow each other, where they fit into a slice.
+    """
+
+    place: int  # which of the three it is
 
     def __init__(self, source: Recipe, how: Blocks) -> None:
         self.source, self.how = source, how
@@ -47,67 +52,60 @@ class Blockwise(Recipe):
         return type(self)(source, self.how)
 
     def box(self, evaluation: Evaluation, box: Box) -> Array:
-        """The elements of a box, a few rows of the source in memory at a time."""
+        """The elements of a box."""
         (first, last), *inner = box
-        row = self.how.size * max(inner[0][1] - inner[0][0], 1) * 4
-        step = max(evaluation.slice_bytes // row, 1)
-        parts = [self.part(evaluation, low, min(low + step, last), inner) for low in range(first, last, step)]
-        return np.concatenate(parts) if len(parts) != 1 else parts[0]
+        inside = (slice(None), *(slice(low, high) for low, high in inner))
+        if self.rows * self.count * (self.how.size * self.how.bits // 8 + 5) <= evaluation.slice_bytes:
+            key = "blocks", self.how, self.source.key()
+            found = evaluation.keep(key, lambda: self._rows(evaluation, 0, self.rows))[self.place][first:last]
+        else:
+            found = self._rows(evaluation, first, last, self.place)[0]
+        return found[inside]
 
-    def part(self, evaluation: Evaluation, first: int, last: int, inner: list[tuple[int, int]]) -> Array:
-        """The elements of a box of these rows."""
-        raise NotImplementedError
+    def _rows(self, evaluation: Evaluation, first: int, last: int, place: int | None = None) -> list[Array]:
+        """Numbers, scales and zero points of these rows, or one of them: as much of the source in memory as a slice."""
+        step = max(evaluation.slice_bytes // (self.count * self.how.size * 4), 1)
+        parts: list[list[Array]] = []
+        for low in range(first, max(last, first + 1), step):
+            made = self._made(evaluation, low, min(low + step, last))
+            parts.append(made if place is None else [made[place]])
+        return [np.concatenate(each) for each in zip(*parts, strict=True)]
 
-    def blocks(self, evaluation: Evaluation, first: int, last: int, begin: int, end: int) -> Array:
-        """Blocks begin to end of rows first to last: [rows, blocks, block size]."""
-        size = self.how.size
-        stop = min(end * size, self.width)
-        values = self.source.box(evaluation, ((first, last), (begin * size, stop)))
-        if stop < end * size:
-            values = np.pad(values, ((0, 0), (0, end * size - stop)))
-        return values.reshape(last - first, end - begin, size)
+    def _made(self, evaluation: Evaluation, first: int, last: int) -> list[Array]:
+        values = self.source.box(evaluation, ((first, last), (0, self.width)))
+        filled = self.count * self.how.size
+        if filled > self.width:
+            values = np.pad(values, ((0, 0), (0, filled - self.width)))
+        cut = values.reshape(last - first, self.count, self.how.size)
+        numbers, scales, zeros = blocks.quantized(cut, self.how.bits, symmetric=self.how.symmetric)
+        return [blocks.packed(numbers, self.how.bits), scales, blocks.packed(zeros, self.how.bits)]
 
 
 class BlockNumbers(Blockwise):
     """The quantized numbers, packed."""
 
+    place = 0
+
     def __init__(self, source: Recipe, how: Blocks) -> None:
         super().__init__(source, how)
         self.dtype, self.shape = "uint8", (self.rows, self.count, how.size * how.bits // 8)
-
-    def part(self, evaluation: Evaluation, first: int, last: int, inner: list[tuple[int, int]]) -> Array:
-        (begin, end), (low, high) = inner
-        found, _, _ = blocks.quantized(
-            self.blocks(evaluation, first, last, begin, end), self.how.bits, symmetric=self.how.symmetric
-        )
-        return blocks.packed(found, self.how.bits)[..., low:high]
 
 
 class BlockScales(Blockwise):
     """The scale of each block."""
 
+    place = 1
+
     def __init__(self, source: Recipe, how: Blocks) -> None:
         super().__init__(source, how)
         self.dtype, self.shape = source.dtype, (self.rows, self.count)
-
-    def part(self, evaluation: Evaluation, first: int, last: int, inner: list[tuple[int, int]]) -> Array:
-        ((begin, end),) = inner
-        _, scales, _ = blocks.quantized(
-            self.blocks(evaluation, first, last, begin, end), self.how.bits, symmetric=self.how.symmetric
-        )
-        return scales
 
 
 class BlockZeros(Blockwise):
     """The zero point of each block, packed as the numbers are."""
 
+    place = 2
+
     def __init__(self, source: Recipe, how: Blocks) -> None:
         super().__init__(source, how)
-        self.each = 8 // how.bits  # zero points a byte
-        self.dtype, self.shape = "uint8", (self.rows, math.ceil(self.count / self.each))
-
-    def part(self, evaluation: Evaluation, first: int, last: int, inner: list[tuple[int, int]]) -> Array:
-        ((begin, end),) = inner
-        chosen = begin * self.each, min(end * self.each, self.count)
-        _, _, zeros = blocks.quantized(self.blocks(evaluation, first, last, *chosen), self.how.bits, symmetric=False)
-        return blocks.packed(zeros, self.how.bits)
+        self.dtype, self.shape = "uint8", (self.rows, math.ceil(self.count * how.bits / 8))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from archonnx.compiler.graph import Weight
 
 Array: TypeAlias = NDArray[Any]
+Kept = TypeVar("Kept")
 
 SLICE_BYTES = 16 << 20
 ML_DTYPES = {
@@ -60,14 +61,16 @@ class Evaluation:
 
     def __init__(self, seed: int, given: Mapping[str, Recipe] | None = None, *, slice_bytes: int = SLICE_BYTES) -> None:
         self.seed, self.given, self.slice_bytes = seed, given or {}, slice_bytes
-        self._kept: tuple[Hashable, Array] | None = None
+        self._kept: tuple[Hashable, Any] | None = None
 
-    def keep(self, key: Hashable, make: Callable[[], Array]) -> Array:
-        """The array that `make` makes, kept until another is asked for: a tensor's slices follow each other."""
+    def keep(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
+        """What `make` makes, kept until another is asked for: a tensor's slices follow each other."""
         if self._kept is None or self._kept[0] != key:
             self._kept = None
-            self._kept = (key, make())
-        return self._kept[1]
+            made = make()
+            self._kept = (key, made)
+        kept: Kept = self._kept[1]
+        return kept
 
 
 class Recipe:
