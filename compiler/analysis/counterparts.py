@@ -141,7 +141,7 @@ def is_library(kind: str) -> bool:
     return kind in NAMES or kind in OPTIONAL or kind in WRAPPED or stem in LIBRARY or activation_of(kind) is not None
 
 
-def same_type(ours: LayerRow, theirs: ReferenceRow) -> bool:
+def same_type(ours: LayerRow, theirs: ReferenceRow, torch: bool = False) -> bool:
     """Whether a row's type may name our layer; where it was cut its beginning decides."""
     names = {ours.type, *ours.also}
     if theirs.type_cut:
@@ -155,6 +155,8 @@ def same_type(ours: LayerRow, theirs: ReferenceRow) -> bool:
     mine, other = activation_of(ours.type, ours.activation), activation_of(theirs.type)
     if mine is None or other is None:
         return theirs.type.lower() == ours.type.lower()
+    if mine == "relu6" and not torch:
+        mine = "relu"  # Keras' layer ReLU may have an upper bound, which no summary shows
     return mine == other or "" in (mine, other)
 
 

@@ -65,7 +65,7 @@ class Matching:
                 if self._same_parameters(ours, theirs) and self._same_shape(ours, theirs)
                 else TYPE + SHAPE + PARAMETERS
             )
-        cost = 0 if same_type(ours, theirs) else TYPE
+        cost = 0 if same_type(ours, theirs, self.torch) else TYPE
         cost += 0 if self._same_shape(ours, theirs) else SHAPE
         cost += 0 if self._same_parameters(ours, theirs) else PARAMETERS
         return cost - 1 if cost and theirs.name is not None and theirs.name == ours.path.rsplit("/", 1)[-1] else cost
@@ -200,7 +200,7 @@ class Matching:
         theirs = self.rows[j]
         found = []
         where = f"{self._there(j)}, here {ours.path}{f' at {ours.place}' if ours.place else ''}"
-        if not self._folded[j] and not same_type(ours, theirs):
+        if not self._folded[j] and not same_type(ours, theirs, self.torch):
             found.append(
                 _difference(
                     "type", f"{where}: the type is {theirs.type} there, {ours.type} here", ours.type, theirs.type
