@@ -48,7 +48,7 @@ def macs(module: Any, *inputs: Any, leave_out: tuple[str, ...] = (), **named: An
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    with torch.no_grad(), torch.device("meta"), FlopCounterMode(display=False) as counter:
         module(*inputs, **named)
     total = sum(counter.get_flop_counts()["Global"].values())
     for name, counts in counter.get_flop_counts().items():
