@@ -1,7 +1,7 @@
 """References of what no library has, by the papers: `python -m tools.reference.papers [--check]`.
 
 GPT-3 by the formula that its table 2.1 follows; logic gates, LSTMs and the translator by what their layers hold; U-Net
-and the autoencoders by the modules that tests/conformance/test_papers.py builds from the papers; YOLOv8 by the published
+and the autoencoders by the modules that tests/conformance/test_papers.py builds from papers; YOLOv8 by the published
 table, its MACs by the module of tests/conformance/yolo_torch.py; the DNN by the summary that its article prints.
 """
 
@@ -95,7 +95,7 @@ def _gpt3(name: str) -> Entry:
     if heads * head_width != width:
         notes.append(
             f"table 2.1 prints {heads} heads of {head_width} on a width of {width:,}, which are "
-            f"{heads * head_width:,}: counted with {width // head_width} heads, whose parameters are those of the name; "
+            f"{heads * head_width:,}: counted with {width // head_width} heads, whose parameters are the name's; "
             "the model refuses the row as printed"
         )
     found = _counted(
