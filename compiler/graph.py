@@ -152,6 +152,7 @@ class Asset:
     name: str
     file: str
     data: bytes
+    place: Place | None = None
 
 
 @dataclass(slots=True, eq=False, repr=False)

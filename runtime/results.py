@@ -113,3 +113,9 @@ def top(
         order = np.lexsort((np.arange(classes), -wide))[: max(k, 0)]
         best.append([(int(i), labels[i] if labels else str(i), float(wide[i])) for i in order])
     return best
+
+
+def label_count(labels: int, classes: int) -> str:
+    """What is wrong with labels that are too few or too many for the scores of a model."""
+    mend = f"build it again with a file of {classes:,} lines"
+    return f"it carries {labels:,} labels, and its scores are of {classes:,} classes; {mend}"

@@ -10,19 +10,20 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from archonnx.contract import metadata as keys
 from archonnx.contract.diagnostics import UsageError
+from archonnx.contract.labels import label_lines
 from archonnx.runtime.contract import Contract
 from archonnx.runtime.devices import resolve
 from archonnx.runtime.engine import Engine, start
 from archonnx.runtime.errors import ModelFileError
 from archonnx.runtime.modelfile import ModelFile, Spec, read_model
-from archonnx.runtime.results import Results
+from archonnx.runtime.results import Results, label_count, top
 
 if TYPE_CHECKING:
     import numpy as np
@@ -163,7 +164,19 @@ class Session:
         data = _asset(self._model, keys.ASSET + "labels") if keys.ASSET + "labels" in self.metadata else None
         if data is None:
             return None
-        return [line.removesuffix("\r") for line in data.decode(errors="replace").rstrip("\r\n").split("\n")]
+        return label_lines(data.decode(errors="replace"))
+
+    def top(self, outputs: Any, k: int = 5) -> list[list[tuple[int, str, float]]]:
+        """The k best classes of each row of a classifier's outputs, best first, as (index, label, score).
+
+        outputs: what a call gave: scores [..., classes], or Results that hold them. Without labels a class is called
+        by its index. Raises UsageError where the outputs are no scores, ModelFileError where the labels are not theirs.
+        """
+        labels = self.labels
+        scores = _scores_of(outputs, labels)
+        if labels is not None and scores.shape[-1] != len(labels):
+            raise ModelFileError(self.path, label_count(len(labels), scores.shape[-1]))
+        return top(scores, k, labels)
 
     @property
     def tokenizer(self) -> Tokenizer | None:
@@ -260,6 +273,17 @@ class Session:
         inputs, outputs = (", ".join(map(str, specs)) for specs in (self.inputs, self.outputs))
         state = "" if self._engine else ", closed"
         return f"<Session {self.name or self.path} on {self.device}: ({inputs}) -> ({outputs}){state}>"
+
+
+def _scores_of(outputs: Any, labels: list[str] | None) -> np.ndarray[Any, Any]:
+    """The scores among the outputs of a call: the only array, else the only one with a place for each label."""
+    found = list(outputs.values()) if isinstance(outputs, Mapping) else [outputs]
+    if len(found) > 1 and labels is not None:
+        found = [array for array in found if getattr(array, "shape", ())[-1:] == (len(labels),)]
+    if len(found) != 1 or getattr(found[0], "ndim", 0) == 0 or found[0].dtype.kind not in "fiubV":
+        named = f"{', '.join(outputs)} are" if isinstance(outputs, Mapping) else f"{type(outputs).__name__} is"
+        raise UsageError(f"the best are taken of one array of scores [..., classes]: {named} none; name it")
+    return found[0]
 
 
 def _asset(model: ModelFile, key: str) -> bytes:

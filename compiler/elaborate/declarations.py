@@ -368,4 +368,4 @@ def asset_statement(node: tree.Asset, frame: Frame) -> None:
     if frame.is_model:
         if node.name in frame.state.graph.assets:
             raise frame.error("E0609", f"the asset {node.name} is declared twice", node.name_place)
-        frame.state.graph.assets[node.name] = Asset(node.name, value, data)
+        frame.state.graph.assets[node.name] = Asset(node.name, value, data, node.value.place)

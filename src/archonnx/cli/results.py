@@ -18,20 +18,26 @@ TABLE_ROWS = 64  # a result of so many rows
 TABLE_COLUMNS = 16  # and columns, inputs included, is printed as a table
 SHOWN_ROWS = 16  # rows of which the best K are listed
 SHOWN_VALUES = 8  # values shown of a large output
+BEST = 5  # classes listed of a classifier's scores where --top says nothing
 
 Results = Mapping[str, Any]  # arrays by name; models of others may give sequences and maps too
 
 
 def print_results(inputs: Results, outputs: Results, most: int | None, labels: Sequence[str] | None) -> None:
-    """Print a table of inputs and outputs where all is small, else each output, or the `most` best of its rows."""
-    if most is None and print_table(inputs, outputs):
+    """Print a table of inputs and outputs where all is small, else each output, or the `most` best of its rows.
+
+    Rows of one score for each label are always shown by their best.
+    """
+    scored = any(is_scores(array, labels) for array in outputs.values())
+    if most is None and not scored and print_table(inputs, outputs):
         return
     for name, array in outputs.items():
         if not hasattr(array, "dtype"):
             out(f"{styled(name, 'bold')}: {array!r}")
             continue
         out(f"{styled(name, 'bold')}: {array.dtype}[{', '.join(map(str, array.shape))}]")
-        rows = None if most is None else ranked(array, most, labels)
+        shown_best = most or (BEST if is_scores(array, labels) else None)
+        rows = None if shown_best is None else ranked(array, shown_best, labels)
         if rows is None:
             _print_values(array)
         else:
@@ -89,6 +95,19 @@ def shown(value: Any) -> str:
     return f"{float(value):.6g}"
 
 
+def is_scores(array: Any, labels: Sequence[str] | None) -> bool:
+    """Whether an output is rows of one score for each label: a classifier's answer."""
+    return labels is not None and getattr(array, "ndim", 0) == 2 and array.shape[-1] == len(labels) > 1
+
+
+def unlabelled(outputs: Results, labels: Sequence[str]) -> int | None:
+    """How many classes the scores have where these are not as many as there are labels; None where all is well."""
+    rows = [array for array in outputs.values() if getattr(array, "ndim", 0) == 2 and array.shape[-1] > 1]
+    if len(rows) != len(outputs) or any(is_scores(array, labels) for array in rows):
+        return None
+    return int(rows[0].shape[-1]) if rows else None
+
+
 def ranked(array: Any, most: int, labels: Sequence[str] | None) -> list[list[dict[str, Any]]] | None:
     """The `most` largest of each row, largest first, with index, label and value; None for what cannot be ranked.
 
@@ -134,15 +153,22 @@ def _print_values(array: np.ndarray[Any, Any]) -> None:
 
 
 def as_json(outputs: Results, most: int | None, labels: Sequence[str] | None, about: Mapping[str, Any]) -> str:
-    """The outputs as one JSON document, beside what `about` says of the run; NaN and infinities become strings."""
+    """The outputs as one JSON document, beside what `about` says of the run; NaN and infinities become strings.
+
+    With `most` the best of each row stand in the place of the data; rows of scores that have labels have both.
+    """
     document: dict[str, Any] = {"outputs": {}, **about}
     for name, value in outputs.items():
         if not hasattr(value, "dtype"):  # a sequence or a map
             document["outputs"][name] = {"data": plain_values(value)}
             continue
         entry: dict[str, Any] = {"dtype": str(value.dtype), "shape": list(value.shape)}
-        rows = None if most is None else ranked(value, most, labels)
-        entry.update({"data": plain_values(value)} if rows is None else {"top": plain_values(rows)})
+        best = most or (BEST if is_scores(value, labels) else None)
+        rows = None if best is None else ranked(value, best, labels)
+        if rows is None or most is None:
+            entry["data"] = plain_values(value)
+        if rows is not None:
+            entry["top"] = plain_values(rows)
         document["outputs"][name] = entry
     return json.dumps(document)
 

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 @click.option("--input", "-i", "given", multiple=True, metavar="NAME=VALUE", help="An input; repeatable. See below.")
 @model_options
 @click.option(
-    "--top", type=click.IntRange(min=1), metavar="K", help="Print the K largest values of each row, with labels."
+    "--top",
+    type=click.IntRange(min=1),
+    metavar="K",
+    help="Print the K largest values of each row, with labels; 5 by itself where the model has labels.",
 )
 @click.option("--similarity", is_flag=True, help="Print how alike the vectors of several examples are: their cosines.")
 @click.option(
@@ -85,16 +88,20 @@ def run(
     A text, repeatable, or each line of a file, becomes tokens by the model's tokenizer or that of --tokenizer; they go
     into input_ids, attention_mask and token_type_ids, as the model has them, or into its only input of tokens.
     A picture is decoded to 0-255, cast to the input's type, and resized only where the input's size is fixed; what was
-    done to it is said on stderr. Small results are printed as a table, inputs beside outputs.
+    done to it is said on stderr. Small results are printed as a table, inputs beside outputs. Of a model that carries
+    labels, a classifier of the zoo, the classes with the highest scores are printed.
 
     \b
     Examples:
+      archonnx run classifier.onnx --input image=photo.jpg
       archonnx run dnn.onnx --input image=photo.jpg --top 3
       archonnx run models/gates.arch --model XOR --input 'bits=[[0,0],[0,1],[1,0],[1,1]]'
       archonnx run model.onnx --input x=x.npy --output y.npz --format json
       archonnx run model.arch --weights model.safetensors --input x=x.npy
       archonnx run minilm.onnx --input text="A cat." --input text="A dog." --tokenizer tokenizer.json --similarity
     """
+    from archonnx.runtime.results import label_count
+
     if output is not None:
         results.check_ending(output)
     asked = wanted(weights, maps)
@@ -113,6 +120,9 @@ def run(
         alike = cosines(outputs) if similarity else {}
         if output is not None:
             results.write_results(output, outputs)
+        own = session.labels
+        if own is not None and (wrong := results.unlabelled(outputs, own)):
+            say(f"{styled('warning', 'yellow', sys.stderr)}: {file}: {label_count(len(own), wrong)}")
         labels = labels_of(session, inputs.texts)
         if format == "json":
             tables = {"similarity": {n: results.plain_values(a) for n, a in alike.items()}} if similarity else {}
