@@ -277,13 +277,14 @@ class Session:
 
 def _scores_of(outputs: Any, labels: list[str] | None) -> np.ndarray[Any, Any]:
     """The scores among the outputs of a call: the only array, else the only one with a place for each label."""
-    found = list(outputs.values()) if isinstance(outputs, Mapping) else [outputs]
+    found: list[Any] = list(outputs.values()) if isinstance(outputs, Mapping) else [outputs]
     if len(found) > 1 and labels is not None:
         found = [array for array in found if getattr(array, "shape", ())[-1:] == (len(labels),)]
     if len(found) != 1 or getattr(found[0], "ndim", 0) == 0 or found[0].dtype.kind not in "fiubV":
         named = f"{', '.join(outputs)} are" if isinstance(outputs, Mapping) else f"{type(outputs).__name__} is"
         raise UsageError(f"the best are taken of one array of scores [..., classes]: {named} none; name it")
-    return found[0]
+    scores: np.ndarray[Any, Any] = found[0]
+    return scores
 
 
 def _asset(model: ModelFile, key: str) -> bytes:
