@@ -65,7 +65,7 @@ def test_photographs_of_any_size_are_prepared_in_the_model(tmp_path: Path) -> No
         picture = np.asarray(Image.open(MODELS.parent / name).convert("RGB"))[None]
         found = session(picture)[0]
         assert int(found.argmax()) == number
-        assert float(found[number]) == pytest.approx(likely, abs=1e-2)  # some pixels round to their neighbour
+        assert float(found[number]) == pytest.approx(likely, abs=2e-3)
         assert float(found.sum()) == pytest.approx(1)
         np.testing.assert_array_equal(older(photo=picture)[0], found)
 
