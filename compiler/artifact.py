@@ -130,6 +130,17 @@ class CompiledModel:
             return from_keras(source, like=self)
         return self.with_given(fill(self, source, map=map, scope=scope).given)
 
+    def with_assets(self, **files: str | os.PathLike[str] | bytes) -> CompiledModel:
+        """The same model with files that travel in it, by name, in place of those that its source declares:
+        `model.with_assets(tokenizer="tokenizer.json")`. Their bytes are read now.
+
+        Raises ArchonnxError for a file that is too large or not what its name says (a `tokenizer` that is none, or has
+        more tokens than the model), OSError where it cannot be read.
+        """
+        from archonnx.compiler.assets import with_files
+
+        return replace(self, graph=with_files(self.graph, files))
+
     def with_given(self, recipes: Mapping[str, Recipe]) -> CompiledModel:
         """The same model with these recipes for some weights, by path, each of its weight's dtype and shape.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from archonnx.compiler import assets
 from archonnx.compiler.elaborate import construct, evaluate, rules, tensors, types
 from archonnx.compiler.elaborate.arithmetic import truth, whole
 from archonnx.compiler.elaborate.state import Binding, Frame
@@ -14,8 +15,6 @@ from archonnx.compiler.layers.base import LayerError
 from archonnx.compiler.syntax import tree
 from archonnx.contract.diagnostics import Place
 from archonnx.contract.dims import Condition, Verdict
-
-MAX_ASSET_BYTES = 64 * 1024 * 1024
 
 
 def first_input(frame: Frame, binding: Binding) -> None:
@@ -356,14 +355,14 @@ def asset_statement(node: tree.Asset, frame: Frame) -> None:
         raise frame.error("E0791", f"the asset {show(value)} is not below the root", node.value.place)
     try:
         with open(real, "rb") as stream:
-            data = stream.read(MAX_ASSET_BYTES + 1)
+            data = stream.read(assets.MAX_BYTES + 1)
     except OSError as error:
         raise frame.error(
             "E0791", f"the asset {show(value)} cannot be read: {error.strerror}", node.value.place
         ) from None
-    if len(data) > MAX_ASSET_BYTES:
+    if len(data) > assets.MAX_BYTES:
         raise frame.error(
-            "E0791", f"the asset {show(value)} is larger than {MAX_ASSET_BYTES // 2**20} MB", node.value.place
+            "E0791", f"the asset {show(value)} is larger than {assets.MAX_BYTES // 2**20} MB", node.value.place
         )
     if frame.is_model:
         if node.name in frame.state.graph.assets:

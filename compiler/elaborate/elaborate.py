@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from archonnx.compiler.assets import check_assets
 from archonnx.compiler.elaborate import binding, blocks, calls, choosing, statements, static
 from archonnx.compiler.elaborate.failures import failure, position
 from archonnx.compiler.elaborate.labels import check_labels
@@ -184,6 +185,9 @@ def _elaborate(
         raise failure(loader)
     graph.requirements = [*_may_be_empty(frame), *_distinct(graph)]
     leave_out(state)
+    check_assets(graph, loader.diagnostics)
+    if loader.diagnostics.errors:
+        raise failure(loader)
     return graph
 
 

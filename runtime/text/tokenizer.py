@@ -7,20 +7,18 @@ tokenizer.encode("A cat")  # [101, 1037, 4937, 102]
 from __future__ import annotations
 
 import os
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from archonnx.contract.diagnostics import ArchonnxError
+from archonnx.contract.vocabulary import VocabularyError, is_library_file, text_of
 
 if TYPE_CHECKING:
     import numpy as np
 
     from archonnx.runtime.text.streaming import TextStream
-
-_JSON = re.compile(r'\s*\{\s*"\w')  # a file of characters may begin with a brace too, but not so
 
 
 class TokenizerError(ArchonnxError):
@@ -135,13 +133,10 @@ def read_tokenizer(source: str | os.PathLike[str] | bytes, name: str | None = No
         with open(source, "rb") as stream:
             data = stream.read()
     try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        mend = "expected the tokenizers library's tokenizer.json or a file of characters, one a line"
-        model = "; a model of SentencePiece is none: transformers' tokenizers write the file by save_pretrained()"
-        hint = model if b"\0" in data[:4096] or data[:1] == b"\n" else ""
-        raise TokenizerError(f"{name}: this is no UTF-8 text, at byte {error.start:,}; {mend}{hint}") from None
-    if _JSON.match(text):
+        text = text_of(data)
+    except VocabularyError as error:
+        raise TokenizerError(f"{name}: {error}") from None
+    if is_library_file(text):
         from archonnx.runtime.text.library import LibraryTokenizer
 
         return LibraryTokenizer(text, name)

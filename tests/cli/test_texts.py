@@ -160,3 +160,42 @@ def test_too_many_vectors_to_compare(folder: Path, capsys: Output) -> None:
     (folder / "many.txt").write_text("a\n" * 65)
     assert main([*RUN, "--input", "text=@many.txt", "--similarity"]) == 2
     assert "--similarity compares at most 64 vectors, received 65" in capsys.readouterr().err
+
+
+# build --asset --------------------------------------------------------------------------------------------------------
+
+
+def test_a_tokenizer_is_built_in(folder: Path, capsys: Output) -> None:
+    assert main(["build", "mean.arch", "-o", "mean.onnx", "--asset", "tokenizer=characters.txt"]) == 0
+    (folder / "characters.txt").unlink()
+    assert main(["run", "mean.onnx", "--input", "text=ab", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["outputs"]["vector"]["shape"] == [1, 20]
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "said"),
+    [
+        (["tokenizer"], 2, "--asset tokenizer: expected NAME=FILE, as in --asset tokenizer=tokenizer.json"),
+        (["tokenizer="], 2, "expected NAME=FILE"),
+        (["=a.txt"], 2, "expected NAME=FILE"),
+        (["a=lines.txt", "a=mean.arch"], 2, "--asset a is given twice: lines.txt and mean.arch"),
+        (["tokenizer=nowhere.json"], 1, "nowhere.json: there is no such file"),
+        (["tokenizer=."], 1, "it is a folder"),
+        (
+            ["tokenizer=lines.txt"],
+            1,
+            "Mean: the tokenizer lines.txt, line 1: expected one character, received 3: 'a b'",
+        ),
+        (["tokenizer=bad.json"], 1, "Mean: the tokenizer bad.json: this is no tokenizer.json: "),
+        (["tokenizer=many.txt"], 1, "the tokenizer many.txt has 26 tokens, the table of input_ids has 6 rows; give"),
+    ],
+)
+def test_what_is_not_built_in(given: list[str], code: int, said: str, folder: Path, capsys: Output) -> None:
+    (folder / "bad.json").write_text('{"version": "1.0"')
+    (folder / "many.txt").write_text("\n".join("abcdefghijklmnopqrstuvwxyz"))
+    options = [word for each in given for word in ("--asset", each)]
+    assert main(["build", "mean.arch", "-o", "mean.onnx", *options]) == code
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert said in errors[0]
+    assert not (folder / "mean.onnx").exists()

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from archonnx.cli.assets import assets_option, attached
 from archonnx.cli.console import Steps, busy, say, size_text
 from archonnx.cli.filling import filled, wanted, warn_of, weights_options
 from archonnx.cli.options import FilePath, arch_argument, color_option, compiled, model_options
@@ -29,6 +30,7 @@ from archonnx.contract.diagnostics import UsageError
 )
 @weights_options
 @quantizing_options
+@assets_option
 @click.option("--opset", type=int, metavar="N", help="The ONNX opset, 17 or newer.")
 @click.option(
     "--via",
@@ -47,6 +49,7 @@ def build(
     maps: tuple[str, ...],
     weight_bits: int | None,
     block_size: int | None,
+    assets: tuple[str, ...],
     opset: int | None,
     via: str | None,
 ) -> int:
@@ -77,6 +80,7 @@ def build(
       archonnx build models/resnet.arch --model ResNet50V1_5 --weights resnet50.pth
       archonnx build model.arch --weights backbone=backbone.safetensors
       archonnx build zoo:bert --model MiniLM --weights model.safetensors --weight-bits 8 -o minilm.int8.onnx
+      archonnx build zoo:bert --model MiniLM --weights model.safetensors --asset tokenizer=tokenizer.json
       archonnx build models/dnn.arch -o dnn.keras.onnx --via keras
     """
     began = time.perf_counter()
@@ -88,7 +92,7 @@ def build(
     target = output or Path(f"{result.name}.onnx")
     if target.suffix != ".onnx":
         raise UsageError(f"-o {target}: the file's name ends in .onnx")
-    result = filled(result, asked)
+    result = filled(attached(result, assets), asked)
     if via == "keras":
         if asked.bare:
             raise UsageError("--via keras: Keras' graph has its weights in it; leave --weights none out")

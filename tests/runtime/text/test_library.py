@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from archonnx.contract.diagnostics import MachineError
+from archonnx.contract.vocabulary import vocabulary_size
 from archonnx.runtime.text.characters import CharacterTokenizer
 from archonnx.runtime.text.tokenizer import Tokenizer, TokenizerError, read_tokenizer
 
@@ -70,7 +71,7 @@ def test_special_tokens(byte_level: Any, byte_fallback: Any) -> None:
     end = byte_level.token_to_id("<|endoftext|>")
     found = ours(byte_level)
     assert (found.special.bos, found.special.eos, found.special.pad, found.special.ends) == (end, end, None, (end,))
-    assert found.vocabulary == end + 1
+    assert found.vocabulary == end + 1 == vocabulary_size(byte_level.to_str().encode())
     assert (found.pad(), found.pad(7)) == (0, 7)
     llama = ours(byte_fallback)
     assert (llama.special.bos, llama.special.eos, llama.special.unk) == (1, 2, 0)
