@@ -79,10 +79,11 @@ def _first(names: Sequence[str], special: dict[str, int]) -> int | None:
 
 @contextmanager
 def _telling(what: str) -> Iterator[None]:
-    """The library raises bare Exceptions: they become `what` and their own words. Any other is no matter of a file."""
+    """The library raises bare Exceptions, and panics over some damaged files: they become `what` and their own words.
+    Any other is no matter of a file."""
     try:
         yield
-    except Exception as error:
-        if type(error) is not Exception:
+    except BaseException as error:
+        if type(error) is not Exception and type(error).__name__ != "PanicException":
             raise
         raise TokenizerError(f"{what}: {' '.join(str(error).split())}") from None

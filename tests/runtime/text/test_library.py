@@ -161,6 +161,14 @@ def test_files_that_are_cut_or_changed_are_no_traceback(byte_level: Any) -> None
             assert "\n" not in str(error)
 
 
+def test_files_that_the_library_panics_over(byte_fallback: Any) -> None:
+    """Its panic is no Exception, and would end a program."""
+    document = json.loads(byte_fallback.to_str())
+    document["post_processor"]["special_tokens"] = {}
+    with pytest.raises(TokenizerError, match=r"^t: (it makes no tokens of this text|this is no tokenizer\.json): \S"):
+        read_tokenizer(json.dumps(document).encode(), "t").encode("cat")
+
+
 def test_texts_that_make_no_tokens() -> None:
     from tokenizers import Tokenizer as Library
     from tokenizers import models
