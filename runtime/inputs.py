@@ -1,4 +1,5 @@
-"""Inputs as a command line gives them: `name=VALUE`, the value a literal, or a .npy, .npz, .json file or a picture."""
+"""Inputs as a command line gives them: `name=VALUE`, the value a literal, or a .npy, .npz, .json file, a picture or
+a sound."""
 
 from __future__ import annotations
 
@@ -20,14 +21,19 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
+SOUNDS = frozenset({".wav", ".wave"})
+OTHER_SOUNDS = frozenset({".mp3", ".flac", ".ogg", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".wma"})
 ARRAYS = frozenset({".npy", ".npz", ".json"})
 LITERAL_LIMIT = 10_000_000  # characters
 JSON_LIMIT = 1 << 28  # bytes; a list of Python numbers takes ten times as much memory
 _MEMBER = re.compile(r"(.*\.npz):([^/\\:]+)", re.IGNORECASE | re.DOTALL)
 
 
-def decode_inputs(texts: Sequence[str], specs: Sequence[Spec], say: Say = lambda line: None) -> dict[str, Any]:
-    """The values of every `--input`, by input name, ready for a session. say: gets a line for each step of decoding.
+def decode_inputs(
+    texts: Sequence[str], specs: Sequence[Spec], say: Say = lambda line: None, sampling_rate: int | None = None
+) -> dict[str, Any]:
+    """The values of every `--input`, by input name, ready for a session. say: gets a line for each step of decoding;
+    sampling_rate: the samples a second of sounds, where the model tells it.
 
     Raises UsageError where the command is wrong, InputError where a file's content or a value is, OSError for a file
     that cannot be read.
@@ -38,7 +44,7 @@ def decode_inputs(texts: Sequence[str], specs: Sequence[Spec], say: Say = lambda
         name, value = parse_assignment(text, specs)
         if name in values:
             raise UsageError(f"--input {name} is given twice")
-        values[name] = decode(by_name[name], value, say)
+        values[name] = decode(by_name[name], value, say, sampling_rate)
     return values
 
 
@@ -61,7 +67,7 @@ def parse_assignment(text: str, specs: Sequence[Spec]) -> tuple[str, str]:
     raise UsageError(f"--input {before}: the model has no input {before}{hint} (its inputs are {takes})")
 
 
-def decode(spec: Spec, text: str, say: Say = lambda line: None) -> Any:
+def decode(spec: Spec, text: str, say: Say = lambda line: None, sampling_rate: int | None = None) -> Any:
     """The value that `text` stands for, as an array of the input's dtype; its shape is the session's to check.
 
     Raises UsageError, InputError, OSError as `decode_inputs`.
@@ -78,6 +84,10 @@ def decode(spec: Spec, text: str, say: Say = lambda line: None) -> Any:
         from archonnx.runtime.images import decode_picture
 
         return decode_picture(spec, path, say)
+    if suffix in SOUNDS and spec.dtype != "string":
+        from archonnx.runtime.sounds import decode_sound
+
+        return decode_sound(spec, path, say, sampling_rate)
     if suffix in ARRAYS and (spec.dtype != "string" or os.path.exists(path)):
         if suffix == ".json":
             return _value(spec, _read_json(spec, path))
@@ -105,11 +115,13 @@ def literal(spec: Spec, text: str) -> Any:
             return text
     if text in ("True", "False", "None") or text[0] in "[({\"'" or not re.search(r"\.\w{1,5}$|/", text):
         what = f"{_short(text)} is no literal"
+    elif Path(text).suffix.lower() in OTHER_SOUNDS:
+        what = f"{_short(text)} is a sound of a kind that is not read: write it as .wav (ffmpeg -i FILE NEW.wav)"
     elif os.path.exists(text):
         what = f"{_short(text)} is a kind of file that is not read"
     else:
         what = f"{_short(text)} is neither a literal nor a file that is there"
-    kinds = "a .npy, .npz or .json file, or a picture (.png, .jpg, .webp, ...)"
+    kinds = "a .npy, .npz or .json file, a picture (.png, .jpg, ...) or a sound (.wav)"
     raise UsageError(f"--input {spec.name}: {what}; expected a literal such as {_example(spec)}, {kinds}")
 
 

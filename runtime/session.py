@@ -179,6 +179,13 @@ class Session:
         return top(scores, k, labels)
 
     @property
+    def sampling_rate(self) -> int | None:
+        """The samples a second of the sounds that it takes: the model's parameter `sampling_rate`; else None."""
+        arguments = self._model.json(keys.ARGUMENTS, {}) if self._model.is_ours else {}
+        text = str(arguments.get("sampling_rate", "")) if isinstance(arguments, dict) else ""
+        return int(text) if text.isdecimal() and int(text) else None
+
+    @property
     def tokenizer(self) -> Tokenizer | None:
         """What makes tokens of texts: the one that was given, else the asset `tokenizer`; None where there is none.
 

@@ -24,7 +24,7 @@ from zoo.voice import segments
 model Rules(threshold, least, pause, margin):
     input audio: float32[S]
     input likely: float32[ceil(S / 512)]
-    output spans = (audio, likely) -> segments(threshold, least, pause, margin)
+    output spans = likely -> segments(S, threshold, least, pause, margin)
 """
 
 
@@ -93,6 +93,10 @@ def test_it_hears_what_the_package_hears(name: str, detector: Any) -> None:
     spans = timestamps(likely, audio_length_samples=len(sounds[name]))
     assert (found.speech * RATE).round().astype(int).tolist() == spans
     assert bool(spans) == (name in ("speech", "begin"))
+
+
+def test_nothing_is_said_against_the_model() -> None:
+    assert not archonnx.compile(MODELS / "voice.arch", "VoiceDetector").diagnostics
 
 
 def test_the_phrases_of_the_address_are_told_apart(detector: Any) -> None:

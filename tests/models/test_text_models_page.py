@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shlex
 import subprocess
@@ -64,6 +65,24 @@ def test_the_example_prints_what_it_says(
     assert said is not None
     numbers = [float(n) for n in re.findall(r"[\d.]+", run.stdout)]
     assert [numbers[1], numbers[2], numbers[5]] == [float(n) for n in said.groups()]
+
+
+def test_the_speech_is_found_where_the_page_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = importlib.util.find_spec("silero_vad")
+    if found is None or found.origin is None:
+        pytest.skip("`make test` installs it, of tests/packages.txt")
+    section = PAGE.partition("## Speech in a sound")[2].partition("\n## ")[0]
+    (lines,) = re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    (said,) = re.findall(r"^```text\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").symlink_to(ROOT / "models")
+    weights = str(Path(found.origin).parent / "data")
+    for line in lines.splitlines():
+        if line.startswith("archonnx "):
+            assert main(shlex.split(line.replace("$WEIGHTS", weights))[1:]) == 0
+    assert capsys.readouterr().out.startswith(said)
 
 
 def test_the_head_on_trained_weights(tmp_path: Path) -> None:

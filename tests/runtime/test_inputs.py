@@ -105,7 +105,10 @@ def test_literals_are_json_or_python(folder: Path, spec: Spec, text: str, expect
     ("text", "words"),
     [
         ("", "the value is missing, as in bits=[[0]]"),
-        ("foo", "'foo' is no literal; expected a literal such as [[0]], a .npy, .npz or .json file, or a picture"),
+        (
+            "foo",
+            "'foo' is no literal; expected a literal such as [[0]], a .npy, .npz or .json file, a picture (.png, .jpg, ...) or a sound (.wav)",
+        ),
         ("foo.txt", "'foo.txt' is neither a literal nor a file that is there"),
         ("there.txt", "'there.txt' is a kind of file that is not read"),
         ("[[1,2]", "is no literal"),

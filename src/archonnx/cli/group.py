@@ -13,7 +13,7 @@ COMMANDS = {
     "check": "Say what is wrong with architecture files, or that nothing is.",
     "summary": "Print a model layer by layer: shapes, parameters, work.",
     "build": "Compile a model to an ONNX file.",
-    "run": "Run a model on arrays and pictures.",
+    "run": "Run a model on arrays, pictures, sounds and texts.",
     "verify": "Check a model against Keras, PyTorch or another file.",
     "plot": "Draw a model.",
     "fit": "Train a model with Keras.",

@@ -1,4 +1,4 @@
-"""`archonnx run MODEL --input name=VALUE`: a model on arrays, pictures and texts."""
+"""`archonnx run MODEL --input name=VALUE`: a model on arrays, pictures, sounds and texts."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def run(
     repeat: int,
     format: str,
 ) -> int:
-    """Run a model on arrays, pictures and texts.
+    """Run a model on arrays, pictures, sounds and texts.
 
     MODEL is an .onnx file, anybody's, or an .arch file, which is compiled first, with the weights of --weights if they
     are given. Each input is NAME=VALUE (VALUE alone where there is only one), VALUE being
@@ -83,13 +83,15 @@ def run(
       a literal        bits=[[0,0],[0,1]]    flag=True    scale=0.5
       an array file    x=x.npy    x=arrays.npz    x=x.json
       a picture        image=photo.jpg
+      a sound          audio=speech.wav
       a text           text="A cat sits on the mat."    text=@sentences.txt
 
     A text, repeatable, or each line of a file, becomes tokens by the model's tokenizer or that of --tokenizer; they go
     into input_ids, attention_mask and token_type_ids, as the model has them, or into its only input of tokens.
-    A picture is decoded to 0-255, cast to the input's type, and resized only where the input's size is fixed; what was
-    done to it is said on stderr. Small results are printed as a table, inputs beside outputs. Of a model that carries
-    labels, a classifier of the zoo, the classes with the highest scores are printed.
+    A picture is decoded to 0-255, cast to the input's type, and resized only where the input's size is fixed; a sound
+    is decoded to -1 to 1, mixed to one channel, and resampled where the model tells its sampling_rate; what was done is
+    said on stderr. Small results are printed as a table, inputs beside outputs. Of a model that carries labels, a
+    classifier of the zoo, the classes with the highest scores are printed.
 
     \b
     Examples:

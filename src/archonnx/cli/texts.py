@@ -23,7 +23,7 @@ class Inputs:
         found = given_texts(given, session.inputs, say)
         if truncate and not found.texts:
             raise UsageError('--truncate cuts texts, and none is given, as in --input text="A cat sits on the mat."')
-        others = decode_inputs(found.others, session.inputs, say)
+        others = decode_inputs(found.others, session.inputs, say, session.sampling_rate)
         made: dict[str, Any] = {}
         if found.texts:
             made = session.tokenize(found.texts, truncate=truncate, names=found.names, say=say)
