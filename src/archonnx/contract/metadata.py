@@ -5,7 +5,7 @@ Model metadata (ModelProto.metadata_props), all under the prefix `archonnx.`:
     archonnx.version         version of archonnx that wrote the file
     archonnx.model           the model's name in its source
     archonnx.source          its file, relative to the root
-    archonnx.arguments       JSON object: parameter -> value as text; a `sampling_rate` is the samples a second of sounds
+    archonnx.arguments       JSON object: parameter -> value as text; a `sampling_rate` is the rate of sounds
     archonnx.weights         "initial" (drawn, never trained), "given" (read from a file), "partial" (some read, others
                              drawn), "literal" (written in the source), "none" (left out)
     archonnx.seed            the seed of drawn weights
