@@ -4,6 +4,7 @@ other."""
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from archonnx.contract.diagnostics import MachineError
@@ -58,24 +59,57 @@ class Engine:
         except ort_errors() as error:
             raise run_error(self._model, error) from error
 
+    def step(
+        self, feeds: Mapping[str, np.ndarray[Any, Any]], held: Mapping[str, Any], wanted: str, keep: Sequence[str]
+    ) -> tuple[Any, dict[str, Any]]:
+        """One run of several that follow one another: what it keeps stays on the device, and is never an array.
+
+        feeds: inputs that have been checked; held: inputs that an earlier step kept. Gives the output `wanted` as
+        onnxruntime's value on the CPU, and those of `keep` by name. Raises RunError, MachineError.
+        """
+        import numpy as np
+        import onnxruntime
+
+        options = onnxruntime.RunOptions()
+        options.log_severity_level = _FATAL
+        specs = {spec.name: spec for spec in self._model.inputs}
+        arrays = {name: np.ascontiguousarray(array) for name, array in feeds.items()}  # they live until it has run
+        try:
+            binding = self._session.io_binding()
+            for name, array in arrays.items():
+                binding.bind_ortvalue_input(name, _to_value(specs[name], array))
+            for name, value in held.items():
+                binding.bind_ortvalue_input(name, value)
+            binding.bind_output(wanted, "cpu")
+            for name in keep:
+                binding.bind_output(name, self.choice.device)
+            self._session.run_with_iobinding(binding, options)
+            found = binding.get_outputs()
+        except ort_errors() as error:
+            raise run_error(self._model, error) from error
+        return found[0], dict(zip(keep, found[1:], strict=True))
+
     def _run_values(self, feeds: dict[str, np.ndarray[Any, Any]], options: Any) -> list[Any]:
         import numpy as np
-        from onnxruntime import OrtValue
 
         specs = {spec.name: spec for spec in self._model.inputs}
-        held, values = [], {}
-        for name, array in feeds.items():
-            dtype = specs[name].dtype
-            if dtype in _FOREIGN:
-                raw = np.ascontiguousarray(array).view(np.uint16 if DTYPES[dtype].bits == 16 else np.uint8)
-                held.append(raw)  # the value points into it
-                values[name] = OrtValue.ortvalue_from_numpy_with_onnx_type(raw, DTYPES[dtype].onnx)
-            else:
-                values[name] = OrtValue.ortvalue_from_numpy(array)
+        arrays = {name: np.ascontiguousarray(array) for name, array in feeds.items()}  # the values point into them
+        values = {name: _to_value(specs[name], array) for name, array in arrays.items()}
         found = self._session.run_with_ort_values(None, values, options)
-        results = [_to_numpy(spec, value) for spec, value in zip(self._model.outputs, found, strict=True)]
-        del held
-        return results
+        return [_to_numpy(spec, value) for spec, value in zip(self._model.outputs, found, strict=True)]
+
+
+def _to_value(spec: Spec, array: np.ndarray[Any, Any]) -> Any:
+    """An array of an input's type as onnxruntime's value, which may point into it."""
+    import numpy as np
+    from onnxruntime import OrtValue
+
+    if spec.dtype not in _FOREIGN:
+        return OrtValue.ortvalue_from_numpy(array)
+    bits = DTYPES[spec.dtype].bits
+    return OrtValue.ortvalue_from_numpy_with_onnx_type(
+        array.view(np.uint16 if bits == 16 else np.uint8), DTYPES[spec.dtype].onnx
+    )
 
 
 def _to_numpy(spec: Spec, value: Any) -> Any:
@@ -91,6 +125,16 @@ def _to_numpy(spec: Spec, value: Any) -> Any:
     size = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
     data = ctypes.string_at(value.data_ptr(), size) if size else b""
     return np.frombuffer(data, dtype).reshape(shape).copy()
+
+
+def view(spec: Spec, value: Any) -> np.ndarray[Any, Any]:
+    """An output that onnxruntime gave, as an array that shares its memory where numpy knows the type."""
+    import numpy as np
+
+    if spec.dtype in _FOREIGN:
+        found: np.ndarray[Any, Any] = _to_numpy(spec, value)
+        return found
+    return np.from_dlpack(value)
 
 
 def start(source: str | bytes, model: ModelFile, choice: Choice, threads: int | None, insist: bool) -> Engine:

@@ -10,10 +10,10 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, Unpack, runtime_checkable
 
 from archonnx.contract import metadata as keys
 from archonnx.contract.diagnostics import UsageError
@@ -28,6 +28,9 @@ from archonnx.runtime.results import Results, label_count, top
 if TYPE_CHECKING:
     import numpy as np
 
+    from archonnx.runtime.generation.result import Generation, Piece
+    from archonnx.runtime.generation.roles import Roles
+    from archonnx.runtime.generation.session import Options, Stream
     from archonnx.runtime.text.tokenizer import Tokenizer
 
 log = logging.getLogger("archonnx.runtime")
@@ -137,6 +140,8 @@ class Session:
         self.placement: dict[str, int] = engine.placement
         self.threads: int | None = engine.threads
         self.last_time: float | None = None
+        self._roles: Roles | None = None
+        self._remarked = False
         self._tokenizer: Tokenizer | None = None
 
     @property
@@ -263,6 +268,46 @@ class Session:
 
         given = with_texts(self.tokenize, [spec.name for spec in self.inputs], args, kwargs)
         return self._contract.check(self._contract.names(*given))
+
+    def generate(
+        self, prompt: Any, *, on_token: Callable[[Piece], object] | None = None, **options: Unpack[Options]
+    ) -> Generation:
+        """What a model that scores the token to come next makes of a prompt: `.text`, `.tokens`, `.reason`.
+
+        prompt: a text, for which the model has a tokenizer, or a list or array of tokens; or several of either, which
+        go on together (`.rows`). on_token: called with each piece as it comes.
+
+        max_new_tokens (128), min_new_tokens: how many come at most, and at least; the model's context ends a text too.
+        temperature: 0 takes the best token each time, the default; above it, a token is drawn, top_k and top_p from
+        the best alone. Where one of these or `seed` is given, the temperature is 1. seed: the same gives the same
+        tokens. repetition_penalty: above 1 makes tokens that were there less likely. stop: tokens or texts that end
+        it, by default the tokenizer's own ends; [] for none. inputs: what else the model takes, by name, and what its
+        states begin with in place of zeros.
+
+        A model without states reads all tokens again for each that comes, which is logged once as a warning.
+
+        Raises UsageError for a wrong argument and for a model that does not generate, InputError for a prompt that is
+        empty, longer than the context or outside the vocabulary, TokenizerError, RunError, MachineError.
+        """
+        stream = self.stream(prompt, **options)
+        for remark in () if self._remarked else stream.remarks:
+            log.warning(remark)
+            self._remarked = True
+        for piece in stream:
+            if on_token is not None:
+                on_token(piece)
+        return stream.result
+
+    def stream(self, prompt: Any, **options: Unpack[Options]) -> Stream:
+        """As `generate`, piece by piece: iterate over it. `.result` is what came so far, `.remarks` what a person
+        should know of how it runs."""
+        from archonnx.runtime.generation import roles, session
+
+        if self._engine is None:
+            raise UsageError(f"{self.path}: the session is closed")
+        if self._roles is None:
+            self._roles = roles.read_roles(self._model, self._contract)
+        return session.start(self._engine, self._contract, self._roles, self.tokenizer, prompt, **options)
 
     def close(self) -> None:
         """Give the model's memory back. Calls in progress finish; later ones raise UsageError. May be called again."""

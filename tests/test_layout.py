@@ -135,6 +135,7 @@ def test_public_names_are_the_documented_ones() -> None:
         "CompiledModel",
         "Diagnostic",
         "FitResult",
+        "Generation",
         "MachineError",
         "Session",
         "UsageError",

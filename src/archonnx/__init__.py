@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from archonnx.compiler.artifact import CompiledModel
     from archonnx.compiler.keras.training.history import Epoch
     from archonnx.compiler.keras.training.result import FitResult
+    from archonnx.runtime.generation.result import Generation
     from archonnx.runtime.session import Session
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "CompiledModel",
     "Diagnostic",
     "FitResult",
+    "Generation",
     "MachineError",
     "Session",
     "UsageError",
@@ -47,6 +49,7 @@ __all__ = [
 _LAZY = {
     "CompiledModel": "archonnx.compiler.artifact",
     "FitResult": "archonnx.compiler.keras.training.result",
+    "Generation": "archonnx.runtime.generation.result",
     "Session": "archonnx.runtime.session",
 }
 
