@@ -14,6 +14,7 @@ COMMANDS = {
     "summary": "Print a model layer by layer: shapes, parameters, work.",
     "build": "Compile a model to an ONNX file.",
     "run": "Run a model on arrays, pictures, sounds and texts.",
+    "generate": "Let a model of texts go on from a prompt.",
     "verify": "Check a model against Keras, PyTorch or another file.",
     "plot": "Draw a model.",
     "fit": "Train a model with Keras.",

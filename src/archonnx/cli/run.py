@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,7 +110,7 @@ def run(
     asked = wanted(weights, maps)
     if asked.bare:
         raise UsageError("--weights none: nothing is computed without weights")
-    session, name = _load(file, model, parameters, root, device, seed, asked, tokenizer)
+    session, name = loaded(file, model, parameters, root, device, seed, asked, tokenizer)
     with session:
         inputs = Inputs(session, given, truncate, _remark)
         times = []
@@ -153,7 +154,7 @@ class _Seeded:
         return report
 
 
-def _load(
+def loaded(
     file: Path,
     model: str | None,
     parameters: dict[str, Any],
@@ -162,12 +163,13 @@ def _load(
     seed: int,
     asked: Wanted,
     tokenizer: Path | None,
+    compile: Callable[..., CompiledModel] = compiled,
 ) -> tuple[Session, str]:
-    """The session, and what to call the model."""
+    """The session, and what to call the model. compile: what makes a model of an .arch file."""
     from archonnx.runtime.session import load
 
     if file.suffix == ".arch":
-        source = filled(compiled(file, model, parameters, root), asked)
+        source = filled(compile(file, model, parameters, root), asked)
         with busy(f"building {source.name}"):
             return load(_Seeded(source, seed), device, tokenizer=tokenizer), source.name
     if asked.sources:
@@ -191,15 +193,15 @@ def _about(session: Session, name: str, times: list[float]) -> dict[str, Any]:
 
 def _say_about(session: Session, about: dict[str, Any], repeat: int) -> None:
     if session.initial_weights:
-        say(
-            styled(
-                f"{about['model']} has initial weights: it was never trained, the values mean nothing yet",
-                "yellow",
-                sys.stderr,
-            )
-        )
+        say_untrained(about["model"])
     runs = f", the median of {repeat} runs" if repeat > 1 else ""
     say(f"{about['model']} ran on {about['device']} in {about['milliseconds']:.1f} ms{runs}")
+
+
+def say_untrained(name: str) -> None:
+    """That what follows was computed with weights as they were drawn."""
+    text = f"{name} has initial weights: it was never trained, the values mean nothing yet"
+    say(styled(text, "yellow", sys.stderr))
 
 
 def _remark(line: str) -> None:
