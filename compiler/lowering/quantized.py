@@ -41,6 +41,6 @@ def quantized(graph: OperatorGraph, bits: int, block_size: int) -> OperatorGraph
 
 
 def said_of(found: Quantization) -> str:
-    """What the file's metadata say; "rows" are the matrices that stand there with the axes that the operators had."""
-    rows = [use.name for use in found.quantized if use.rows]
+    """What the file's metadata say. Rows: the matrices that keep their axes, by the names of their numbers."""
+    rows = {use.name: use.scales.name for use in found.quantized if use.rows and use.scales is not None}
     return json.dumps({"bits": found.bits, "block_size": found.block_size, "rows": rows}, ensure_ascii=False)

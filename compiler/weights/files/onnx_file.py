@@ -1,6 +1,6 @@
 """The initializers of an ONNX model, in the file or in those that it names: raw data are read in place.
 
-A model without any may have its weights within nodes: onnx_nodes.py.
+A model without any may have its weights within nodes: onnx_nodes.py. Matrices in few bits: onnx_blocks.py.
 
 Numbers that are stored in typed fields instead (float_data and others) are read with what describes them: they may
 stand there in several pieces.
@@ -16,6 +16,7 @@ import numpy as np
 
 from archonnx.compiler import wire
 from archonnx.compiler.weights.files.base import Entry, Format, TensorFile, TensorFileError, read_exactly
+from archonnx.compiler.weights.files.onnx_blocks import BlocksFile, Packed, packed_in
 from archonnx.compiler.weights.files.onnx_nodes import tensors_within
 from archonnx.compiler.weights.files.onnx_writer import write_model
 from archonnx.compiler.weights.files.stored import StoredFile, decode, is_shape, opened
@@ -31,6 +32,7 @@ class OnnxFile(StoredFile):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, FORMAT.name)
+        self.packed: dict[str, Packed] = {}
         self._outside: dict[str, tuple[Path, int]] = {}
         self._typed: dict[str, TensorProto] = {}
         self._kept: tuple[str, Array] | None = None
@@ -66,6 +68,7 @@ class OnnxFile(StoredFile):
                 self._enter(self._text(name, "of a tensor within a node"), tensor, region)
         for prop in model.metadata_props:
             self.metadata[self._text(prop.key, "of its metadata")] = self._text(prop.value, f"of its {prop.key!r}")
+        self.packed = packed_in(model.graph, self.entries, self.metadata)
 
     def _enter(self, name: str, tensor: TensorProto, region: wire.Region) -> None:
         from onnx.helper import tensor_dtype_to_field
@@ -179,7 +182,8 @@ class OnnxFile(StoredFile):
 
 def open_file(path: Path) -> TensorFile:
     """Open the initializers of a model. Errors: TensorFileError, OSError."""
-    return OnnxFile(path)
+    file = OnnxFile(path)
+    return BlocksFile(file, file.packed) if file.packed else file
 
 
 FORMAT = Format(

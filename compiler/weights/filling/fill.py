@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archonnx.compiler.weights.files.onnx_blocks import said_in
 from archonnx.compiler.weights.filling.accounting import Assignment, WeightsError, refusal
 from archonnx.compiler.weights.filling.by_map import by_map
 from archonnx.compiler.weights.filling.lowered import by_lowered
@@ -23,10 +24,11 @@ from archonnx.compiler.weights.filling.places import chosen_map, maps_for, read_
 from archonnx.compiler.weights.filling.scoped import block_of, within
 from archonnx.compiler.weights.filling.slots import Slots, slots_of
 from archonnx.compiler.weights.filling.tensors import Given, given_tensors
-from archonnx.contract.diagnostics import ArchonnxError, CompileError
+from archonnx.contract.diagnostics import ArchonnxError, CompileError, UsageError
 
 if TYPE_CHECKING:
     from archonnx.compiler.artifact import CompiledModel
+    from archonnx.compiler.ir import OperatorGraph
     from archonnx.compiler.recipes import Recipe
 
 Source = str | os.PathLike[str] | Mapping[str, Any]
@@ -129,7 +131,7 @@ def _named(model: CompiledModel, slots: Slots, given: Given) -> tuple[Assignment
         lambda: by_torch(slots, tensors),
     ]
     if given.of_a_graph:
-        namings = [lambda: by_lowered(slots, tensors, model.lower())]
+        namings = [lambda: by_lowered(slots, tensors, _lowered(model, given))]
     tried: list[Assignment] = []
     for naming in namings:
         made = naming()
@@ -137,6 +139,17 @@ def _named(model: CompiledModel, slots: Slots, given: Given) -> tuple[Assignment
             return made, made
         tried.append(made)
     return None, max(tried, key=lambda a: (len(a.given) + len(a.wrong) / 2, len(a.used)))
+
+
+def _lowered(model: CompiledModel, given: Given) -> OperatorGraph:
+    """The operators of the model as they were written to the file: matrices in few bits where it says so."""
+    bits, size, _ = said_in(given.metadata)
+    if bits:
+        try:
+            return model.lower(weight_bits=bits, block_size=size)
+        except UsageError:
+            pass  # this model has no such matrix: it is another, as the names will show
+    return model.lower()
 
 
 def _mapped(model: CompiledModel, slots: Slots, tensors: Mapping[str, Recipe], path: Path) -> Assignment:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from archonnx.compiler.recipes import Draw, Evaluation, Recipe
+from archonnx.compiler.recipes import Blockwise, Draw, Evaluation, Recipe
 from archonnx.compiler.weights.filling.accounting import Assignment
 from archonnx.compiler.weights.filling.slots import type_of
 from archonnx.compiler.weights.filling.undoing import Ranges, assembled, undone
@@ -30,6 +30,7 @@ def by_lowered(slots: Slots, tensors: Mapping[str, Recipe], graph: OperatorGraph
     made = Assignment("initializers of the model's own .onnx")
     parts: dict[int, list[tuple[Ranges, Recipe]]] = {}
     slot_of = {id(slot.weight): slot for slot in slots}
+    by_rows = {use.name for use in graph.quantization.uses if use.rows} if graph.quantization is not None else ()
     held: set[int] = set()  # the weights that the graph computes with
     for tensor in graph.constants():
         given = tensors.get(tensor.name)
@@ -40,11 +41,14 @@ def by_lowered(slots: Slots, tensors: Mapping[str, Recipe], graph: OperatorGraph
         if given is None:
             continue
         made.used.add(tensor.name)
-        if (given.dtype, tuple(given.shape)) != (tensor.dtype, tuple(tensor.recipe.shape)):
-            made.complain(own, f"{tensor.name} is {type_of(tensor.recipe)}, {type_of(given)} there")
+        written = tensor.recipe
+        if isinstance(written, Blockwise):  # read as the numbers that it stands for (files/onnx_blocks.py)
+            written = written.source if tensor.name in by_rows else written.source.transpose((1, 0))
+        if (given.dtype, tuple(given.shape)) != (written.dtype, tuple(written.shape)):
+            made.complain(own, f"{tensor.name} is {type_of(written)}, {type_of(given)} there")
             continue
-        for weight, ranges, recipe in undone(tensor.recipe, given):
-            exact = widens(weight.dtype, tensor.dtype)
+        for weight, ranges, recipe in undone(written, given):
+            exact = widens(weight.dtype, written.dtype)
             known = parts.setdefault(id(weight), [])
             known.insert(0 if exact else len(known), (ranges, recipe))  # what lost bits comes last
     for slot in slots:

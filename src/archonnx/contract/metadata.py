@@ -9,8 +9,8 @@ Model metadata (ModelProto.metadata_props), all under the prefix `archonnx.`:
     archonnx.weights         "initial" (drawn, never trained), "given" (read from a file), "partial" (some read, others
                              drawn), "literal" (written in the source), "none" (left out)
     archonnx.seed            the seed of drawn weights
-    archonnx.quantized       JSON object, where matrices are kept in few bits: "bits", "block_size", and "rows", the
-                             names of those whose rows are cut into blocks, not their columns
+    archonnx.quantized       JSON object, where matrices are kept in few bits: "bits", "block_size", "rows", an object
+                             name -> name of its scales: those of which rows are cut into blocks, not columns
     archonnx.requires        JSON list of {"condition": text of a contract.dims condition, "message": text,
                              "place": "file:line:column"}
     archonnx.optional        JSON list of input names that may be left out
