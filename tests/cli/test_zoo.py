@@ -44,6 +44,32 @@ def test_one_file_is_shown_with_its_maps(capsys: Output) -> None:
     assert facts in json.loads(capsys.readouterr().out)
 
 
+def test_the_figures_of_models_are_told(capsys: Output) -> None:
+    assert main(["zoo", "resnet"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("  ResNet50 ")]
+    assert [row[1:4] for row in rows] == [["25,636,712", "3.858", "G"]]
+    assert rows[0][-1] == "applications.ResNet50"
+    assert main(["zoo", "gpt3", "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)["figures"]["GPT3_175B"]
+    assert found["parameters"] == 174_604_259_328
+    assert found["bind"] == {"T": 128}
+    assert main(["zoo"]) == 0
+    listed = " ".join(capsys.readouterr().out.split())
+    assert "; 125M to 175B parameters" in listed
+    assert "; 3 to 9 parameters" in listed
+
+
+def test_a_reference_that_is_wrong_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
+    (tmp_path / "a.arch").write_text("# A model.\nmodel A():\n    input x: float32[N, 2]\n    Dense(1)\n    output y\n")
+    (tmp_path / "a.reference.json").write_text('{"A": {}}')
+    monkeypatch.setattr("archonnx.compiler.elaborate.zoo.zoo_folder", lambda package: str(tmp_path))
+    assert main(["zoo", "a"]) == 1
+    assert "error[E1101]: the source is missing" in capsys.readouterr().err
+    (tmp_path / "a.reference.json").unlink()
+    assert main(["zoo"]) == 0
+    assert capsys.readouterr().out == "zoo:a  A model\n"
+
+
 @pytest.mark.parametrize(
     ("argv", "line"),
     [

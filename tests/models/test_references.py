@@ -15,7 +15,7 @@ MODELS = Path(__file__).resolve().parents[2] / "models"
 def test_the_zoo_agrees_with_what_others_count(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", str(MODELS), "--format", "json"]) == 0
     document = json.loads(capsys.readouterr().out)
-    assert document["diagnostics"] == []
+    assert [d for d in document["diagnostics"] if d["severity"] == "error"] == []
     found = {model["model"]: model for model in document["models"]}
     assert [name for name, model in found.items() if model["source"] is None] == [], "models without a reference"
     assert [name for name, model in found.items() if model["compared"][:2] != ["parameters", "MACs"]] == []

@@ -39,6 +39,11 @@ def test_entries_of_several_peers_stand_in_the_order_of_the_models(models: Path)
     assert writing.run({"small": {"One": entry(1), "Two": entry(2)}}, check=True) == 0
 
 
+def test_a_model_that_is_the_same_as_another_takes_one_line(models: Path) -> None:
+    writing.run({"small": {"One": entry(1), "Two": {"same_as": "One", "bind": {"T": 1}}}}, check=False)
+    assert ' },\n "Two": {"same_as": "One", "bind": {"T": 1}}\n}\n' in (models / "small.reference.json").read_text()
+
+
 def test_a_check_writes_nothing(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert writing.run({"small": {"One": entry(1)}}, check=True) == 1
     assert "out of date: models/small.reference.json" in capsys.readouterr().err
@@ -57,11 +62,13 @@ def test_a_model_that_is_not_there_is_told(models: Path) -> None:
         writing.run({"small": {"Three": entry(1)}}, check=True)
 
 
-@pytest.mark.parametrize("peer", ["papers", "torchvision", "transformers", "lite", "silero"])
+@pytest.mark.parametrize("peer", ["papers", "torchvision", "transformers", "lite", "silero", "parts"])
 def test_the_files_say_what_the_peer_counts(peer: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Keras' own, which take a minute and two gigabytes, are counted anew by `python -m tools.reference.keras`."""
     pytest.importorskip("torch")
-    needed = {"lite": "efficientnet_lite_pytorch", "silero": "silero_vad", "papers": "torch"}.get(peer, peer)
+    needed = {"lite": "efficientnet_lite_pytorch", "silero": "silero_vad", "papers": "torch", "parts": "torch"}.get(
+        peer, peer
+    )
     if find_spec(needed) is None:
         pytest.skip(f"{needed} is not installed: pip install --no-deps -r tests/packages.txt")
     found = import_module(f"tools.reference.{peer}").entries()

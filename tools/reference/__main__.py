@@ -12,7 +12,7 @@ from importlib import import_module
 from archonnx.compiler.artifact import models_of
 from tools.reference.writing import MODELS, path_of, run
 
-PEERS = ("papers", "torchvision", "transformers", "lite", "silero", "keras")
+PEERS = ("papers", "torchvision", "transformers", "lite", "silero", "keras", "parts")
 
 
 def main() -> int:

@@ -27,7 +27,7 @@ def entries() -> Entries:
         image = torch.zeros(1, 3, size, size, device="meta")
         source = f"{told} {name}, counted by tools/reference/lite.py at {size}x{size}"
         found[f"EfficientNetLite{number}"] = entry(source, module, image)
-    return {"efficientnet": {**found, "Photograph": {"same_as": "EfficientNetLite0"}}}
+    return {"efficientnet": found}
 
 
 if __name__ == "__main__":

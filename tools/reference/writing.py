@@ -67,9 +67,12 @@ def same(before: Entry | None, after: Entry) -> bool:
 
 
 def text_of(entries: Mapping[str, Entry]) -> str:
-    """JSON for people: a line a key, a line a row of layers."""
+    """JSON for people: a line a key, a line a row of layers, a line in all for a model that is the same as another."""
     models = []
     for model, entry in entries.items():
+        if "same_as" in entry:
+            models.append(f" {json.dumps(model)}: {json.dumps(entry)}")
+            continue
         lines = [f"  {json.dumps(key)}: {_value(key, value)}" for key, value in entry.items()]
         models.append(f" {json.dumps(model)}: {{\n" + ",\n".join(lines) + "\n }")
     return "{\n" + ",\n".join(models) + "\n}\n"

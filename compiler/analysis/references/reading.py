@@ -87,6 +87,12 @@ class Reference:
         """What it was counted of, without what counted it."""
         return self.source.partition(",")[0]
 
+    @property
+    def count(self) -> int | None:
+        """How many parameters there are in all, as far as it is known exactly."""
+        found = self.parameters.get("total") or self.parameters.get("without_statistics")
+        return None if found is None else found.value
+
 
 @dataclass(frozen=True, slots=True)
 class References:

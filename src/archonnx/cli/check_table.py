@@ -94,7 +94,7 @@ def _cells(row: Row) -> list[str]:
     checked, reference = row.checked, row.checked.reference
     peer = "" if reference is None else reference.peer
     if reference is not None and reference.same_as:
-        peer = f"{reference.same_as}: {peer}"
+        peer = f"as {reference.same_as}"
     return [
         row.file.name,
         checked.model,

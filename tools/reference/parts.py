@@ -1,0 +1,49 @@
+"""References of models that hold another one and nothing else that counts: `python -m tools.reference.parts [--check]`.
+
+A classifier prepares pictures and names what its network sees; neither has weights. Run the other scripts first.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from tools.reference.writing import MODELS, Entries, Entry, main, path_of
+
+ENDING = "Classifier"  # what a model is called that holds the network named before
+
+# File -> model -> the model whose figures it has, and the sizes that they are for.
+PARTS: dict[str, dict[str, tuple[str, dict[str, int]]]] = {
+    "voice": {"VoiceDetector": ("VoiceActivity", {"S": 512})},
+    "efficientnet": {"Photograph": ("EfficientNetLite0", {})},
+}
+# The same for a model of another file, whose figures are copied.
+ELSEWHERE = {"handwriting": {"DigitReader": ("digits", "Digits")}}
+
+
+def entries() -> Entries:
+    """What is known of these models, of those that are there."""
+    from archonnx.compiler.artifact import models_of
+
+    found: dict[str, dict[str, Entry]] = {}
+    for file in sorted(MODELS.glob("*.arch")):
+        names = [name for name, ready in models_of(file) if ready]
+        of = {n: _same(n.removesuffix(ENDING), {}) for n in names if n.removesuffix(ENDING) in set(names) - {n}}
+        of |= {n: _same(*part) for n, part in PARTS.get(file.stem, {}).items() if n in names}
+        of |= {n: _copied(*part) for n, part in ELSEWHERE.get(file.stem, {}).items() if n in names}
+        if of:
+            found[file.stem] = of
+    return found
+
+
+def _same(model: str, bind: dict[str, int]) -> Entry:
+    return {"same_as": model, "bind": bind} if bind else {"same_as": model}
+
+
+def _copied(stem: str, model: str) -> Entry:
+    known = json.loads(path_of(stem).read_text(encoding="utf-8"))[model]
+    return {key: known[key] for key in ("source", "parameters", "macs")}
+
+
+if __name__ == "__main__":
+    sys.exit(main(entries, __doc__))
