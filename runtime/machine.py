@@ -22,7 +22,7 @@ ORT_WHEELS = (
     "onnxruntime-migraphx",
     "onnxruntime-qnn",
 )
-LIBRARIES = ("onnx", "numpy", *ORT_WHEELS, "onnxruntime-ep-openvino")
+LIBRARIES = ("onnx", "numpy", *ORT_WHEELS, "onnxruntime-ep-openvino", "tokenizers")
 _UNLIMITED = 1 << 60  # cgroups write "no limit" as a number near 2^63
 
 

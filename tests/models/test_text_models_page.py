@@ -121,3 +121,25 @@ def test_the_translator_writes_step_by_step(tmp_path: Path, monkeypatch: pytest.
     source, tokens = np.array([[5, 9, 4, 0]], np.int32), np.array([[1, *found["written"][:-1]]], np.int32)
     logits = archonnx.load("trained.onnx")(source=source, tokens=tokens)
     assert logits.argmax(-1)[0].tolist() == found["written"]
+
+
+def test_a_classifier_learns_from_texts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The lines of the page, on texts that their first word tells apart."""
+    keras = pytest.importorskip("keras")
+    section = PAGE.partition("## A classifier of one's own")[2].partition("\n## ")[0]
+    (code,) = re.findall(r"^```python\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    (line,) = re.findall(r"^archonnx (.*)$", section, re.MULTILINE)
+    monkeypatch.chdir(tmp_path)
+    texts = [f"{'Why' if n % 2 else 'No'}{'.' * (n % 7)} {n}" for n in range(64)]
+    keras.utils.clear_session(free_memory=False)
+    fit = archonnx.fit
+    monkeypatch.setattr(archonnx, "fit", lambda *given: fit(*given, learning_rate=0.03, epochs=6, batch_size=16))
+    exec(code, {"texts": texts, "kinds": [n % 2 for n in range(64)]})
+    session = archonnx.load("classifier.onnx", device="cpu")
+    assert session(text=["Why not?", "No: 3"]).argmax(axis=1).tolist() == [1, 0]
+    assert main(shlex.split(line)) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert rows[0].split() == ["text", "probabilities[0]", "probabilities[1]"]
+    assert rows[2].startswith("What is this about?")
