@@ -227,9 +227,9 @@ def test_an_operator_of_another_domain() -> None:
 
 
 def test_assets_travel(tmp_path: Path) -> None:
-    (tmp_path / "labels.txt").write_bytes(b"cat\ndog\n")
+    (tmp_path / "labels.txt").write_bytes(b"cat\ndog\ncow\n")
     made = graph(body('asset labels = "labels.txt"', "ReLU()"), root=tmp_path)
-    assert made.assets["labels"].data == b"cat\ndog\n"
+    assert made.assets["labels"].data == b"cat\ndog\ncow\n"
     assert codes(body('asset labels = "other.txt"', "ReLU()"), root=tmp_path) == ["E0791"]
     assert codes(body('asset labels = "../labels.txt"', "ReLU()"), root=tmp_path / "deeper") == ["E0791"]
     assert codes(body('asset labels = "labels.txt"', "ReLU()")) == ["E0791"]
