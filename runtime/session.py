@@ -10,7 +10,7 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Unpack, runtime_checkable
@@ -219,12 +219,18 @@ class Session:
         return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
 
     def tokenize(
-        self, texts: str | Iterable[str], *, truncate: bool = False, **options: Any
+        self,
+        texts: str | Iterable[str],
+        *,
+        truncate: bool = False,
+        names: Sequence[str] | None = None,
+        say: Callable[[str], None] = lambda line: None,
     ) -> dict[str, np.ndarray[Any, Any]]:
         """The inputs that the model's tokenizer makes of texts, by name: `session(session.tokenize(texts))`.
 
         Token numbers, and where the model has such inputs, the mask that tells them from padding, and their types.
-        truncate: cut texts to as many tokens as the model takes. options: as of runtime.text.feeding.Feeder.feeds.
+        truncate: cut texts to as many tokens as the model takes. names: what messages call the texts, by default
+        "text 1", ... say: gets a line that tells how many tokens there are, and one for each text that is cut.
 
         Raises UsageError where there is no tokenizer or no input for it, InputError for a text that is empty or too
         long, TokenizerError for one that no tokens are made of, and for a tokenizer of another model.
@@ -233,7 +239,7 @@ class Session:
 
         name = self.name or Path(self.path).name
         feeder = Feeder(name, self.path, self._contract, lambda: self.tokenizer)
-        return feeder.feeds(listed(texts), truncate=truncate, **options)
+        return feeder.feeds(listed(texts), truncate=truncate, names=names, say=say)
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Run the model. Arrays by position, by name, or as one mapping from names; `text=`, a text or a list of them,

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from archonnx.contract.diagnostics import MachineError
+from archonnx.contract.vocabulary import VocabularyError, vocabulary_size
 from archonnx.runtime.text.tokenizer import Encoded, Special, Tokenizer, TokenizerError
 
 # What models call their special tokens; the file itself does not say which is which.
@@ -26,8 +27,15 @@ class LibraryTokenizer(Tokenizer):
         except ImportError:
             reason = f"{name}: a tokenizer.json needs the library tokenizers, which is not installed"
             raise MachineError(f"{reason}; install it: pip install 'archonnx[text]'") from None
-        with _telling(f"{name}: this is no tokenizer.json"):
-            made = tokenizers.Tokenizer.from_str(text)
+        try:
+            with _telling(f"{name}: this is no tokenizer.json"):
+                made = tokenizers.Tokenizer.from_str(text)
+        except TokenizerError:
+            try:
+                vocabulary_size(text.encode("utf-8"))
+            except VocabularyError as error:  # in plainer words than the library's
+                raise TokenizerError(f"{name}: {error}") from None
+            raise
         padding: dict[str, Any] = made.padding or {}
         made.no_padding()
         made.no_truncation()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from archonnx.contract.diagnostics import ArchonnxError
-from archonnx.contract.vocabulary import VocabularyError, is_library_file, text_of
+from archonnx.contract.vocabulary import LIMIT, VocabularyError, is_library_file, text_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -131,7 +131,9 @@ def read_tokenizer(source: str | os.PathLike[str] | bytes, name: str | None = No
     else:
         name = name or os.fspath(source)
         with open(source, "rb") as stream:
-            data = stream.read()
+            data = stream.read(LIMIT + 1)
+    if len(data) > LIMIT:
+        raise TokenizerError(f"{name}: a file of more than {LIMIT // 2**20} MB is no tokenizer")
     try:
         text = text_of(data)
     except VocabularyError as error:

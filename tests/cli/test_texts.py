@@ -126,11 +126,16 @@ def test_a_file_that_is_named_without_its_mark(capsys: Output) -> None:
             "lines.txt, line 1: expected one character",
         ),
         (["mean.arch", "--tokenizer", "bad.json", "--input", "text=a"], 1, "bad.json: this is no tokenizer.json: "),
+        (
+            ["mean.arch", "--tokenizer", "config.json", "--input", "text=a"],
+            1,
+            'no tokenizer.json: it has no "model" with a',
+        ),
         (["mean.arch", "--tokenizer", "no.json", "--input", "text=a"], 1, "no.json: there is no such file"),
         (
             ["mean.arch", "--tokenizer", "many.txt", "--input", "text=a"],
             1,
-            "its tokenizer has 26 tokens, its input input_",
+            "many.txt has 26 tokens, the table of input_ids",
         ),
         (
             ["scores.arch", "--tokenizer", "characters.txt", "--input", "text=ab", "--similarity"],
@@ -145,6 +150,7 @@ def test_what_is_refused(argv: list[str], code: int, said: str, folder: Path, ca
     (folder / "latin.txt").write_bytes("a b\nbü\n".encode("latin-1"))
     (folder / "ä.txt").write_text("ä\n", encoding="utf-8")
     (folder / "bad.json").write_text('{"version": "1.0"')
+    (folder / "config.json").write_text('{"hidden_size": 8}')
     (folder / "many.txt").write_text("\n".join("abcdefghijklmnopqrstuvwxyz"))
     before = sorted(folder.rglob("*"))
     assert main(["run", *argv]) == code

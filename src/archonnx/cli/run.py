@@ -169,7 +169,10 @@ def loaded(
     from archonnx.runtime.session import load
 
     if file.suffix == ".arch":
-        source = filled(compile(file, model, parameters, root), asked)
+        source = compile(file, model, parameters, root)
+        if tokenizer is not None:
+            source.with_assets(tokenizer=tokenizer)  # what is wrong with it is told before weights are read
+        source = filled(source, asked)
         with busy(f"building {source.name}"):
             return load(_Seeded(source, seed), device, tokenizer=tokenizer), source.name
     if asked.sources:

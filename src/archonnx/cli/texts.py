@@ -51,7 +51,11 @@ class TokenLabels(Sequence[str]):
         return self._size
 
     def __getitem__(self, index: Any) -> Any:
-        return repr(self._tokenizer.decode([index], special=True)) if index < self._tokenizer.vocabulary else str(index)
+        token = self._tokenizer.token(index)
+        if token is None:
+            return str(index)
+        text = self._tokenizer.decode([index], special=True)
+        return repr(token if "\ufffd" in text else text)  # a part of a character has a name, and no text
 
 
 def labels_of(session: Session, texts: Sequence[str]) -> Sequence[str] | None:

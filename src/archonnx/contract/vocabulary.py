@@ -11,6 +11,7 @@ import json
 import re
 from typing import Any
 
+LIMIT = 64 * 1024 * 1024  # bytes
 SPECIAL = ("<pad>", "<unk>", "<bos>", "<eos>")
 ESCAPES = {"\\n": "\n", "\\r": "\r", "\\t": "\t", "\\s": " ", "\\\\": "\\"}
 _NUMBER = re.compile(r"\\u([0-9a-fA-F]{4})|\\U([0-9a-fA-F]{8})")

@@ -86,6 +86,13 @@ def test_what_is_refused(data: bytes, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_files_that_are_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("archonnx.runtime.text.tokenizer.LIMIT", 8)
+    assert read_tokenizer(b"a\nb\nc\nd\n").vocabulary == 4
+    with pytest.raises(TokenizerError, match=r"^t: a file of more than 0 MB is no tokenizer"):
+        read_tokenizer(b"a\nb\nc\nd\ne\n", "t")
+
+
 def test_numbers_that_are_no_token() -> None:
     for wrong in (3, -1):
         with pytest.raises(TokenizerError, match=rf"c: {wrong} is no token: there are 2, from 0"):
