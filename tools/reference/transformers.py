@@ -7,6 +7,7 @@ transformers computes their angles as a matrix product of one column and one row
 from __future__ import annotations
 
 import sys
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -15,67 +16,83 @@ from tools.reference.writing import Entries, Entry, main
 
 TOKENS = 128
 
-GPT2 = {"Small": (12, 768, 12), "Medium": (24, 1024, 16), "Large": (36, 1280, 20), "XL": (48, 1600, 25)}
-LLAMA2 = {"max_position_embeddings": 4096, "vocab_size": 32000}
-LLAMA3 = {"max_position_embeddings": 8192, "vocab_size": 128256}
-# Model -> layers, width, heads, heads of keys and values, inner width; and what else its configuration says.
-LLAMA: dict[str, tuple[tuple[int, int, int, int, int], dict[str, Any]]] = {
-    "Llama2_7B": ((32, 4096, 32, 32, 11008), LLAMA2),
-    "Llama2_13B": ((40, 5120, 40, 40, 13824), LLAMA2),
-    "Llama2_70B": ((80, 8192, 64, 8, 28672), LLAMA2),
-    "Llama3_8B": ((32, 4096, 32, 8, 14336), LLAMA3),
-    "Llama3_1_8B": ((32, 4096, 32, 8, 14336), LLAMA3),
-    "Llama3_2_1B": ((16, 2048, 32, 8, 8192), {**LLAMA3, "tie_word_embeddings": True}),
-    "Llama3_2_3B": ((28, 3072, 24, 8, 8192), {**LLAMA3, "tie_word_embeddings": True}),
+# Model -> layers, width, heads, and for BERT the inner width.
+BERT = {"BERTBase": (12, 768, 12, 3072), "BERTLarge": (24, 1024, 16, 4096), "MiniLM": (6, 384, 12, 1536)}
+GPT2 = {
+    "GPT2Small": (12, 768, 12),
+    "GPT2Medium": (24, 1024, 16),
+    "GPT2Large": (36, 1280, 20),
+    "GPT2XL": (48, 1600, 25),
 }
+# Model -> layers, width, heads, heads of keys and values, inner width, and by how much its positions are stretched.
+LLAMA2 = {
+    "Llama2_7B": (32, 4096, 32, 32, 11008, None),
+    "Llama2_13B": (40, 5120, 40, 40, 13824, None),
+    "Llama2_70B": (80, 8192, 64, 8, 28672, None),
+}
+LLAMA3 = {
+    "Llama3_8B": (32, 4096, 32, 8, 14336, None),
+    "Llama3_1_8B": (32, 4096, 32, 8, 14336, 8.0),
+    "Llama3_2_1B": (16, 2048, 32, 8, 8192, 32.0),
+    "Llama3_2_3B": (28, 3072, 24, 8, 8192, 32.0),
+}
+
+
+def configuration(name: str) -> tuple[str, dict[str, Any]]:
+    """The class of a model's configuration in transformers, and what it says; GPT-3's is that of GPT-2."""
+    from tools.reference.papers import CONTEXT, GPT3
+
+    if name in BERT:
+        layers, width, heads, inner = BERT[name]
+        sizes = {"num_hidden_layers": layers, "hidden_size": width, "num_attention_heads": heads}
+        return "BertConfig", {**sizes, "intermediate_size": inner, "vocab_size": 30522}
+    if name in GPT2 or name in GPT3:
+        layers, width, heads = GPT2[name] if name in GPT2 else GPT3[name][:3]
+        sizes = {"n_layer": layers, "n_embd": width, "n_head": heads}
+        return "GPT2Config", {**sizes, "n_positions": CONTEXT} if name in GPT3 else sizes
+    layers, width, heads, shared, inner, stretch = {**LLAMA2, **LLAMA3}[name]
+    sizes = {"num_hidden_layers": layers, "hidden_size": width, "num_attention_heads": heads, "rms_norm_eps": 1e-5}
+    old = name in LLAMA2
+    rotary: dict[str, Any] = {"rope_type": "default", "rope_theta": 10_000.0 if old else 500_000.0}
+    if stretch is not None:
+        rotary |= {"rope_type": "llama3", "factor": stretch, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
+        rotary["original_max_position_embeddings"] = 8192
+    return "LlamaConfig", {
+        **sizes,
+        "num_key_value_heads": shared,
+        "intermediate_size": inner,
+        "vocab_size": 32_000 if old else 128_256,
+        "max_position_embeddings": 4096 if old else 8192 if stretch is None else 131_072,
+        "rope_parameters": rotary,
+        "tie_word_embeddings": name.startswith("Llama3_2"),
+    }
 
 
 def entries() -> Entries:
     """What transformers' modules count."""
     prepare()
-    bert = {
-        "BERTBase": _bert("BERT-base", True, 12, 768, 12, 3072),
-        "BERTLarge": _bert("BERT-large", True, 24, 1024, 16, 4096),
-        "MiniLM": _bert("all-MiniLM-L6-v2's sizes, without a pooler", False, 6, 384, 12, 1536),
+    return {
+        "bert": {name: _counted(name, "BertModel", add_pooling_layer=name != "MiniLM") for name in BERT},
+        "gpt2": {name: _counted(name, "GPT2LMHeadModel") for name in GPT2},
+        "llama": {name: _counted(name, "LlamaForCausalLM") for name in (*LLAMA2, *LLAMA3)},
     }
-    gpt2 = {f"GPT2{name}": _gpt2(name, *sizes) for name, sizes in GPT2.items()}
-    llama = {name: _llama(name, sizes, options) for name, (sizes, options) in LLAMA.items()}
-    return {"bert": bert, "gpt2": gpt2, "llama": llama}
 
 
-def _counted(module: str, kind: str, of: str, config: dict[str, Any], given: dict[str, Any], **options: Any) -> Entry:
+def _counted(name: str, kind: str, **given: Any) -> Entry:
     import torch
     import transformers
 
-    made = on_meta(
-        lambda: getattr(transformers, module)(
-            getattr(transformers, kind)(**config, attn_implementation="eager"), **given
-        )
-    )
+    config, options = configuration(name)
+    configured = getattr(transformers, config)(**options, attn_implementation="eager")
+    made = on_meta(partial(getattr(transformers, kind), configured, **given))
     ids = torch.zeros(1, TOKENS, dtype=torch.int64, device="meta")
-    if module != "BertModel":  # a decoder looks at the numbers of positions where it has no mask
-        options |= {"attention_mask": torch.ones_like(ids)}
-    source = f"transformers {version('transformers')} {module}, counted by tools/reference/transformers.py with {of}"
-    return entry(source, made, bind={"T": TOKENS}, input_ids=ids, **options)
-
-
-def _bert(of: str, pooler: bool, layers: int, width: int, heads: int, inner: int) -> Entry:
-    config = {"num_hidden_layers": layers, "hidden_size": width, "num_attention_heads": heads}
-    config |= {"intermediate_size": inner, "vocab_size": 30522}
-    return _counted("BertModel", "BertConfig", of, config, {"add_pooling_layer": pooler})
-
-
-def _gpt2(name: str, layers: int, width: int, heads: int) -> Entry:
-    config = {"n_layer": layers, "n_embd": width, "n_head": heads}
-    return _counted("GPT2LMHeadModel", "GPT2Config", f"{layers} layers of {width}, the tied head once", config, {})
-
-
-def _llama(name: str, sizes: tuple[int, int, int, int, int], options: dict[str, Any]) -> Entry:
-    layers, width, heads, shared, inner = sizes
-    config = {"num_hidden_layers": layers, "hidden_size": width, "num_attention_heads": heads, **options}
-    config |= {"num_key_value_heads": shared, "intermediate_size": inner}
-    of = f"{layers} layers of {width}, without the angles of rotary positions in the MACs"
-    return _counted("LlamaForCausalLM", "LlamaConfig", of, config, {}, leave_out=("rotary_emb",))
+    run: dict[str, Any] = {"input_ids": ids, "leave_out": ("rotary_emb",)}
+    if kind != "BertModel":  # a decoder looks at the numbers of positions where it has no mask
+        run["attention_mask"] = torch.ones_like(ids)
+    layers, width, *_ = {**BERT, **GPT2, **LLAMA2, **LLAMA3}[name]
+    of = f"{layers} layers of {width}{'' if given.get('add_pooling_layer', True) else ', without a pooler'}"
+    source = f"transformers {version('transformers')} {kind}, {of}, counted by tools/reference/transformers.py"
+    return entry(source, made, bind={"T": TOKENS}, **run)
 
 
 if __name__ == "__main__":
