@@ -158,7 +158,9 @@ def fit(
     test_data: evaluated once, at the end.
     patience: stop after so many epochs without a lower validation loss (training loss, where nothing is validated).
     The weights of the best epoch are kept, with patience or without.
-    freeze: scopes or layers whose weights stay as they are. class_weights: "balanced", or a weight for each class.
+    freeze: scopes or layers whose weights stay as they are, and which compute as at inference; their results are
+    computed once, where nothing before them learns or draws random numbers.
+    class_weights: "balanced", or a weight for each class.
     seed: of the initial weights, the split, the order of examples, dropout and augmentation.
     tensorboard: a folder for TensorBoard's logs. callbacks: Keras'. report: called after each epoch. progress: called
     after each batch with batches done, batches in all, and the values so far.

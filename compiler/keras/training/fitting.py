@@ -9,9 +9,11 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from archonnx.compiler.keras.training.plan import OPTIMIZERS, Part, Plan
+from archonnx.compiler.keras.training.settled import inside
 from archonnx.contract.diagnostics import ArchonnxError, MachineError
 
 if TYPE_CHECKING:
+    from archonnx.compiler.graph import Value
     from archonnx.compiler.keras.building import Built
     from archonnx.compiler.keras.training.history import Epoch
     from archonnx.compiler.keras.training.result import FitResult
@@ -29,6 +31,7 @@ def train(
     """Carry a plan out. See `archonnx.fit`."""
     from archonnx.compiler.keras.building import build
     from archonnx.compiler.keras.training.events import EpochLog
+    from archonnx.compiler.keras.training.features import computed, hold_still
     from archonnx.compiler.keras.training.result import FitResult
     from archonnx.compiler.keras.training.surroundings import Interruption, seeded, unreached
     from archonnx.compiler.recipes import Constant
@@ -39,10 +42,19 @@ def train(
 
     for path in made.frozen:
         built.layers[path].trainable = False
-    model = _compiled(made, built)
+    for path, layer in built.layers.items():
+        if inside(path, made.settings.freeze):
+            hold_still(layer)
+    ends = None if callbacks else made.settled  # a callback of the caller's is shown the whole model
     with ExitStack() as stack:
         interruption = stack.enter_context(Interruption())
         log = None if tensorboard is None else stack.enter_context(EpochLog(tensorboard))
+        if ends is not None:
+            try:
+                made = computed(made, built, ends, interruption, progress)
+            except _tensorflow_errors() as error:
+                raise _explained(error) from error
+        model = _compiled(made, built, ends)
         watch = Watch(made.settings.patience, _both(report, log), progress, interruption)
         names = stack.enter_context(unreached())
         _run(made, model, watch, callbacks)
@@ -65,15 +77,24 @@ def _both(report: Callable[[Epoch], None] | None, log: Any) -> Callable[[Epoch],
     return told
 
 
-def _compiled(made: Plan, built: Built) -> Any:
-    """The model of Keras, of the outputs that are trained, with losses, metrics and optimizer."""
+def _compiled(made: Plan, built: Built, ends: Sequence[Value] | None) -> Any:
+    """The model of Keras, of the outputs that are trained, with losses, metrics and optimizer.
+
+    ends: where it begins, with what is computed already; None: at the inputs.
+    """
     import keras
+
+    from archonnx.compiler.keras.training.features import rest_of
 
     model = built.model
     names = [one.output for one in made.objectives]
+    output = model.output
     if len(made.model.graph.outputs) > 1:
-        tensors = {name: model.output[name] for name in names}
-        model = keras.Model(model.inputs, tensors if len(tensors) > 1 else tensors[names[0]], name=model.name)
+        output = {name: output[name] for name in names} if len(names) > 1 else output[names[0]]
+    if ends is not None:
+        model = rest_of(built, ends, output)
+    elif output is not model.output:
+        model = keras.Model(model.inputs, output, name=model.name)
     losses = {one.output: _loss(one.loss) for one in made.objectives}
     metrics = {
         name: [getattr(keras.metrics, kind)(**options) for kind, options in wanted]

@@ -13,10 +13,12 @@ from archonnx.compiler.keras.training.data import Source, described, open_data
 from archonnx.compiler.keras.training.matching import Column, Examples, Index, match
 from archonnx.compiler.keras.training.metrics import Metric, metrics_of
 from archonnx.compiler.keras.training.objectives import Objective, class_weights, objective
+from archonnx.compiler.keras.training.settled import inside, settled
 from archonnx.contract.diagnostics import ArchonnxError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from archonnx.compiler.artifact import CompiledModel
+    from archonnx.compiler.graph import Value
 
 # Names of Keras' optimizers: the class and its arguments.
 OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -82,7 +84,11 @@ class Part:
 
 @dataclass(slots=True)
 class Plan:
-    """Everything that a training needs but Keras. remarks: what was chosen, a line each."""
+    """Everything that a training needs but Keras.
+
+    settled: the values that are computed once, before the first epoch, where something is frozen. remarks: what was
+    chosen, a line each.
+    """
 
     model: CompiledModel
     settings: Settings
@@ -93,6 +99,7 @@ class Plan:
     test: Part | None
     weights: dict[int, float] | None
     frozen: list[str]
+    settled: list[Value] | None = None
     remarks: list[str] = field(default_factory=list)
 
 
@@ -119,6 +126,8 @@ def plan(
     test = None if test_data is None else _other(model, test_data, objectives, "the test data")
     weights = _class_weights(settings, objectives, training)
     made = Plan(model, settings, objectives, metrics, training, validation, test, weights, frozen)
+    count = sum(len(part.index) for part in (training, validation, test) if part is not None)
+    made.settled = settled(model.graph, settings.freeze, [one.output for one in objectives], count)
     made.remarks = list(_remarks(made, examples))
     return made
 
@@ -128,14 +137,14 @@ def _frozen(model: CompiledModel, scopes: Sequence[str]) -> list[str]:
     weighty = {node.path: node.layer for node in model.graph.nodes if node.layer.weights}
     found: dict[str, None] = {}
     for scope in scopes:
-        inside = [path for path in weighty if path == scope or path.startswith(f"{scope.rstrip('/')}/")]
-        if not inside:
+        within = [path for path in weighty if inside(path, [scope])]
+        if not within:
             parts = (path.split("/") for path in weighty)
             known = list(dict.fromkeys("/".join(part[: n + 1]) for part in parts for n in range(len(part))))
             near = did_you_mean(scope, known, 1)
             hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known[:12])}"
             raise UsageError(f"freeze {scope}: there is no such scope or layer with weights; {hint}")
-        found |= dict.fromkeys(inside)
+        found |= dict.fromkeys(within)
     learned = [w for path, layer in weighty.items() if path not in found for w in layer.weights.values() if w.trainable]
     if not learned:
         why = "everything that could be is frozen" if found else "it has no trainable weights"
@@ -223,4 +232,5 @@ def _remarks(made: Plan, examples: Examples) -> list[str]:
     if made.frozen:
         count = len(made.frozen)
         lines.append(f"frozen: {', '.join(made.settings.freeze)}, {count} layer{'' if count == 1 else 's'}")
+        lines[-1] += "" if made.settled is None else ", whose results are computed once"
     return lines

@@ -58,7 +58,12 @@ QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}  # TensorFlow says on stderr what it think
 @click.option("--validation-data", multiple=True, metavar="FILE", help="Examples to validate on, instead of a share.")
 @click.option("--test-data", multiple=True, metavar="FILE", help="Examples to evaluate on once, at the end.")
 @click.option("--patience", type=click.IntRange(min=1), metavar="N", help="Stop after N epochs without a better one.")
-@click.option("--freeze", multiple=True, metavar="SCOPE", help="Leave these weights as they are; repeatable.")
+@click.option(
+    "--freeze",
+    multiple=True,
+    metavar="SCOPE",
+    help="Leave these weights as they are, and compute with them as at inference; repeatable.",
+)
 @click.option("--balance", is_flag=True, help="Weigh examples so that every class counts alike.")
 @click.option(
     "--seed",

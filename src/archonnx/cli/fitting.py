@@ -30,7 +30,7 @@ class Display:
             self._start(total)
         assert self._bar is not None
         assert self._task is not None
-        now = f"{self.number}/{self.epochs}  {_short(values)}"
+        now = f"{self.number}/{self.epochs}  {_short(values)}" if values else "what is frozen, once"
         self._bar.update(self._task, completed=done, total=total, description=now)
 
     def report(self, epoch: Epoch) -> None:
