@@ -106,9 +106,10 @@ def _checked(spec: Spec, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
             return array.astype(object)
     elif array.dtype == target or (array.dtype.kind in "biufc" and array.dtype.newbyteorder("=") == target):
         return array.astype(target, copy=False)
-    raise InputError(
-        f"input {spec.name}: expected {spec.type}, received {describe(array)}; convert it: {mend(spec)}", spec.name
-    )
+    from archonnx.runtime.pixels import pixel_mend
+
+    how = pixel_mend(spec, array) or f"convert it: {mend(spec)}"
+    raise InputError(f"input {spec.name}: expected {spec.type}, received {describe(array)}; {how}", spec.name)
 
 
 def mend(spec: Spec) -> str:

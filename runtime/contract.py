@@ -9,6 +9,7 @@ from archonnx.contract.diagnostics import UsageError, did_you_mean
 from archonnx.runtime.arrays import describe, to_array
 from archonnx.runtime.errors import InputError
 from archonnx.runtime.modelfile import ModelFile, Spec
+from archonnx.runtime.pixels import channel_hint
 from archonnx.runtime.symbols import read_symbols
 from archonnx.runtime.tokens import check_tokens, read_tokens
 
@@ -106,11 +107,15 @@ def check_shape(spec: Spec, array: np.ndarray[Any, Any]) -> None:
     received = f"expected {spec.type}, received {describe(array)}"
     if len(shape) != len(expected):
         axes = f"{len(expected)} {'axis' if len(expected) == 1 else 'axes'}, not {len(shape)}"
-        raise InputError(f"input {spec.name}: {received}: {axes}{_rank_hint(spec, shape)}", spec.name)
+        raise InputError(
+            f"input {spec.name}: {received}: {axes}{_rank_hint(spec, shape) or channel_hint(spec, shape)}", spec.name
+        )
     wrong = [axis for axis, size in enumerate(expected) if isinstance(size, int) and size != shape[axis]]
     if wrong:
         sizes = ", ".join(f"axis {axis} is {expected[axis]}, not {shape[axis]}" for axis in wrong)
-        raise InputError(f"input {spec.name}: {received}: {sizes}{_order_hint(spec, shape)}", spec.name)
+        raise InputError(
+            f"input {spec.name}: {received}: {sizes}{_order_hint(spec, shape) or channel_hint(spec, shape)}", spec.name
+        )
 
 
 def _fits(expected: Sequence[int | str | None], shape: Sequence[int]) -> bool:

@@ -15,6 +15,7 @@ from archonnx.contract.diagnostics import UsageError, did_you_mean
 from archonnx.runtime.arrays import numpy_dtype, to_array
 from archonnx.runtime.errors import InputError
 from archonnx.runtime.modelfile import Spec
+from archonnx.runtime.pixels import dark
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,7 +93,10 @@ def decode(spec: Spec, text: str, say: Say = lambda line: None, sampling_rate: i
         if suffix == ".json":
             return _value(spec, _read_json(spec, path))
         array = _read_npy(spec, path) if suffix == ".npy" else _read_npz(spec, path, member, say)
-        return to_array(spec, _foreign(spec, array))
+        array = to_array(spec, _foreign(spec, array))
+        if dark(spec, array):
+            say(f"{spec.name}: no pixel of {path} is above 1, where pixels are 0 to 255: were they scaled before?")
+        return array
     return _value(spec, literal(spec, text))
 
 

@@ -56,13 +56,14 @@ class Symbols:
 
     sizes: the text of a dimension -> its expression; requirements: checked on every call whose inputs bind their
     symbols; zero: the symbols that may be 0; strict: whether the file keeps the language's rules (others' files may
-    have empty axes, and their expressions are only names).
+    have empty axes, and their expressions are only names); model: what messages call the model.
     """
 
     sizes: dict[str, Dim] = field(default_factory=dict)
     requirements: list[Requirement] = field(default_factory=list)
     zero: set[str] = field(default_factory=set)
     strict: bool = True
+    model: str = "the model"
 
     def bind(self, shapes: Mapping[str, tuple[int, ...]], specs: Mapping[str, Spec]) -> dict[str, Binding]:
         """The symbols' values for inputs of these shapes, whose ranks and known sizes have been checked. Raises
@@ -96,7 +97,8 @@ class Symbols:
             )
         if size == 0 and self.strict and name not in self.zero:
             raise InputError(
-                f"input {spec.name}: axis {axis} is {name}, which is at least 1, received 0; {_received(spec, shape)}",
+                f"input {spec.name}: axis {axis} is {name}, which is at least 1 in {self.model}, received 0; "
+                f"{_received(spec, shape)}",
                 spec.name,
             )
 
@@ -145,13 +147,13 @@ class Symbols:
                 at = f" (required at {requirement.place})" if requirement.place else ""
                 first = bound[names[0]].input
                 raise InputError(
-                    f"input {first}: the model requires {requirement.text}, received {where}{said}{at}", first
+                    f"input {first}: {self.model} requires {requirement.text}, received {where}{said}{at}", first
                 )
 
 
 def read_symbols(model: ModelFile) -> Symbols:
     """What a model's inputs and metadata say of sizes. Raises ModelFileError where our own metadata is damaged."""
-    symbols = Symbols(strict=model.is_ours)
+    symbols = Symbols(strict=model.is_ours, model=model.metadata.get(keys.MODEL, "the model"))
     texts = {size for spec in model.inputs for size in spec.shape or () if isinstance(size, str)}
     required = _required(model)
     for entry in required:

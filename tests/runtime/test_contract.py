@@ -149,7 +149,7 @@ def test_expressions_wait_for_each_other() -> None:
 
 
 def test_an_axis_of_ours_is_not_empty_unless_the_model_says_so() -> None:
-    assert "axis 0 is N, which is at least 1, received 0" in refusal(contract(("N",)), (0,))
+    assert "axis 0 is N, which is at least 1 in the model, received 0" in refusal(contract(("N",)), (0,))
     contract(("P",), requires=[{"condition": "P >= 0"}]).check(zeros((0,)))
     contract(("N",), ours=False).check(zeros((0,)))
 
