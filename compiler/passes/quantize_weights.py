@@ -145,7 +145,7 @@ def _reason(use: Use, ways: set[bool | None], looked_up: bool, inside: bool, by:
     tensor, size = use.tensor, use.how.size
     height, width = (d for d in tensor.shape if isinstance(d, int))
     if tensor.dtype not in DTYPES_TAKEN:
-        return f"it is {tensor.dtype}"
+        return f"it is {tensor.dtype}, not {' or '.join(DTYPES_TAKEN)}"
     if height * width < LEAST:
         return f"it has fewer than {LEAST:,} numbers"
     if None in ways:

@@ -82,6 +82,26 @@ def test_what_it_computes_is_near(folder: Path, bits: Any, error: float) -> None
         assert 0 < difference < error
 
 
+def test_matrices_of_float16_are_quantized_too(folder: Path) -> None:
+    text = """
+model Half():
+    input x: float16[N, 128]
+    input tokens: int64[N]
+    output y = x -> Dense(64, dtype="float16")
+    output found = tokens -> Embedding(100, 64, dtype="float16")
+"""
+    model = archonnx.compile(text=text)
+    model.save("plain.onnx")
+    model.save("q.onnx", weight_bits=8)
+    draw = np.random.default_rng(0)
+    inputs = {"x": draw.normal(size=(3, 128)).astype(np.float16), "tokens": np.array([0, 7, 99])}
+    plain, near = (archonnx.load(f"{name}.onnx")(**inputs) for name in ("plain", "q"))
+    for output in ("y", "found"):
+        assert near[output].dtype == np.float16
+        wide = [each[output].astype(np.float64) for each in (plain, near)]
+        assert 0 < np.abs(wide[1] - wide[0]).max() < 0.02 * np.abs(wide[0]).max()
+
+
 def test_without_weights_the_layout_is_the_same(folder: Path) -> None:
     assert main(["build", "small.arch", "-o", "none.onnx", "--weight-bits", "8", "--weights", "none"]) == 0
     assert main(["build", "small.arch", "-o", "init.onnx", "--weight-bits", "8"]) == 0

@@ -87,7 +87,7 @@ def test_a_table_that_is_looked_up_and_multiplied_with_stays_one() -> None:
     ("line", "reason"),
     [
         ("weight w: float32[32, 64]\na: float32[N, 64] = MatMul(x, w)", "it has fewer than 4,096 numbers"),
-        ("weight w: float64[256, 64]\na: float64[N, 64] = MatMul(x, w)", "it is float64"),
+        ("weight w: float64[256, 64]\na: float64[N, 64] = MatMul(x, w)", "it is float64, not float32 or float16"),
         (
             "weight w: float32[16, 512]\na: float32[N, 512] = MatMul(x, w)",
             "16 numbers are added up, fewer than a block",
