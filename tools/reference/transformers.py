@@ -51,7 +51,7 @@ def configuration(name: str) -> tuple[str, dict[str, Any]]:
         sizes = {"n_layer": layers, "n_embd": width, "n_head": heads}
         return "GPT2Config", {**sizes, "n_positions": CONTEXT} if name in GPT3 else sizes
     layers, width, heads, shared, inner, stretch = {**LLAMA2, **LLAMA3}[name]
-    sizes = {"num_hidden_layers": layers, "hidden_size": width, "num_attention_heads": heads, "rms_norm_eps": 1e-5}
+    sizes = {"num_hidden_layers": layers, "hidden_size": width, "num_attention_heads": heads}
     old = name in LLAMA2
     rotary: dict[str, Any] = {"rope_type": "default", "rope_theta": 10_000.0 if old else 500_000.0}
     if stretch is not None:
@@ -59,6 +59,7 @@ def configuration(name: str) -> tuple[str, dict[str, Any]]:
         rotary["original_max_position_embeddings"] = 8192
     return "LlamaConfig", {
         **sizes,
+        "rms_norm_eps": 1e-5,
         "num_key_value_heads": shared,
         "intermediate_size": inner,
         "vocab_size": 32_000 if old else 128_256,
