@@ -19,6 +19,13 @@ def read(text: str, name: str) -> ReferenceSummary:
         message = "expected JSON as `summary --format json` prints it: a number or the nesting is too long"
         raise ReferenceTextError(name, None, message) from error
 
+    if isinstance(data, dict) and data and all(isinstance(one, dict) and _KNOWN & one.keys() for one in data.values()):
+        message = (
+            "this holds references, with which `archonnx check` compares the models of the file beside it by itself; "
+            "--against reads a summary"
+        )
+        raise ReferenceTextError(name, None, message)
+
     def entry(value: Any, key: str, kind: type, where: str) -> Any:
         if not isinstance(value, dict) or not isinstance(value.get(key), kind):
             got = type(value.get(key)).__name__ if isinstance(value, dict) and key in value else "nothing"
@@ -48,6 +55,7 @@ def read(text: str, name: str) -> ReferenceSummary:
     )
 
 
+_KNOWN = {"source", "same_as"}  # what only entries of references have
 _KINDS: dict[type, str] = {dict: "an object", list: "a list", str: "a string", int: "a whole number"}
 
 

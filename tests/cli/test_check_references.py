@@ -119,3 +119,24 @@ def test_json_of_what_agrees(folder: Path, capsys: Output) -> None:
         "differs": [],
         "notes": [],
     }
+
+
+def test_a_reference_of_no_file_is_told(folder: Path, capsys: Output) -> None:
+    (folder / "small.reference.json").rename(folder / "smal.reference.json")
+    assert main(["check", "."]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == "small.arch: Small, Reader are right\n"
+    assert "error[E1102]: no smal.arch stands beside this reference\n  --> smal.reference.json:1:1" in captured.err
+    assert main(["check", "small.arch"]) == 0
+    (folder / "elsewhere").mkdir()
+    (folder / "smal.reference.json").rename(folder / "elsewhere" / "report.reference.json")  # of some other tool
+    assert main(["check", "."]) == 0
+
+
+def test_references_are_no_summary_to_compare_with(folder: Path, capsys: Output) -> None:
+    assert main(["check", "small.arch", "--model", "Small", "--against", "small.reference.json"]) == 1
+    told = capsys.readouterr().err
+    assert told == (
+        "error: small.reference.json: this holds references, with which `archonnx check` compares the models of the "
+        "file beside it by itself; --against reads a summary\n"
+    )

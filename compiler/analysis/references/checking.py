@@ -15,6 +15,7 @@ from archonnx.compiler.analysis.compare import compare
 from archonnx.compiler.analysis.cost import Parameters, batch_symbol, count_parameters, total_macs
 from archonnx.compiler.analysis.reference import ReferenceSummary, ReferenceTextError, read_reference_file
 from archonnx.compiler.analysis.references.reading import (
+    ENDING,
     Figure,
     Reference,
     References,
@@ -22,7 +23,7 @@ from archonnx.compiler.analysis.references.reading import (
     beside,
     read_references,
 )
-from archonnx.contract.diagnostics import Diagnostic, did_you_mean
+from archonnx.contract.diagnostics import Diagnostic, Place, did_you_mean
 from archonnx.contract.render import printable
 
 if TYPE_CHECKING:
@@ -79,6 +80,19 @@ def _stray(name: str, found: References, models: Sequence[str], file: Path) -> D
     listed = f"its models are {', '.join(models)}" if models else "it has none"
     help = f"did you mean {near[0]}?" if near else listed if len(models) <= 12 else f"it has {len(models)} others"
     return Diagnostic("E1102", f"{file.name} has no model {printable(name)}", found.places[name], help=help)
+
+
+def orphans(folder: Path) -> list[Diagnostic]:
+    """What is said of references in a folder, and below, that stand beside architecture files, but none of their name."""
+    found = []
+    for path in sorted(folder.rglob(f"*{ENDING}")):
+        source = path.with_name(path.name.removesuffix(ENDING) + ".arch")
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if not hidden and not source.is_file() and any(path.parent.glob("*.arch")):
+            message = f"no {source.name} stands beside this reference"
+            help = "name it after the file whose models it is of, or remove it"
+            found.append(Diagnostic("E1102", message, Place(str(path), 1, 1, 1, 1), help=help))
+    return found
 
 
 def needs_arguments(references: References, waiting: Sequence[str]) -> list[Diagnostic]:

@@ -77,6 +77,7 @@ def check(
             files_found.append(one)
             found.extend(d for d in one.diagnostics if d not in found)
             texts.update(one.sources)
+    found += _orphans(files)
     rows = [row for one in files_found for row in one.rows]
     if format == "json":
         from archonnx.cli.check_table import as_data
@@ -178,6 +179,16 @@ def _waiting(names: Sequence[str]) -> str:
         return ""
     need = "needs" if len(names) == 1 else "need"
     return f"{', '.join(names)} {need} arguments to be checked whole: --model {names[0]} --set ..."
+
+
+def _orphans(paths: Sequence[Path]) -> list[Diagnostic]:
+    """What is wrong with references in folders of which no file is checked."""
+    folders = [path for path in paths if path.is_dir()]
+    if not folders:
+        return []
+    from archonnx.compiler.analysis.references.checking import orphans
+
+    return [diagnostic for folder in folders for diagnostic in orphans(folder)]
 
 
 def _declares_nothing(sources: Mapping[str, str]) -> bool:
