@@ -42,6 +42,7 @@ def configuration(name: str) -> tuple[str, dict[str, Any]]:
     """The class of a model's configuration in transformers, and what it says; GPT-3's is that of GPT-2."""
     from tools.reference.papers import CONTEXT, GPT3
 
+    sizes: dict[str, Any]
     if name in BERT:
         layers, width, heads, inner = BERT[name]
         sizes = {"num_hidden_layers": layers, "hidden_size": width, "num_attention_heads": heads}

@@ -83,7 +83,7 @@ def _stray(name: str, found: References, models: Sequence[str], file: Path) -> D
 
 
 def orphans(folder: Path) -> list[Diagnostic]:
-    """What is said of references in a folder, and below, that stand beside architecture files, but none of their name."""
+    """What is said of references in a folder, and below, that stand beside architecture files, none of their name."""
     found = []
     for path in sorted(folder.rglob(f"*{ENDING}")):
         source = path.with_name(path.name.removesuffix(ENDING) + ".arch")
