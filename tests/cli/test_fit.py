@@ -88,7 +88,7 @@ def test_weights_to_begin_from_and_layers_that_stay(folder: Path, capsys: Output
     assert main(second.split()) == 0
     said = capsys.readouterr().err
     assert "2 weights into body from body.npz" in said
-    assert "frozen: body, 1 layer\n" in said
+    assert "frozen: body, 1 layer, whose results are computed once\n" in said
     again = np.load("second.npz")
     assert {name for name in first if np.array_equal(first[name], again[name])} == {
         "body/dense/kernel",
