@@ -168,4 +168,4 @@ def test_without_keras_the_command_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "keras", None)
     assert main(["fit", "sides.arch", "--data", "train.npz"]) == 3
-    assert "Keras is not installed: pip install 'archonnx[keras]'" in capsys.readouterr().err
+    assert capsys.readouterr().err == "error: Keras is not installed: pip install 'archonnx[keras]'\n"

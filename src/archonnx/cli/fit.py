@@ -126,7 +126,7 @@ def fit(
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    from archonnx.cli.fitting import Display, import_keras
+    from archonnx.cli.fitting import Display, import_keras, need_keras
     from archonnx.compiler.keras.training import fitting
     from archonnx.compiler.keras.training.plan import Settings, plan
 
@@ -148,6 +148,7 @@ def fit(
         class_weights="balanced" if balance else None,
         seed=seed,
     )
+    need_keras()
     source = filled(compiled(file, model, parameters, root), asked)
     targets = _Targets(output or Path(f"{source.name}.safetensors"), onnx, curve)
     with busy("looking at the data"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from archonnx.cli.console import say, styled, watched
@@ -82,9 +83,18 @@ def _order(values: Mapping[str, float]) -> list[str]:
     return sorted(values, key=lambda key: (key.startswith("val_"), not key.endswith("loss")))
 
 
+MISSING = "Keras is not installed: pip install 'archonnx[keras]'"
+
+
+def need_keras() -> None:
+    """MachineError where Keras is not installed; it is not imported."""
+    if find_spec("keras") is None:
+        raise MachineError(MISSING)
+
+
 def import_keras() -> None:
-    """Import Keras, which takes seconds. MachineError where it is not installed."""
+    """Import Keras, which takes seconds. MachineError where it cannot be."""
     try:
         import keras  # noqa: F401
     except ImportError:
-        raise MachineError("Keras is not installed: pip install 'archonnx[keras]'") from None
+        raise MachineError(MISSING) from None
