@@ -140,6 +140,11 @@ def test_init_and_none_as_before(folder: Path) -> None:
         (["--weights", "body="], 2, "error: --weights body=: the path is empty"),
         (["--weights", ""], 2, "error: --weights : the path is empty"),
         (
+            ["--weights", "=body.npz"],
+            2,
+            "error: --weights =body.npz: no block stands before the =; for the whole model: --weights body.npz",
+        ),
+        (
             ["--weights", "a=w.safetensors", "--weights", "a/=b"],
             2,
             "error: --weights fills a twice: w.safetensors and b",

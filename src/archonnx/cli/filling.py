@@ -92,8 +92,10 @@ def _split(text: str, option: str) -> tuple[str, str]:
     scope, mark, rest = text.partition("=")
     if not text or (mark and not rest):
         raise UsageError(f"{option} {text}: the path is empty")
-    if not mark or Path(text).exists() or not scope.strip("/"):
+    if not mark or Path(text).exists():
         return "", text
+    if not scope.strip("/"):
+        raise UsageError(f"{option} {text}: no block stands before the =; for the whole model: {option} {rest}")
     return scope.strip("/"), rest
 
 
