@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,6 +52,14 @@ def test_files_of_no_format(data: bytes, said: str, tmp_path: Path) -> None:
     with pytest.raises(TensorFileError, match=said) as caught:
         open_tensors(tmp_path / "weights")
     assert "\n" not in str(caught.value)
+
+
+def test_every_ending_is_told_once(tmp_path: Path) -> None:
+    (tmp_path / "weights").write_bytes(b"hello")
+    with pytest.raises(TensorFileError) as caught:
+        open_tensors(tmp_path / "weights")
+    told = re.findall(r"(?<= )\.[\w.]+", str(caught.value))
+    assert sorted(told) == sorted({suffix for form in formats.formats().values() for suffix in form.suffixes})
 
 
 def test_what_is_no_file(tmp_path: Path) -> None:
