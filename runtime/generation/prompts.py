@@ -8,6 +8,7 @@ from typing import Any
 from archonnx.contract.diagnostics import UsageError
 from archonnx.runtime.errors import InputError
 from archonnx.runtime.generation.roles import Roles
+from archonnx.runtime.generation.sampling import is_whole
 from archonnx.runtime.text.tokenizer import Tokenizer, TokenizerError
 
 
@@ -63,7 +64,7 @@ def _encoded(text: str, what: str, roles: Roles, tokenizer: Tokenizer | None) ->
 
 def _numbers(given: Sequence[Any], what: str) -> list[int]:
     for place, each in enumerate(given):
-        if isinstance(each, bool) or not isinstance(each, int):
+        if not is_whole(each):
             raise InputError(f"{what}: tokens are whole numbers, received {each!r} at place {place}")
     return [int(each) for each in given]
 

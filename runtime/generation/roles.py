@@ -72,10 +72,13 @@ def read_roles(model: ModelFile, contract: Contract) -> Roles:
             "one input of tokens, int64[batch, steps]" if ids is None else "an output of scores, [batch, steps, tokens]"
         )
         raise UsageError(f"{name} does not generate: {wanted} is expected; it takes {takes} and gives {gives}")
+    size = scores.shape[-1] if scores.shape else None
+    told = contract.tokens[ids.name].size if ids.name in contract.tokens else None
+    if told is not None and isinstance(size, int) and 2 * size < told:
+        what = f"it scores {size:,} classes, and {told:,} tokens could come next"
+        raise UsageError(f"{name} does not generate: {what}; it takes {ids} and gives {scores}")
     growing = any(_grows(spec, ids) for spec in contract.inputs if spec.name in states)
     others = tuple(spec for spec in rest if spec is not ids and not spec.optional)
-    sizes = [scores.shape[-1]] if scores.shape and isinstance(scores.shape[-1], int) else []
-    sizes += [contract.tokens[ids.name].size] if ids.name in contract.tokens else []
     return Roles(
         name=name,
         ids=ids,
@@ -85,7 +88,7 @@ def read_roles(model: ModelFile, contract: Contract) -> Roles:
         states=states,
         growing=growing,
         others=others,
-        vocabulary=min(sizes) if sizes else None,
+        vocabulary=told if told is not None else size if isinstance(size, int) else None,
         context=_context(contract, ids, [spec for spec in contract.inputs if spec.name in states], bool(states)),
         cache=not states and _has_cache(model),
     )

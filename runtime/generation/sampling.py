@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 from archonnx.contract.diagnostics import UsageError
@@ -44,7 +45,7 @@ def sampling(temperature: Any, top_k: Any, top_p: Any, penalty: Any, seed: Any) 
     for name, value in (("temperature", temperature), ("top_p", top_p), ("repetition_penalty", penalty)):
         if value is not None and not _is_number(value):
             raise UsageError(f"{name} is a number, received {value!r}")
-    if top_k is not None and (not _is_whole(top_k) or top_k < 1):
+    if top_k is not None and (not is_whole(top_k) or top_k < 1):
         raise UsageError(f"top_k is a whole number of at least 1, received {top_k!r}")
     if temperature is not None and not 0 <= temperature < float("inf"):
         raise UsageError(f"temperature is 0, for the best token, or above; received {temperature!r}")
@@ -52,7 +53,7 @@ def sampling(temperature: Any, top_k: Any, top_p: Any, penalty: Any, seed: Any) 
         raise UsageError(f"top_p is a probability above 0, and 1 at most; received {top_p!r}")
     if penalty is not None and not 0 < penalty < float("inf"):
         raise UsageError(f"repetition_penalty is above 0, 1 being none; received {penalty!r}")
-    if seed is not None and (not _is_whole(seed) or not 0 <= seed < 1 << 64):
+    if seed is not None and (not is_whole(seed) or not 0 <= seed < 1 << 64):
         raise UsageError(f"seed is a whole number from 0 to 2**64 - 1, received {seed!r}")
     drawing = [name for name, value in (("top_k", top_k), ("top_p", top_p), ("seed", seed)) if value is not None]
     if temperature is not None and temperature == 0 and drawing:
@@ -60,15 +61,21 @@ def sampling(temperature: Any, top_k: Any, top_p: Any, penalty: Any, seed: Any) 
             f"temperature 0 always takes the best token: {drawing[0]} has no effect, leave one of them out"
         )
     chosen = temperature if temperature is not None else 1.0 if drawing else 0.0
-    return Sampling(float(chosen), top_k, None if top_p is None else float(top_p), float(penalty or 1.0))
+    return Sampling(
+        float(chosen),
+        None if top_k is None else int(top_k),
+        None if top_p is None else float(top_p),
+        float(penalty or 1.0),
+    )
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def is_whole(value: Any) -> bool:
+    """Whether a value is a whole number, Python's or numpy's."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def choose(

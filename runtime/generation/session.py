@@ -11,7 +11,7 @@ from archonnx.runtime.generation.loop import Limits, Loop
 from archonnx.runtime.generation.prompts import read_prompts
 from archonnx.runtime.generation.result import Continuation, Generation, Piece
 from archonnx.runtime.generation.roles import Roles
-from archonnx.runtime.generation.sampling import sampling
+from archonnx.runtime.generation.sampling import is_whole, sampling
 from archonnx.runtime.generation.stepping import Keeping, Reading
 from archonnx.runtime.generation.stopping import read_stops
 
@@ -82,6 +82,7 @@ def start(
         import secrets
 
         seed = secrets.randbits(32)
+    seed = None if seed is None else int(seed)
     kind = Keeping if roles.states else Reading
     result = Generation([Continuation(text) for text in texts], None if how.greedy else seed, bool(roles.states))
     loop = Loop(kind(engine, contract, roles, given), roles, tokenizer, how, stops, limits, result)
@@ -90,11 +91,11 @@ def start(
 
 def _limits(most: Any, least: Any) -> Limits:
     for name, value, low in (("max_new_tokens", most, 1), ("min_new_tokens", least, 0)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        if not is_whole(value) or value < low:
             raise UsageError(f"{name} is a whole number of at least {low}, received {value!r}")
     if least > most:
         raise UsageError(f"min_new_tokens is {least}, above max_new_tokens, {most}")
-    return Limits(most, least)
+    return Limits(int(most), int(least))
 
 
 def _given(inputs: Mapping[str, Any] | None, roles: Roles) -> dict[str, Any]:

@@ -66,9 +66,8 @@ class Keeping:
         import numpy as np
 
         ids = np.array([token or 0 for token in tokens], np.int64)[:, None]
-        mask = np.array([token is not None for token in tokens], np.int64)[
-            :, None
-        ]  # a text that has ended stays where it is
+        # A text that has ended stays where it is, within its context.
+        mask = np.array([token is not None for token in tokens], np.int64)[:, None]
         return self._run({**self._fixed, **self._feeds(ids, mask)}, self._held)
 
     def _begin(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
@@ -122,6 +121,14 @@ class Reading:
 
     def begin(self, texts: Sequence[Sequence[int]]) -> np.ndarray[Any, Any]:
         self._texts = [list(text) for text in texts]
+        longest, shortest = (function(map(len, texts)) for function in (max, min))
+        if len(self._roles.scores.shape or ()) == 2 and shortest < (self._roles.steps or longest):
+            steps = f"{shortest:,} to {longest:,} tokens" if shortest < longest else f"{longest:,} tokens"
+            taken = f", which takes {self._roles.steps:,}" if self._roles.steps else ""
+            raise InputError(
+                f"the prompts have {steps}, and {self._roles.name}{taken} scores what comes after the last place "
+                "alone, padding included; give prompts of one length, or one at a time"
+            )
         return self._run()
 
     def go_on(self, tokens: Sequence[int | None]) -> np.ndarray[Any, Any]:
@@ -157,6 +164,7 @@ def last(roles: Roles, value: Any, places: Sequence[int] | None = None) -> np.nd
     if scores.ndim == 3:
         rows = np.arange(scores.shape[0])
         scores = scores[rows, -1 if places is None or scores.shape[1] == 1 else np.array(places)]
+    scores = scores[:, : roles.vocabulary]
     found: np.ndarray[Any, Any] = np.array(scores, np.float32 if scores.dtype.kind == "V" else None)
     if not np.isfinite(found.max(axis=1)).all():
         raise RunError(f"{roles.name}: its scores are no numbers, no token is better than another")

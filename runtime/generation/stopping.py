@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archonnx.contract.diagnostics import UsageError
+from archonnx.runtime.generation.sampling import is_whole
 from archonnx.runtime.text.tokenizer import Tokenizer
 
 
@@ -25,7 +26,7 @@ def read_stops(stop: Any, tokenizer: Tokenizer | None, name: str, vocabulary: in
     """
     if stop is None:
         return Stops(frozenset(tokenizer.special.ends if tokenizer is not None else ()))
-    given = [stop] if isinstance(stop, int | str) or not isinstance(stop, Iterable) else list(stop)
+    given = [stop] if is_whole(stop) or isinstance(stop, str) or not isinstance(stop, Iterable) else list(stop)
     tokens, texts = set(), []
     for one in given:
         if isinstance(one, str) and one:
@@ -36,11 +37,11 @@ def read_stops(stop: Any, tokenizer: Tokenizer | None, name: str, vocabulary: in
                 tokens.add(number)
             else:
                 texts.append(one)
-        elif isinstance(one, int) and not isinstance(one, bool):
+        elif is_whole(one):
             if one < 0 or (vocabulary is not None and one >= vocabulary):
                 known = "" if vocabulary is None else f" of {name}: 0 to {vocabulary - 1}"
                 raise UsageError(f"stop: {one} is outside the vocabulary{known}")
-            tokens.add(one)
+            tokens.add(int(one))
         else:
             raise UsageError(f"stop: expected numbers of tokens or texts, received {one!r}")
     return Stops(frozenset(tokens), tuple(texts))

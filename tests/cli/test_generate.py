@@ -203,5 +203,5 @@ def test_a_model_that_does_not_generate_is_named(capsys: Output) -> None:
 
 def test_a_prompt_that_is_no_text(letters: list[str], tmp_path: Path, capsys: Output) -> None:
     (tmp_path / "bad.txt").write_bytes(b"a\xff")
-    assert main(["generate", *SMALL, *letters, "--prompt", f"@{tmp_path / 'bad.txt'}"]) == 2
+    assert main(["generate", *SMALL, *letters, "--prompt", f"@{tmp_path / 'bad.txt'}"]) == 1
     assert "this is no UTF-8 text, at byte 1" in capsys.readouterr().err

@@ -150,11 +150,13 @@ def _text(given: str) -> str:
     """A text, or that of a file, without the line break that ends a file. `@@` begins a text that begins with `@`."""
     if not given.startswith("@") or given.startswith("@@"):
         return given.removeprefix("@") if given.startswith("@@") else given
+    from archonnx.runtime.errors import InputError
+
     data = Path(given[1:]).read_bytes()
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UsageError(f"--prompt {given}: this is no UTF-8 text, at byte {error.start:,}") from None
+        raise InputError(f"--prompt {given}: this is no UTF-8 text, at byte {error.start:,}") from None
     return text.removesuffix("\n").removesuffix("\r")
 
 

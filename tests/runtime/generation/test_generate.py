@@ -303,6 +303,45 @@ def test_models_that_do_not_generate_are_refused(text: str, message: str) -> Non
         session.generate([1])
 
 
+LAST = """
+model Last():
+    input tokens: int64[N, T]
+    x = tokens -> Embedding(9, 8)
+    output scores = x -> LSTM(12) -> Dense({scores})
+"""
+
+
+def test_a_model_that_scores_the_last_place_alone_has_no_padding() -> None:
+    session = archonnx.load(archonnx.compile(text=LAST.format(scores=9)))
+    found = session.generate([[1, 2], [3, 4]], max_new_tokens=4)
+    tokens = [1, 2]
+    for _ in range(4):
+        tokens.append(int(session([tokens])[0].argmax()))
+    assert [1, 2, *found.rows[0].tokens] == tokens
+    with pytest.raises(
+        InputError, match="the prompts have 1 to 2 tokens, and Last scores what comes after the last place"
+    ):
+        session.generate([[1, 2], [3]])
+
+
+def test_more_scores_than_tokens_are_cut() -> None:
+    session = archonnx.load(archonnx.compile(text=LAST.format(scores=12)))
+    found = session.generate([[1, 2]] * 8, max_new_tokens=30, temperature=5.0, seed=0)
+    assert {token for row in found.rows for token in row.tokens} == set(range(9))
+
+
+def test_a_classifier_does_not_generate() -> None:
+    session = archonnx.load(archonnx.compile(text=LAST.format(scores=3)))
+    with pytest.raises(UsageError, match="Last does not generate: it scores 3 classes, and 9 tokens could come next"):
+        session.generate([1])
+
+
+def test_numbers_of_numpy_are_numbers(cached: archonnx.Session) -> None:
+    given = {"top_k": np.int64(5), "temperature": np.float32(0.5), "seed": np.uint32(3), "max_new_tokens": np.int16(4)}
+    found = cached.generate(np.array([1, 2], np.uint8), stop=np.array([30]), **given)
+    assert found.tokens == cached.generate([1, 2], top_k=5, temperature=0.5, seed=3, max_new_tokens=4, stop=30).tokens
+
+
 def test_a_tokenizer_of_another_model_is_refused(folder: Path) -> None:
     session = load("gpt2", "GPT2", folder, True, **{**SIZES, "vocabulary": 20}, cache=True)
     with pytest.raises(
