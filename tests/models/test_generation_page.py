@@ -98,7 +98,7 @@ def test_the_contexts_are_those_of_the_models() -> None:
 
 def test_a_writer_goes_on_from_what_a_reader_read(tmp_path: Path) -> None:
     """As docs/text-models.md does it step by step."""
-    sizes = {"vocabulary": 20, "width": 16, "units": 24}
+    sizes = {"vocabulary": 20, "width": 4, "units": 6}
     compiled = archonnx.compile("zoo:translate", "Translator", **sizes)
     compiled.save_weights(tmp_path / "translator.safetensors", seed=3)
     loaded = []
