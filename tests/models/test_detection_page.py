@@ -19,7 +19,9 @@ SOURCE = ROOT / "models" / "yolo.arch"
 
 def test_the_models_are_those_that_ship() -> None:
     rows = re.findall(r"^\| `(YOLOv8\w)` \| ([\d,]+) \| ([\d.]+) \|$", PAGE, re.MULTILINE)
-    assert [name for name, _, _ in rows] == [name for name, ready in models_of(SOURCE) if ready]
+    assert [name for name, _, _ in rows] == [
+        name for name, ready in models_of(SOURCE) if ready and "Detector" not in name
+    ]
     for name, parameters, gflops in rows:
         graph = archonnx.compile(SOURCE, name).graph
         statistics = sum(w.size for w in graph.weights() if w.path.split("/")[-1].startswith("moving_"))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archonnx.cli.console import out, rich_console, say, styled
+from archonnx.cli.objects import are_objects, objects, print_objects
 from archonnx.contract.diagnostics import UsageError
 
 if TYPE_CHECKING:
@@ -26,8 +27,11 @@ Results = Mapping[str, Any]  # arrays by name; models of others may give sequenc
 def print_results(inputs: Results, outputs: Results, most: int | None, labels: Sequence[str] | None) -> None:
     """Print a table of inputs and outputs where all is small, else each output, or the `most` best of its rows.
 
-    Rows of one score for each label are always shown by their best.
+    Rows of one score for each label are always shown by their best, a detector's objects by their names.
     """
+    if labels is not None and are_objects(outputs, labels):
+        print_objects(outputs, labels, most)
+        return
     scored = any(is_scores(array, labels) for array in outputs.values())
     if most is None and not scored and print_table(inputs, outputs):
         return
@@ -170,6 +174,8 @@ def as_json(outputs: Results, most: int | None, labels: Sequence[str] | None, ab
         if rows is not None:
             entry["top"] = plain_values(rows)
         document["outputs"][name] = entry
+    if labels is not None and are_objects(outputs, labels):
+        document["objects"] = objects(outputs, labels)[:most]
     return json.dumps(document)
 
 

@@ -92,7 +92,7 @@ def run(
     A picture is decoded to 0-255, cast to the input's type, and resized only where the input's size is fixed; a sound
     is decoded to -1 to 1, mixed to one channel, and resampled where the model tells its sampling_rate; what was done is
     said on stderr. Small results are printed as a table, inputs beside outputs. Of a model that carries labels, a
-    classifier of the zoo, the classes with the highest scores are printed.
+    classifier of the zoo, the classes with the highest scores are printed; of a detector, the objects.
 
     \b
     Examples:
