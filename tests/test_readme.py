@@ -93,7 +93,9 @@ def test_extras_are_those_of_the_project() -> None:
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     install = README.partition("## Install")[2].partition("##")[0]
-    assert set(project["optional-dependencies"]) == set(re.findall(r"`(cpu|gpu|openvino|keras|torch|text|dev)`", install))
+    assert set(project["optional-dependencies"]) == set(
+        re.findall(r"`(cpu|gpu|openvino|keras|torch|text|dev)`", install)
+    )
 
 
 def test_links_lead_somewhere() -> None:

@@ -99,6 +99,13 @@ def test_what_is_no_array_is_written_as_json(tmp_path: Path, capsys: pytest.Capt
     assert "maps: [{'cat'" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("shape", [(0,), (0, 2), (3, 0), (0, 4, 5), (2, 0, 3)])
+@pytest.mark.parametrize("most", [None, 2])
+def test_what_is_empty_is_said(shape: tuple[int, ...], most: int | None, capsys: pytest.CaptureFixture[str]) -> None:
+    results.print_results({"x": np.zeros((1, 99))}, {"y": np.zeros(shape, np.float32)}, most, None)
+    assert capsys.readouterr().out == f"y: float32[{', '.join(map(str, shape))}]\n  nothing\n"
+
+
 def test_another_ending_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"ends in \.npz or \.json"):
         results.write_results(tmp_path / "y.csv", {"a": BITS})

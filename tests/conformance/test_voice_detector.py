@@ -6,6 +6,7 @@ import re
 import warnings
 import wave
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from packages import file_of
 from transformers_harness import MODELS, Array, session_of
 
 import archonnx
+from archonnx.cli import main
 
 RATE, WINDOW = 16_000, 512
 RULES = """
@@ -97,6 +99,16 @@ def test_it_hears_what_the_package_hears(name: str, detector: Any) -> None:
 
 def test_nothing_is_said_against_the_model() -> None:
     assert not archonnx.compile(MODELS / "voice.arch", "VoiceDetector").diagnostics
+
+
+def test_noise_holds_no_speech_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with wave.open(str(tmp_path / "noise.wav"), "wb") as sound:
+        sound.setparams((1, 2, RATE, 0, "NONE", ""))
+        sound.writeframes((others()["noise"] * 32767).astype("<i2").tobytes())
+    source = [str(MODELS / "voice.arch"), "--model", "VoiceDetector"]
+    weights = str(file_of("silero_vad", "data/silero_vad_16k_op15.onnx"))
+    assert main(["run", *source, "--weights", weights, "--input", f"audio={tmp_path}/noise.wav"]) == 0
+    assert capsys.readouterr().out.startswith("speech: float32[0, 2]\n  nothing\nprobabilities: float32[125]\n")
 
 
 def test_the_phrases_of_the_address_are_told_apart(detector: Any) -> None:

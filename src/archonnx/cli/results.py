@@ -40,6 +40,9 @@ def print_results(inputs: Results, outputs: Results, most: int | None, labels: S
             out(f"{styled(name, 'bold')}: {array!r}")
             continue
         out(f"{styled(name, 'bold')}: {array.dtype}[{', '.join(map(str, array.shape))}]")
+        if array.size == 0:
+            out("  nothing")
+            continue
         shown_best = most or (BEST if is_scores(array, labels) else None)
         rows = None if shown_best is None else ranked(array, shown_best, labels)
         if rows is None:
