@@ -11,7 +11,7 @@ import pytest
 
 import archonnx
 from archonnx.cli import main
-from tools.train_digits import digits
+from tools.train_digits import HELD_OUT, digits
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 WEIGHTS = MODELS / "digits.safetensors"
@@ -85,3 +85,17 @@ def test_a_file_on_the_command_line(
     (best, *_), *_ = json.loads(captured.out)["outputs"]["probabilities"]["top"]
     assert best["label"] == str(expected[5])
     assert best["value"] > 0.5
+
+
+def test_the_picture_that_ships_is_the_first_digit_held_out(session: archonnx.Session) -> None:
+    from PIL import Image
+
+    image, digit = (part[0] for part in (digits()[1]["image"][..., 0], digits()[1]["digit"]))
+    picture = np.asarray(Image.open(MODELS / "photographs" / "digit.png"))
+    dark = 255 - np.round(image * (255 / 16)).astype(np.uint8)
+    np.testing.assert_array_equal(picture, np.kron(dark, np.ones((16, 16), np.uint8)))
+    assert session.top(session(picture[None, ..., None]), 1)[0][0][:2] == (2, "2")
+    assert digit == 2
+    text = " ".join((MODELS / "photographs" / "LICENSE.md").read_text(encoding="utf-8").split())
+    assert "A 2 that somebody wrote" in text
+    assert f"(number {1797 - HELD_OUT:,})" in text

@@ -121,12 +121,12 @@ def sentences(target: str) -> Step:
 
 
 def digit(target: str) -> Step:
-    build = ["build", "models/handwriting.arch", "--weights", "network=models/digits.safetensors"]
+    build = ["build", "models/digits_classifier.arch", "--weights", "models/digits.safetensors"]
     return Step(
         "Which digit somebody wrote: a small network, trained by archonnx fit",
         [
             Command([*build, "-o", target], nothing),
-            Command(["run", target, "--input", "picture=models/photographs/digit.png", "--top", "1"]),
+            Command(["run", target, "--input", "image=models/photographs/digit.png", "--top", "1"]),
         ],
     )
 

@@ -18,7 +18,7 @@ PARTS: dict[str, dict[str, tuple[str, dict[str, int]]]] = {
     "efficientnet": {"Photograph": ("EfficientNetLite0", {})},
 }
 # The same for a model of another file, whose figures are copied.
-ELSEWHERE = {"handwriting": {"DigitReader": ("digits", "Digits")}}
+ELSEWHERE = {"digits_classifier": {"DigitsClassifier": ("digits", "Digits")}}
 
 
 def entries() -> Entries:
@@ -41,8 +41,9 @@ def _same(model: str, bind: dict[str, int]) -> Entry:
 
 
 def _copied(stem: str, model: str) -> Entry:
+    """The parameters alone: what finds a digit in a picture multiplies matrices too, of the picture's size."""
     known = json.loads(path_of(stem).read_text(encoding="utf-8"))[model]
-    return {key: known[key] for key in ("source", "parameters", "macs")}
+    return {key: known[key] for key in ("source", "parameters")}
 
 
 if __name__ == "__main__":

@@ -69,7 +69,8 @@ def _recognised(path: Path, beginning: bytes) -> Format:
         return max(by_name, key=lambda form: _ending(path, form))
     if beginning[8:9] == b"{":
         return known["safetensors"]
-    titles = {form.suffixes: form.title for form in reversed(known.values())}  # of those that share endings the first
+    first = reversed(list(known.values()))  # of those that share endings
+    titles = {form.suffixes: form.title for form in first}
     endings = "; ".join(f"{', '.join(suffixes)} ({titles[suffixes]})" for suffixes in reversed(titles))
     raise TensorFileError(path, "this is no file of weights that is known", help=f"known are {endings}")
 
