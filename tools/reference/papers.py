@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import Any
 
 from tools.reference.modules import ALL, entry, on_meta, parameters, prepare
-from tools.reference.writing import Entries, Entry, main
+from tools.reference.writing import MODELS, Entries, Entry, main
 
 TOKENS = 128
 BY = "counted by tools/reference/papers.py"
@@ -31,6 +31,8 @@ GPT3 = {
 VOCABULARY, CONTEXT = 50257, 2048
 NAMES_WITHIN = 0.02  # the names are rounded freely: "350M" is 355.9 million
 
+CHARACTERS = {"CharacterModel": (64, 256), "SmallCharacterModel": (32, 128)}  # the width of a character, and the units
+
 # Parameters with those of the fixed convolution before folding, and GFLOPs at 640 by 640, as published.
 YOLO = {
     "n": (3_157_200, "8.7G"),
@@ -48,7 +50,7 @@ def entries() -> Entries:
         "dnn": {"DNN": _dnn()},
         "gates": _gates(),
         "gpt3": {name: _gpt3(name) for name in GPT3},
-        "lstm": {"TextClassifier": _classifier(), "CharacterModel": _characters()},
+        "lstm": {"TextClassifier": _classifier(), **_characters()},
         "translate": _translator(),
         "unet": {"UNet": _unet()},
         "autoencoder": _autoencoders(),
@@ -137,12 +139,18 @@ def _classifier() -> Entry:
     )
 
 
-def _characters() -> Entry:
-    vocabulary, width, units = 128, 64, 256
-    total = vocabulary * width + _lstm(width, units) + _lstm(units, units) + (units + 1) * vocabulary
-    steps = _lstm_macs(width, units) + _lstm_macs(units, units) + units * vocabulary
-    source = f"two LSTMs of 256, by the formulas of {BY[11:]}"
-    return _counted(source, total, steps * TOKENS, "LSTMs and dense layers", {"T": TOKENS})
+def _characters() -> dict[str, Entry]:
+    from archonnx.compiler.artifact import models_of
+
+    vocabulary, found = 128, {}
+    there = {name for name, _ in models_of(MODELS / "lstm.arch")}
+    for name, (width, units) in CHARACTERS.items():
+        total = vocabulary * width + _lstm(width, units) + _lstm(units, units) + (units + 1) * vocabulary
+        steps = _lstm_macs(width, units) + _lstm_macs(units, units) + units * vocabulary
+        source = f"two LSTMs of {units}, by the formulas of {BY[11:]}"
+        if name in there:
+            found[name] = _counted(source, total, steps * TOKENS, "LSTMs and dense layers", {"T": TOKENS})
+    return found
 
 
 def _translator() -> dict[str, Entry]:

@@ -1,6 +1,7 @@
 """References of models that hold another one and nothing else that counts: `python -m tools.reference.parts [--check]`.
 
-A classifier prepares pictures and names what its network sees; neither has weights. Run the other scripts first.
+A classifier or detector prepares pictures and names what its network sees; neither has weights. Run the other scripts
+first.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import sys
 
 from tools.reference.writing import MODELS, Entries, Entry, main, path_of
 
-ENDING = "Classifier"  # what a model is called that holds the network named before
+ENDINGS = {"Classifier": "classifiers", "Detector": "detectors"}  # of a model that holds the network named before
 
 # File -> model -> the model whose figures it has, and the sizes that they are for.
 PARTS: dict[str, dict[str, tuple[str, dict[str, int]]]] = {
@@ -28,12 +29,18 @@ def entries() -> Entries:
     found: dict[str, dict[str, Entry]] = {}
     for file in sorted(MODELS.glob("*.arch")):
         names = [name for name, ready in models_of(file) if ready]
-        of = {n: _same(n.removesuffix(ENDING), {}) for n in names if n.removesuffix(ENDING) in set(names) - {n}}
+        of = {n: _same(held(n), {}) for n in names if held(n) in set(names) - {n}}
         of |= {n: _same(*part) for n, part in PARTS.get(file.stem, {}).items() if n in names}
         of |= {n: _copied(*part) for n, part in ELSEWHERE.get(file.stem, {}).items() if n in names}
         if of:
             found[file.stem] = of
     return found
+
+
+def held(name: str) -> str:
+    """The network that a model is named after: ResNet50 of ResNet50Classifier; itself for others."""
+    ending = next((ending for ending in ENDINGS if name.endswith(ending)), "")
+    return name.removesuffix(ending)
 
 
 def _same(model: str, bind: dict[str, int]) -> Entry:
