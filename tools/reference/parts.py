@@ -20,6 +20,8 @@ PARTS: dict[str, dict[str, tuple[str, dict[str, int]]]] = {
 }
 # The same for a model of another file, whose figures are copied.
 ELSEWHERE = {"digits_classifier": {"DigitsClassifier": ("digits", "Digits")}}
+SIDE = 256  # of a square picture; two products cut the digit out of it, [8, H] @ [H, W] and [8, W] @ [W, 8]
+CUT_OUT = {"DigitsClassifier": 8 * SIDE * SIDE + 8 * SIDE * 8}
 
 
 def entries() -> Entries:
@@ -31,7 +33,7 @@ def entries() -> Entries:
         names = [name for name, ready in models_of(file) if ready]
         of = {n: _same(held(n), {}) for n in names if held(n) in set(names) - {n}}
         of |= {n: _same(*part) for n, part in PARTS.get(file.stem, {}).items() if n in names}
-        of |= {n: _copied(*part) for n, part in ELSEWHERE.get(file.stem, {}).items() if n in names}
+        of |= {n: _copied(*part, CUT_OUT[n]) for n, part in ELSEWHERE.get(file.stem, {}).items() if n in names}
         if of:
             found[file.stem] = of
     return found
@@ -47,10 +49,12 @@ def _same(model: str, bind: dict[str, int]) -> Entry:
     return {"same_as": model, "bind": bind} if bind else {"same_as": model}
 
 
-def _copied(stem: str, model: str) -> Entry:
-    """The parameters alone: what finds a digit in a picture multiplies matrices too, of the picture's size."""
+def _copied(stem: str, model: str, besides: int) -> Entry:
+    """Another file's figures, and so many multiply-accumulates `besides` for a picture of SIDE by SIDE."""
     known = json.loads(path_of(stem).read_text(encoding="utf-8"))[model]
-    return {key: known[key] for key in ("source", "parameters")}
+    counts = f"{known['macs']['counts']}, and the products that cut the picture out"
+    macs = {"value": known["macs"]["value"] + besides, "counts": counts, "bind": {"H": SIDE, "W": SIDE}}
+    return {"source": known["source"], "parameters": known["parameters"], "macs": macs}
 
 
 if __name__ == "__main__":
