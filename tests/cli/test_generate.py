@@ -12,6 +12,7 @@ import pytest
 import archonnx
 from archonnx.cli import main
 from archonnx.cli.generate import _prompt
+from archonnx.runtime.generation.stepping import Keeping
 from archonnx.runtime.text.characters import characters_file
 
 SIZES = ["layers=2", "width=32", "heads=4", "vocabulary=31", "context=24"]
@@ -116,6 +117,22 @@ def test_the_context_ends_a_text_and_it_is_said(capsys: Output) -> None:
     captured = capsys.readouterr()
     assert len(captured.out.split()) == 22
     assert captured.err.endswith("; ended: the model reads 24 tokens at most\n")
+
+
+def test_an_interrupted_text_ends_its_line(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
+    go_on = Keeping.go_on
+
+    def interrupted(self: Keeping, tokens: Any) -> Any:
+        if self._held["keys_0"].shape()[2] > 4:
+            raise KeyboardInterrupt
+        return go_on(self, tokens)
+
+    monkeypatch.setattr(Keeping, "go_on", interrupted)
+    assert main(["generate", *SMALL, "--tokens", "1,2,3"]) == 130
+    captured = capsys.readouterr()
+    assert len(captured.out.split()) == 3
+    assert captured.out.endswith("\n")
+    assert captured.err.endswith("interrupted\n")
 
 
 def test_the_cache_can_be_declined(capsys: Output) -> None:
