@@ -62,24 +62,24 @@ def resize(
 
 
 def _antialiased(b: Builder, x: Tensor, axes: Sequence[int], sizes: Sequence[Dim], mode: str) -> Tensor:
-    shape = list(x.shape)
-    for axis, size in zip(axes, sizes, strict=True):
-        shape[axis] = size
-    wide = x if x.dtype == "float32" else b.cast(x, "float32")  # onnxruntime antialiases no other float
+    """Channels first: onnxruntime antialiases no other layout on CUDA; and in float32, as it takes no other float."""
+    moved = axes[-1] != x.rank - 1
+    y = b.cast(b.channels_first(x) if moved else x, "float32")
+    shape = (*y.shape[:2], *sizes)
     y = b.op(
         "Resize",
-        wide,
+        y,
         None,
         None,
         b.shape(shape),
-        result=TensorType("float32", tuple(shape)),
+        result=TensorType("float32", shape),
         mode=mode,
         coordinate_transformation_mode="half_pixel",
         antialias=1,
         exclude_outside=1,  # the weights of pixels beyond the edge go to those inside, as everywhere else
         cubic_coeff_a=-0.5,
     )
-    return b.cast(y, x.dtype)
+    return b.cast(b.channels_last(y) if moved else y, x.dtype)
 
 
 def _linear(b: Builder, x: Tensor, axes: Sequence[int], sizes: Sequence[Dim]) -> Tensor:
