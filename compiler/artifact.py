@@ -135,7 +135,7 @@ class CompiledModel:
         `model.with_assets(tokenizer="tokenizer.json")`. Their bytes are read now.
 
         Raises ArchonnxError for a file that is too large or not what its name says (a `tokenizer` that is none, or has
-        more tokens than the model), OSError where it cannot be read.
+        more tokens than the model, `labels` of another number than its scores), OSError where it cannot be read.
         """
         from archonnx.compiler.assets import with_files
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from archonnx.compiler.analysis.tokens import token_inputs
 from archonnx.compiler.graph import Asset
+from archonnx.compiler.labels import unfit
 from archonnx.contract.diagnostics import ArchonnxError, Diagnostic, Diagnostics, UsageError
 from archonnx.contract.vocabulary import VocabularyError, vocabulary_size
 
@@ -66,6 +67,9 @@ def with_files(graph: LayerGraph, files: Mapping[str, str | os.PathLike[str] | b
 
 def problem_of(asset: Asset, graph: LayerGraph) -> Problem | None:
     """What is wrong with an asset whose purpose is known, None for nothing."""
+    if asset.name == "labels":
+        found = unfit(asset, graph)
+        return None if found is None else Problem(*found)
     return _of_tokenizer(asset, graph) if asset.name == "tokenizer" else None
 
 

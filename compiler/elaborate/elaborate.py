@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from archonnx.compiler.assets import check_assets
 from archonnx.compiler.elaborate import binding, blocks, calls, choosing, statements, static
 from archonnx.compiler.elaborate.failures import failure, position
-from archonnx.compiler.elaborate.labels import check_labels
 from archonnx.compiler.elaborate.loader import Loader, Module
 from archonnx.compiler.elaborate.naming import Scope
 from archonnx.compiler.elaborate.state import Binding, Frame, State
@@ -178,9 +177,6 @@ def _elaborate(
     if not frame.outputs and isinstance(given, Value):
         graph.outputs.append(Output("output", given, place=body.place))
     _check_applied(state)
-    mistaken = check_labels(graph)
-    if mistaken is not None:
-        state.diagnostics.add(mistaken)
     if loader.diagnostics.errors:
         raise failure(loader)
     graph.requirements = [*_may_be_empty(frame), *_distinct(graph)]

@@ -50,3 +50,16 @@ def test_an_operator_set_without_antialiasing_is_named() -> None:
     source = "model A():\n    input x: float32[N, H, W, 3]\n    Resizing(6, 5, antialias=True)\n    output y\n"
     with pytest.raises(archonnx.CompileError, match="needs opset 18, and this is opset 17"):
         archonnx.compile(text=source, opset=17)
+
+
+@pytest.mark.parametrize("channels_first", [False, True])
+def test_the_operator_finds_the_channels_first(channels_first: bool) -> None:
+    """On CUDA onnxruntime antialiases no other layout."""
+    kind, where = (
+        ("float32[N, 3, H, W]", "channels_first") if channels_first else ("float32[N, H, W, 3]", "channels_last")
+    )
+    source = (
+        f'model A():\n    input x: {kind}\n    Resizing(6, 5, antialias=True, data_format="{where}")\n    output y\n'
+    )
+    (resize,) = (o for o in archonnx.compile(text=source).lower().operators if o.type == "Resize")
+    assert [str(size) for size in resize.outputs[0].shape] == ["N", "3", "6", "5"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ def test_as_many_as_there_are_classes(tmp_path: Path, data: bytes) -> None:
 def test_another_number_names_the_model_the_file_and_both(tmp_path: Path, data: bytes, held: str, help: str) -> None:
     found = error_of(tmp_path, data)
     assert found.code == "E1111"
-    assert found.message == f'Pets carries {held}, "labels.txt", and scores is scores of 3 classes'
+    assert found.message == f'"labels.txt" has {held} for Pets, whose scores is scores of 3 classes'
     assert found.place is not None
     assert (found.place.line, found.place.column) == (4, 20)
     assert help in str(found.help)
@@ -57,4 +58,17 @@ def test_one_of_several_outputs_has_them_or_one_of_a_size_that_is_not_known(tmp_
         source = f'model A():\n    input x: float32[N, 2]\n    asset labels = "labels.txt"\n    {body}\n'
         assert archonnx.compile(text=source, root=tmp_path).graph.assets["labels"].file == "labels.txt"
     source = 'model A():\n    input x: float32[N, 2]\n    asset labels = "labels.txt"\n    output a = x -> Dense(4)\n    output b = x -> Dense(5)\n'
-    assert "a is scores of 4 classes and b is scores of 5 classes" in error_of(tmp_path, b"cat\ndog\n", source).message
+    assert (
+        "whose a is scores of 4 classes and b is scores of 5 classes"
+        in error_of(tmp_path, b"cat\ndog\n", source).message
+    )
+
+
+def test_labels_that_are_attached_are_counted_too(tmp_path: Path) -> None:
+    model = archonnx.compile(text="model Pets():\n    input x: float32[N, 2]\n    Dense(3)\n    output scores\n")
+    assert model.with_assets(labels=b"cat\ndog\nowl\n").graph.assets["labels"].data == b"cat\ndog\nowl\n"
+    wrong = tmp_path / "two.txt"
+    wrong.write_text("cat\ndog\n")
+    reason = f'Pets: "{wrong}" has 2 labels for Pets, whose scores is scores of 3 classes; one label a line'
+    with pytest.raises(archonnx.ArchonnxError, match=re.escape(reason)):
+        model.with_assets(labels=wrong)

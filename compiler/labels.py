@@ -4,35 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from archonnx.contract.diagnostics import Diagnostic
 from archonnx.contract.labels import label_lines
 
 if TYPE_CHECKING:
-    from archonnx.compiler.graph import LayerGraph
+    from archonnx.compiler.graph import Asset, LayerGraph
 
 
-def check_labels(graph: LayerGraph) -> Diagnostic | None:
-    """E1110 where the labels are no text, E1111 where no output has a place for each of them; None where all is well.
+def unfit(asset: Asset, graph: LayerGraph) -> tuple[str, str, str] | None:
+    """Code, message and help where labels are no text (E1110) or no output has a place for each of them (E1111).
 
     An output has where its last axis is as long as the file has lines, or of a size that is known only when it runs.
     """
-    asset = graph.assets.get("labels")
-    if asset is None:
-        return None
     try:
         labels = label_lines(asset.data.decode("utf-8"))
     except UnicodeDecodeError as error:
         what = f'the labels of {graph.name}, "{asset.file}", are no UTF-8 text: byte {error.start}'
-        return Diagnostic("E1110", what, asset.place, help="save the file as UTF-8, one label a line")
+        return "E1110", what, "save the file as UTF-8, one label a line"
     sizes = {output.name: output.value.type.shape[-1] for output in graph.outputs if output.value.type.shape}
     if any(size == len(labels) or not isinstance(size, int) for size in sizes.values()):
         return None
     held = f"{len(labels):,} label{'' if len(labels) == 1 else 's'}"
     given = (
-        " and ".join(f"{name} is scores of {size:,} classes" for name, size in sizes.items()) or "no output is scores"
+        " and ".join(f"{name} is scores of {size:,} classes" for name, size in sizes.items()) or "results are no scores"
     )
-    what = f'{graph.name} carries {held}, "{asset.file}", and {given}'
     blank = next((number for number, label in enumerate(labels, 1) if not label.strip()), None)
     order = "one label a line, in the order of the scores"
     help = f"{order}; line {blank} is blank" if blank else f"{order}: name another file, or another number of classes"
-    return Diagnostic("E1111", what, asset.place, help=help)
+    return "E1111", f'"{asset.file}" has {held} for {graph.name}, whose {given}', help
