@@ -1,4 +1,4 @@
-"""Models of text with weights in few bits: they generate, and a cache gives what reading all again gives."""
+"""Models of text with weights in few bits: they generate, with a cache as without."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import archonnx
 
@@ -25,16 +26,24 @@ def saved(family: str, path: Path, *, cache: bool, bits: Any) -> Path:
     return path
 
 
+def scored(session: archonnx.Session, ids: NDArray[Any]) -> NDArray[Any]:
+    """The scores at every place of texts that are whole."""
+    takes_mask = any(spec.name == "attention_mask" for spec in session.inputs)
+    found: NDArray[Any] = session(input_ids=ids, **({"attention_mask": np.ones_like(ids)} if takes_mask else {}))
+    return found
+
+
 @pytest.mark.parametrize("bits", [4, 8])
 @pytest.mark.parametrize("family", SIZES)
-def test_the_cache_gives_the_same_tokens(family: str, bits: int, tmp_path: Path) -> None:
+def test_with_a_cache_each_token_is_the_best_of_reading_all_again(family: str, bits: int, tmp_path: Path) -> None:
     with archonnx.load(saved(family, tmp_path / "cached.onnx", cache=True, bits=bits)) as session:
-        cached = session.generate(PROMPT, max_new_tokens=24, seed=3)
+        cached = session.generate(PROMPT, max_new_tokens=24)
+    assert cached.cached
     with archonnx.load(saved(family, tmp_path / "again.onnx", cache=False, bits=bits)) as session:
-        again = session.generate(PROMPT, max_new_tokens=24, seed=3)
-    assert (cached.cached, again.cached) == (True, False)
-    assert len(set(cached.tokens)) > 5  # drawn: the best token of random weights is the same again and again
-    assert cached.tokens == again.tokens
+        scores = scored(session, np.array([PROMPT + cached.tokens[:-1]]))[0, len(PROMPT) - 1 :]
+    # Values are rounded to 8 bits before they are multiplied, so that the last bit of one may move a score a little.
+    chosen = scores[np.arange(24), cached.tokens]
+    assert (scores.max(axis=1) - chosen).max() <= 0.02 * np.abs(scores).max()
 
 
 @pytest.mark.parametrize(("bits", "error"), [(8, 0.05), (4, 0.5)])
@@ -44,8 +53,5 @@ def test_scores_are_near_those_of_float32(family: str, bits: int, error: float, 
     found = []
     for name, each in (("plain", None), ("few", bits)):
         with archonnx.load(saved(family, tmp_path / f"{name}.onnx", cache=False, bits=each)) as session:
-            inputs = {"input_ids": ids}
-            if any(spec.name == "attention_mask" and not spec.optional for spec in session.inputs):
-                inputs["attention_mask"] = np.ones_like(ids)
-            found.append(session(**inputs))
+            found.append(scored(session, ids))
     assert 0 < np.abs(found[1] - found[0]).max() < error * np.abs(found[0]).max()
