@@ -16,7 +16,6 @@ ENDINGS = {"Classifier": "classifiers", "Detector": "detectors"}  # of a model t
 # File -> model -> the model whose figures it has, and the sizes that they are for.
 PARTS: dict[str, dict[str, tuple[str, dict[str, int]]]] = {
     "voice": {"VoiceDetector": ("VoiceActivity", {"S": 512})},
-    "efficientnet": {"Photograph": ("EfficientNetLite0", {})},
 }
 # The same for a model of another file, whose figures are copied.
 ELSEWHERE = {"digits_classifier": {"DigitsClassifier": ("digits", "Digits")}}
