@@ -106,7 +106,7 @@ class SafetensorsFile(StoredFile):
             raise self._wrong(f"{name!r} is of the type {dtype!r}", f"known are {', '.join(TYPES)}")
         if not is_shape(shape):
             raise self._wrong(f"{name!r} has the shape {_short(shape)}, which is none")
-        if not is_shape(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
+        if not _is_stretch(offsets):
             raise self._wrong(f"{name!r} has the data_offsets {_short(offsets)}, which are none")
         entry = Entry(TYPES[dtype], tuple(shape))
         if entry.size * DTYPES[entry.dtype].bits != (offsets[1] - offsets[0]) * 8:
@@ -119,6 +119,16 @@ class SafetensorsFile(StoredFile):
 
     def _wrong(self, what: str, help: str | None = None) -> TensorFileError:
         return TensorFileError(self.path, what, help=help)
+
+
+def _is_stretch(value: object) -> bool:
+    """Whether a value out of a header is where something begins and ends, in bytes; either may be past 4 GB."""
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and all(isinstance(n, int) and not isinstance(n, bool) and 0 <= n < 1 << 63 for n in value)
+        and value[0] <= value[1]
+    )
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -116,6 +116,22 @@ def test_headers_that_lie_are_refused(data: bytes, said: str, tmp_path: Path) ->
         safetensors.deserialize(data)
 
 
+def test_tensors_past_four_gigabytes_are_read(tmp_path: Path) -> None:
+    begins = 5 << 30  # what lies before them is a hole, which takes no room
+    header = {
+        "table": {"dtype": "F32", "shape": [begins // 4], "data_offsets": [0, begins]},
+        "last": {"dtype": "F32", "shape": [2], "data_offsets": [begins, begins + 8]},
+    }
+    head = packed(header)
+    with (tmp_path / "large.safetensors").open("wb") as file:
+        file.write(head)
+        file.seek(len(head) + begins)
+        file.write(np.array([1.5, -2.0], "<f4").tobytes())
+    with ours.FORMAT.open(tmp_path / "large.safetensors") as found:
+        assert found.whole("last").tolist() == [1.5, -2.0]
+    (tmp_path / "large.safetensors").unlink()
+
+
 def test_a_file_cut_at_any_byte_is_refused(tmp_path: Path) -> None:
     for length in range(len(SMALL)):
         assert survives(ours.FORMAT, tmp_path / "a.safetensors", SMALL[:length]) is None, length
