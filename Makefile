@@ -34,6 +34,7 @@ docs: .venv/ready-test
 	$(BIN)/python -m tools.docs.layers --measure
 	$(BIN)/python -m tools.docs.weights
 	$(BIN)/python -m tools.docs.pytorch
+	$(BIN)/python -m tools.docs.zoo --measure
 
 bench: .venv/ready-run
 	$(BIN)/python -m tools.bench.startup
