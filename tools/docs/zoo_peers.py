@@ -335,7 +335,7 @@ PEERS: dict[str, Peer] = {
     "BERTLarge": Peer(_transformers("bert", "BertModel", BERT), "transformers", 5),
     "MiniLM": Peer(_minilm, "transformers"),
     "GPT2Small": Peer(_transformers("gpt2", "GPT2LMHeadModel", ("logits",), **ENDS), "transformers"),
-    "GPT2Medium": Peer(_transformers("gpt2", "GPT2LMHeadModel", ("logits",), **ENDS), "transformers", 6, optional=True),
+    "GPT2Medium": Peer(_transformers("gpt2", "GPT2LMHeadModel", ("logits",), **ENDS), "transformers", 6),
     "GPT3Small": Peer(_transformers("gpt3", "GPT2LMHeadModel", ("logits",), **ENDS), "transformers' GPT-2"),
     "GPT2Large": Peer(_transformers("gpt2", "GPT2LMHeadModel", ("logits",), **ENDS), "transformers", 11, optional=True),
     "Llama3_2_1B": Peer(_transformers("llama", "LlamaForCausalLM", ("logits",)), "transformers", 13, optional=True),
