@@ -10,7 +10,9 @@ from pathlib import Path
 from archonnx.compiler.elaborate.loader import zoo_folder, zoo_packages
 from archonnx.contract.diagnostics import UsageError, did_you_mean
 
-NAMED = re.compile(r"([A-Za-z_][A-Za-z0-9_.-]+):([A-Za-z0-9_][A-Za-z0-9_./-]*)")  # two letters at least: C:x is a drive
+NAMED = re.compile(
+    r"([A-Za-z_][A-Za-z0-9_.-]+):([A-Za-z0-9_][A-Za-z0-9_./-]*|)"
+)  # two letters at least: C:x is a drive
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ def located(path: str) -> str:
         return path
     folder = zoo_folder(package)
     assert folder is not None
+    if not name:
+        raise UsageError(f"{path} names no file of {package}, as in zoo:resnet; `archonnx zoo` lists what there is")
     found = os.path.join(folder, *name.split("/")) + ".arch"
     if not os.path.isfile(found) or ".." in name.split("/"):
         near = did_you_mean(name, names_of(folder))

@@ -75,6 +75,11 @@ def test_a_reference_that_is_wrong_is_told(tmp_path: Path, monkeypatch: pytest.M
     [
         (["zoo", "resnt"], "error: the zoo has no resnt; did you mean resnet?\n"),
         (["zoo", "???"], "error: the zoo has no ???; `archonnx zoo` lists what there is\n"),
+        (["zoo", ""], "error: the zoo has no ''; `archonnx zoo` lists what there is\n"),
+        (
+            ["check", "zoo:"],
+            "error: zoo: names no file of zoo, as in zoo:resnet; `archonnx zoo` lists what there is\n",
+        ),
         (["check", "zoo:resnt"], "error: zoo:resnt: there is no such file in zoo; did you mean zoo:resnet?\n"),
         (["check", "zoo:../models/resnet"], "error: zoo:../models/resnet: there is no such file\n"),
         (["check", "zoo:a/../resnet"], "error: zoo:a/../resnet: there is no such file in zoo; "),

@@ -53,7 +53,7 @@ def zoo(name: str | None, format: str) -> int:
     if chosen is None:
         near = did_you_mean(short, [file.name for file in found])
         help = f"did you mean {near[0]}?" if near else "`archonnx zoo` lists what there is"
-        raise UsageError(f"the zoo has no {short}; {help}")
+        raise UsageError(f"the zoo has no {short or repr(name)}; {help}")
     if format == "json":
         out(json.dumps(_facts(chosen), indent=2, ensure_ascii=False))
     else:
