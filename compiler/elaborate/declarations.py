@@ -338,6 +338,14 @@ def _text_of(place: Place, frame: Frame) -> str:
     return frame.module.file.text.splitlines()[place.line - 1][place.column - 1 : place.end_column - 1]
 
 
+def _shipped(value: str) -> str | None:
+    """The way out where an asset is not there and one of that name ships: a model that ships was copied without it."""
+    from archonnx.compiler.elaborate.loader import zoo_folder
+
+    shipped = os.path.join(zoo_folder("zoo") or "", os.path.basename(value))
+    return f"a file of that name ships with archonnx, copy it: {shipped}" if os.path.isfile(shipped) else None
+
+
 def asset_statement(node: tree.Asset, frame: Frame) -> None:
     """The file's bytes, read below the root as imports are; only the compiled model's assets travel."""
     value = evaluate.expression(node.value, frame)
@@ -357,8 +365,9 @@ def asset_statement(node: tree.Asset, frame: Frame) -> None:
         with open(real, "rb") as stream:
             data = stream.read(assets.MAX_BYTES + 1)
     except OSError as error:
+        help = _shipped(value) if isinstance(error, FileNotFoundError) else None
         raise frame.error(
-            "E0791", f"the asset {show(value)} cannot be read: {error.strerror}", node.value.place
+            "E0791", f"the asset {show(value)} cannot be read: {error.strerror}", node.value.place, help
         ) from None
     if len(data) > assets.MAX_BYTES:
         raise frame.error(

@@ -231,7 +231,7 @@ class Loader:
             others = os.listdir(folder) if os.path.isdir(folder) else []
             names = [f.removesuffix(".arch") for f in sorted(others) if f.endswith(".arch")]
             near = did_you_mean(os.path.basename(real).removesuffix(".arch"), names)
-            help = f"did you mean {near[0]}?" if near else f"looked for {name}"
+            help = f"did you mean {near[0]}?" if near else _help_of(node.path, name)
             raise _abort(
                 "E0204", f"there is no file {node.path!r} beside {relative_to}", node.path_place, help
             ) from None
@@ -246,6 +246,15 @@ class Loader:
 
 def _abort(code: str, message: str, place: Place, help: str | None = None) -> Abort:
     return Abort(Diagnostic(code, message, place, help=help))
+
+
+def _help_of(path: str, name: str) -> str:
+    """The way out where there is no file `path`: a model that ships, copied alone, lacks its blocks."""
+    parts = path.removesuffix(".arch").split("/")
+    zoo = zoo_folder("zoo")
+    if zoo is not None and ".." not in parts and os.path.isfile(os.path.join(zoo, *parts) + ".arch"):
+        return f"a file of that name ships with archonnx: from {'.'.join(['zoo', *parts])} import ..."
+    return f"looked for {name}"
 
 
 def _is_below(path: str, root: str) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from elaboration import HEAD, body, codes, found, graph, only, paths, shape
 
+import archonnx
 from archonnx.compiler.artifact import compile_file
 from archonnx.contract.diagnostics import CompileError
 
@@ -115,3 +116,19 @@ def test_a_dotted_name_that_is_not_there(path: str) -> None:
 def test_a_name_is_imported_once(root: Path) -> None:
     text = 'from "blocks" import head\nfrom "deep/inner" import two as head\n\n' + HEAD + "    head()\n"
     assert codes(text, root=root) == ["E0203"]
+
+
+def test_a_model_that_ships_copied_alone_says_where_the_rest_is(tmp_path: Path) -> None:
+    shipped = Path(archonnx.__file__).parent / "models"
+    (tmp_path / "resnet.arch").write_bytes((shipped / "resnet.arch").read_bytes())
+    with pytest.raises(archonnx.CompileError) as caught:
+        archonnx.compile(tmp_path / "resnet.arch", "ResNet50Classifier")
+    blocks, labels = caught.value.diagnostics
+    assert (blocks.code, labels.code) == ("E0204", "E0791")
+    assert blocks.help == "a file of that name ships with archonnx: from zoo.blocks.pictures import ..."
+    assert labels.help == f"a file of that name ships with archonnx, copy it: {shipped / 'imagenet.txt'}"
+
+    text = (tmp_path / "resnet.arch").read_text().replace('"blocks/pictures.arch"', "zoo.blocks.pictures")
+    (tmp_path / "resnet.arch").write_text(text)
+    (tmp_path / "imagenet.txt").write_bytes((shipped / "imagenet.txt").read_bytes())
+    assert archonnx.compile(tmp_path / "resnet.arch", "ResNet50Classifier").name == "ResNet50Classifier"
