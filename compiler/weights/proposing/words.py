@@ -30,7 +30,8 @@ encoder backbone transformer
 """
 _SAME = {word: line.split()[0] for line in _ALIKE.strip().splitlines() for word in line.split()}
 LETTER, LETTERS = "{a}", "abcdefghijklmnopqrstuvwxyz"
-_COUNTED = re.compile(r"[0-9]+|(?<=[0-9])[a-z](?![a-zA-Z0-9])")
+# A number with zeros before it is text: no rule writes it.
+_COUNTED = re.compile(r"(?<![0-9])(?:0|[1-9][0-9]*)(?![0-9])|(?<=[0-9])[a-z](?![a-zA-Z0-9])")
 
 
 @lru_cache(20_000)

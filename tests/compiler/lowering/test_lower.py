@@ -158,7 +158,7 @@ def test_every_operator_knows_where_it_comes_from() -> None:
 
 
 def test_metadata_says_what_the_model_is(tmp_path: Path) -> None:
-    (tmp_path / "names.txt").write_bytes("röt\nblau\n".encode())
+    (tmp_path / "names.txt").write_bytes("röt\nblau\nc\nd\ne\n".encode())
     (tmp_path / "raw.bin").write_bytes(b"\xff\x00")
     file = tmp_path / "m.arch"
     file.write_text("""
@@ -178,7 +178,7 @@ model A(width = 4):
     assert (required["condition"], required["message"]) == ("T % 2 == 0", "an even number of steps")
     assert required["place"].endswith("m.arch:5:5")
     assert json.loads(said["archonnx.states"]) == {"h_next": "h"}
-    assert said["archonnx.asset.labels"] == "röt\nblau\n"
+    assert said["archonnx.asset.labels"] == "röt\nblau\nc\nd\ne\n"
     assert said["archonnx.asset.raw"] == "base64:/wA="
 
 

@@ -424,6 +424,11 @@ def test_patterns_match_no_path_beside() -> None:
     assert lines({"a": "x.7", "a_2": "x.9"}, ["a", "a_1", "a_2"]) == ["a = x.7", "a_2 = x.9"]
 
 
+def test_numbers_with_zeros_before_them_are_text() -> None:
+    assert lines({"a": "00", "a_1": "0"}) == ["a = 00", "a_1 = 0"]
+    assert lines({counted("a{}", i): f"x.{i:02}" for i in range(3)}) == ["a = x.00", "a_1 = x.01", "a_2 = x.02"]
+
+
 def test_names_that_are_counted_as_ours_are() -> None:
     pairs = {counted("a/b{}", i): counted("x{}/y", i) for i in range(4)}
     assert lines(pairs) == ["a/b_{i} = x_{i}/y"]
