@@ -45,7 +45,8 @@ def by_lowered(slots: Slots, tensors: Mapping[str, Recipe], graph: OperatorGraph
         if isinstance(written, Blockwise):  # read as the numbers that it stands for (files/onnx_blocks.py)
             written = written.source if tensor.name in by_rows else written.source.transpose((1, 0))
         if (given.dtype, tuple(given.shape)) != (written.dtype, tuple(written.shape)):
-            made.complain(own, f"{tensor.name} is {type_of(written)}, {type_of(given)} there")
+            if own:  # a constant that holds no weight, such as the sizes of a resizing, may be another in files of old
+                made.complain(own, f"{tensor.name} is {type_of(written)}, {type_of(given)} there")
             continue
         for weight, ranges, recipe in undone(written, given):
             exact = widens(weight.dtype, written.dtype)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 import archonnx
@@ -86,6 +87,21 @@ def test_our_own_onnx_file_of_another_size_is_said(first: str, tmp_path: Path) -
     archonnx.compile(text=text, classes=4).save(tmp_path / "m.onnx")
     with pytest.raises(WeightsError, match=r"dense/kernel is float32\[128, 5\], float32\[128, 4\] there"):
         archonnx.compile(text=text, classes=5).with_weights(tmp_path / "m.onnx")
+
+
+def test_constants_that_hold_no_weight_may_be_others_in_our_own_onnx_file(tmp_path: Path) -> None:
+    model = archonnx.compile(
+        text="model A():\n    input x: float32[N, H, W, 3]\n    Resizing(4, 4)\n    Flatten()\n    Dense(2)\n    output y\n"
+    )
+    arrays = random_weights(model)
+    model.with_weights(arrays).save(tmp_path / "a.onnx")
+    written = onnx.load(tmp_path / "a.onnx")
+    constants = [one for one in written.graph.initializer if one.name.startswith("resizing/")]
+    assert constants, "sizes that the operators take"
+    for one in constants:
+        one.CopyFrom(onnx.numpy_helper.from_array(np.zeros(7, np.int64), one.name))
+    onnx.save(written, tmp_path / "a.onnx")
+    assert_same(model.with_weights(tmp_path / "a.onnx"), arrays)
 
 
 def test_names_of_pytorch_modules(zoo: archonnx.CompiledModel) -> None:
