@@ -11,6 +11,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Unpack, runtime_checkable
@@ -175,13 +176,16 @@ class Session:
         """The k best classes of each row of a classifier's outputs, best first, as (index, label, score).
 
         outputs: what a call gave: scores [..., classes], or Results that hold them. Without labels a class is called
-        by its index. Raises UsageError where the outputs are no scores, ModelFileError where the labels are not theirs.
+        by its index. Raises UsageError where the outputs are no scores or k is below 1, ModelFileError where the labels
+        are not theirs.
         """
+        if isinstance(k, bool) or not isinstance(k, Integral) or k < 1:
+            raise UsageError(f"k is how many classes are asked for, a whole number of at least 1; received {k!r}")
         labels = self.labels
         scores = _scores_of(outputs, labels)
         if labels is not None and scores.shape[-1] != len(labels):
             raise ModelFileError(self.path, label_count(len(labels), scores.shape[-1]))
-        return top(scores, k, labels)
+        return top(scores, int(k), labels)
 
     @property
     def sampling_rate(self) -> int | None:

@@ -58,6 +58,9 @@ def test_python_asks_the_session(model: Path) -> None:
             session.top({"a": np.zeros(2), "b": np.zeros(2)})
         with pytest.raises(UsageError, match="str is none"):
             session.top("scores")
+        for k in (0, -1, 1.5, True):
+            with pytest.raises(UsageError, match=r"k is how many classes are asked for, .* received "):
+                session.top(outputs, k)  # type: ignore[arg-type]
 
 
 def test_labels_of_another_number_are_said_and_not_used(
