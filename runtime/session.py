@@ -179,7 +179,8 @@ class Session:
         by its index. Raises UsageError where the outputs are no scores or k is below 1, ModelFileError where the labels
         are not theirs.
         """
-        if isinstance(k, bool) or not isinstance(k, Integral) or k < 1:
+        asked: Any = k  # not all callers check types
+        if isinstance(asked, bool) or not isinstance(asked, Integral) or asked < 1:
             raise UsageError(f"k is how many classes are asked for, a whole number of at least 1; received {k!r}")
         labels = self.labels
         scores = _scores_of(outputs, labels)
