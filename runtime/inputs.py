@@ -121,6 +121,8 @@ def literal(spec: Spec, text: str) -> Any:
         what = f"{_short(text)} is no literal"
     elif Path(text).suffix.lower() in OTHER_SOUNDS:
         what = f"{_short(text)} is a sound of a kind that is not read: write it as .wav (ffmpeg -i FILE NEW.wav)"
+    elif os.path.isdir(text):
+        what = f"{_short(text)} is a folder: name a file of it"
     elif os.path.exists(text):
         what = f"{_short(text)} is a kind of file that is not read"
     else:

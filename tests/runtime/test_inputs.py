@@ -111,6 +111,7 @@ def test_literals_are_json_or_python(folder: Path, spec: Spec, text: str, expect
         ),
         ("foo.txt", "'foo.txt' is neither a literal nor a file that is there"),
         ("there.txt", "'there.txt' is a kind of file that is not read"),
+        ("./", "'./' is a folder: name a file of it"),
         ("[[1,2]", "is no literal"),
         ("[" * 100_000, "is no literal"),
         ("9" * 5000, "is no literal"),
