@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 def unfit(asset: Asset, graph: LayerGraph) -> tuple[str, str, str] | None:
     """Code, message and help where labels are no text (E1110) or no output has a place for each of them (E1111).
 
-    An output that is no state has where its last axis is as long as the file has lines, or of a size that is known only when it runs.
+    An output that is no state has where its last axis is as long as the file has lines, or of a size that is known only
+    when it runs.
     """
     try:
         labels = label_lines(asset.data.decode("utf-8"))

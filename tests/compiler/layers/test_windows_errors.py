@@ -52,7 +52,13 @@ CASES: list[tuple[str, str, str, str, str | None]] = [
     ("Conv2D(4, 1.5)", IMAGE, "E0403", "kernel_size of Conv2D is a whole number, at least 1, or a tuple of 2", None),
     ("Conv2D(4.0, 3)", IMAGE, "E0403", "filters of Conv2D is a whole number, at least 1, got 4.0", "write 4, or int("),
     ("Conv2D(True, 3)", IMAGE, "E0403", "filters of Conv2D is a whole number, at least 1, got True", None),
-    ("Resizing(0, 4)", IMAGE, "E0403", "height of Resizing is a whole number or a dimension from 1 to 1048576, got 0", None),
+    (
+        "Resizing(0, 4)",
+        IMAGE,
+        "E0403",
+        "height of Resizing is a whole number or a dimension from 1 to 1048576, got 0",
+        None,
+    ),
     ("CenterCrop(4, -4)", IMAGE, "E0403", "width of CenterCrop is a whole number from 1 to 1048576, got -4", None),
     # What does not divide.
     (
