@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from archonnx.contract.diagnostics import UsageError
+from archonnx.cli.console import say
+from archonnx.contract.diagnostics import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from archonnx.compiler.artifact import CompiledModel
 
+KNOWN = ("labels", "tokenizer")  # that the runtime reads
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -37,4 +39,7 @@ def attached(model: CompiledModel, texts: Sequence[str]) -> CompiledModel:
         if name in files:
             raise UsageError(f"--asset {name} is given twice: {files[name]} and {file}")
         files[name] = file
+    for name in files.keys() - {*KNOWN, *model.graph.assets}:
+        if near := did_you_mean(name, KNOWN, 1):  # any name may be given, so that it is no error
+            say(f"note: {model.name} carries {name}, which archonnx does not read; did you mean {near[0]}?")
     return model.with_assets(**files) if files else model
