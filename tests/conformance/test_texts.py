@@ -20,21 +20,10 @@ TEXTS = ["A cat sits on the mat.", "Zürich, 東京 and 😀 too: it's two   spa
 
 
 @pytest.fixture(scope="module")
-def gpt2_tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def gpt2_tokenizer(byte_level: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tokenizer as GPT-2's is made, of a few words."""
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-
-    made = Tokenizer(models.BPE())
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    made.decoder = decoders.ByteLevel()
-    made.post_processor = processors.ByteLevel(trim_offsets=False)
-    trainer = trainers.BpeTrainer(
-        vocab_size=300, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
-    )
-    made.train_from_iterator(["the cat sat on the mat and the cat"] * 4, trainer)
-    made.add_special_tokens([AddedToken("<|endoftext|>", special=True)])
     path = tmp_path_factory.mktemp("gpt2") / "tokenizer.json"
-    made.save(str(path))
+    byte_level.save(str(path))
     return path
 
 

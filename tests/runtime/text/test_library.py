@@ -19,23 +19,6 @@ TEXTS = ["A cat sits on the mat.", "Zürich, 東京 and 😀👩‍👩‍👧 t
 
 
 @pytest.fixture(scope="module")
-def byte_level() -> Any:
-    """A tokenizer like GPT-2's, trained on a few words: most characters outside ASCII are several tokens."""
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-
-    made = Tokenizer(models.BPE())
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    made.decoder = decoders.ByteLevel()
-    made.post_processor = processors.ByteLevel(trim_offsets=False)
-    trainer = trainers.BpeTrainer(
-        vocab_size=300, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
-    )
-    made.train_from_iterator(["the cat sat on the mat and the cat"] * 4, trainer)
-    made.add_special_tokens([AddedToken("<|endoftext|>", special=True)])
-    return made
-
-
-@pytest.fixture(scope="module")
 def byte_fallback() -> Any:
     """A tokenizer like Llama's: a mark for the space before a word, and bytes as tokens for what it does not know."""
     from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, processors
