@@ -113,7 +113,10 @@ def _torchvision(name: str, folder: Path) -> float:
     from tools.reference.torchvision import NETWORKS
 
     module, networks = tests("test_torchvision"), tests("networks")
-    source, theirs, by = next((s, t, m) for s, all_ in module.ALL.items() for t, ours, m in all_ if ours == name)
+    known = [(s, *one) for s, all_ in module.ALL.items() for one in all_] + [
+        ("vit.arch", "vit_h_14", "ViTH14", "torchvision")
+    ]
+    source, theirs, by = next((s, t, m) for s, t, ours, m in known if ours == name)
     size = NETWORKS[source.removesuffix(".arch")][name][1]
     given = {"arguments": {"image_size": size}} if name == "ViTH14" else {}
     case = module.Network(theirs, source, name, by, size, **given)
