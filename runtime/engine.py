@@ -12,8 +12,8 @@ from archonnx.contract.dtypes import DTYPES
 from archonnx.runtime.arrays import numpy_dtype
 from archonnx.runtime.devices import CPU, CUDA, Choice
 from archonnx.runtime.errors import ModelFileError
-from archonnx.runtime.machine import physical_cores
 from archonnx.runtime.modelfile import ModelFile, Spec
+from archonnx.runtime.threads import set_threads
 from archonnx.runtime.translate import load_error, ort_errors, run_error
 
 if TYPE_CHECKING:
@@ -159,9 +159,7 @@ def _start(source: str | bytes, model: ModelFile, choice: Choice, threads: int |
     options.log_severity_level = _FATAL
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
-    threads = threads or physical_cores()
-    if threads:
-        options.intra_op_num_threads = threads
+    set_threads(options, threads)
     quiet = choice.device != "cpu"
     if quiet:  # a provider that does not load says so through the process's own logger
         onnxruntime.set_default_logger_severity(_FATAL)

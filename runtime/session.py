@@ -25,6 +25,7 @@ from archonnx.runtime.engine import Engine, start
 from archonnx.runtime.errors import ModelFileError
 from archonnx.runtime.modelfile import ModelFile, Spec, read_model
 from archonnx.runtime.results import Results, label_count, top
+from archonnx.runtime.threads import thread_count
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,7 +56,8 @@ def load(
 
     model: the path of any .onnx file (its external data beside it), the bytes of one, or what `archonnx.compile`
     returned. device: "auto" takes the best that works here; "cpu" and "cuda" insist, and never run anywhere else
-    instead. threads: for one operator on the CPU; by default the physical cores that this process may use.
+    instead. threads: of one call on the CPU, by default those of ARCHONNX_THREADS, else the physical cores that this
+    process may use.
     tokenizer: the file, or its bytes, that makes tokens of texts, in place of the model's asset `tokenizer`.
 
     Raises OSError where a file cannot be read, ModelFileError where it is no model that runs, UsageError for a
@@ -73,8 +75,7 @@ def load(
 
 
 def _opened(model: str | os.PathLike[str] | bytes | Compiled, device: str, threads: int | None) -> Session:
-    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
-        raise UsageError(f"threads is a whole number of at least 1, received {threads!r}")
+    threads = thread_count(threads)
     if isinstance(model, bytes | bytearray | memoryview):
         data = bytes(model)
         return _load(data, read_model(data), device, threads)
@@ -126,7 +127,8 @@ class Session:
     """A loaded model. Call it with arrays, by position or by name; may be called from several threads at once.
 
     inputs, outputs: their names, types and shapes; metadata: the file's own entries; device: "cpu" or "cuda";
-    providers: onnxruntime's, in order; placement: provider -> number of nodes it runs.
+    providers: onnxruntime's, in order; placement: provider -> number of nodes it runs; threads: of one call on the CPU,
+    None where onnxruntime decides.
     """
 
     def __init__(self, model: ModelFile, contract: Contract, engine: Engine) -> None:

@@ -94,7 +94,8 @@ def load(
     """Load a model for running: the path of any .onnx file, its bytes, or what `compile` returned.
 
     device: "auto" takes the best this machine has; "cpu" and "cuda" insist, and never run anywhere else instead.
-    threads: how many one call may use on the CPU; by default the physical cores that this process may use.
+    threads: how many one call uses on the CPU, by default those of the environment variable ARCHONNX_THREADS, else
+    the physical cores that this process may use.
     tokenizer: the file that makes tokens of texts, or its bytes, in place of the one that travels in the model.
 
     Raises OSError where a file cannot be read, ArchonnxError where it is no ONNX model or no tokenizer, MachineError

@@ -6,7 +6,6 @@ import base64
 import json
 import logging
 import re
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -166,16 +165,6 @@ def test_an_operator_without_implementation_is_the_machines_fault(make: Any, loa
         load(model)
 
 
-@pytest.mark.parametrize("threads", [0, -1, True, 1.5, "2"])
-def test_threads_are_a_whole_number(make: Any, load: Any, threads: Any) -> None:
-    with pytest.raises(UsageError, match="threads is a whole number of at least 1"):
-        load(make({"x": ("float32", ["N"])}), threads=threads)
-
-
-def test_threads_are_as_told(make: Any, load: Any) -> None:
-    assert load(make({"x": ("float32", ["N"])}), threads=3).threads == 3
-
-
 @pytest.mark.parametrize(
     ("dtype", "value"),
     [
@@ -264,22 +253,6 @@ def test_a_closed_session_refuses_calls(make: Any, load: Any) -> None:
     with pytest.raises(UsageError, match="the session is closed"):
         session(f32(1))
     assert "closed" in repr(session)
-
-
-def test_a_session_may_be_called_from_several_threads(make: Any, load: Any) -> None:
-    session = load(make({"x": ("float32", ["N", 8])}, "Neg"))
-    wrong: list[int] = []
-
-    def work(number: int) -> None:
-        array = np.full((50, 8), number, np.float32)
-        wrong.extend(number for _ in range(20) if not (session(array) == -number).all())
-
-    workers = [threading.Thread(target=work, args=(n,)) for n in range(6)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert wrong == []
 
 
 def test_overridable_initializers_may_be_given(make: Any, load: Any) -> None:

@@ -10,7 +10,7 @@ import click
 
 from archonnx.cli.console import busy, say
 from archonnx.cli.filling import wanted, weights_options
-from archonnx.cli.options import FilePath, SourcePath, color_option, format_option, model_options, warn
+from archonnx.cli.options import FilePath, SourcePath, color_option, format_option, model_options, threads_option, warn
 from archonnx.cli.run import loaded, say_untrained
 from archonnx.contract.diagnostics import UsageError
 
@@ -74,6 +74,7 @@ if TYPE_CHECKING:
 @click.option(
     "--device", default="auto", show_default=True, help="auto, cpu or cuda; the latter two never run elsewhere."
 )
+@threads_option
 @format_option("text", "json")
 @color_option
 def generate(
@@ -90,6 +91,7 @@ def generate(
     stop_tokens: tuple[int, ...],
     repeat: int,
     device: str,
+    threads: int | None,
     format: str,
     **options: Any,
 ) -> int:
@@ -115,7 +117,7 @@ def generate(
     asked = wanted(weights, maps)
     if asked.bare:
         raise UsageError("--weights none: nothing is generated without weights")
-    session, name = loaded(file, model, parameters, root, device, 0, asked, tokenizer, compile=_with_cache)
+    session, name = loaded(file, model, parameters, root, device, threads, 0, asked, tokenizer, compile=_with_cache)
     stop = [*stops, *stop_tokens] or None
     runs = []
     with session:

@@ -79,6 +79,16 @@ def color_option(function: Function) -> Function:
     )(function)
 
 
+def threads_option(function: Function) -> Function:
+    """--threads, passed on as `threads`: None where it is not given."""
+    return click.option(
+        "--threads",
+        type=click.IntRange(1, 1024),
+        metavar="N",
+        help="Threads of one run on the CPU; by default those of ARCHONNX_THREADS, else the physical cores allowed.",
+    )(function)
+
+
 def format_option(*formats: str) -> Callable[[Function], Function]:
     """--format, the first being the default; the value is passed on as `format`."""
     return click.option(

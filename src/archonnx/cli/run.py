@@ -14,7 +14,15 @@ import click
 from archonnx.cli import results
 from archonnx.cli.console import busy, out, say, styled
 from archonnx.cli.filling import Wanted, filled, wanted, warn_of, weights_options
-from archonnx.cli.options import FilePath, SourcePath, color_option, compiled, format_option, model_options
+from archonnx.cli.options import (
+    FilePath,
+    SourcePath,
+    color_option,
+    compiled,
+    format_option,
+    model_options,
+    threads_option,
+)
 from archonnx.cli.similarity import cosines, print_cosines
 from archonnx.cli.texts import Inputs, labels_of
 from archonnx.contract.diagnostics import UsageError
@@ -46,6 +54,7 @@ if TYPE_CHECKING:
 @click.option(
     "--device", default="auto", show_default=True, help="auto, cpu or cuda; the latter two never run elsewhere."
 )
+@threads_option
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**64 - 1),
@@ -69,6 +78,7 @@ def run(
     truncate: bool,
     output: Path | None,
     device: str,
+    threads: int | None,
     seed: int,
     weights: tuple[str, ...],
     maps: tuple[str, ...],
@@ -110,7 +120,7 @@ def run(
     asked = wanted(weights, maps)
     if asked.bare:
         raise UsageError("--weights none: nothing is computed without weights")
-    session, name = loaded(file, model, parameters, root, device, seed, asked, tokenizer)
+    session, name = loaded(file, model, parameters, root, device, threads, seed, asked, tokenizer)
     with session:
         inputs = Inputs(session, given, truncate, _remark)
         times = []
@@ -160,6 +170,7 @@ def loaded(
     parameters: dict[str, Any],
     root: Path | None,
     device: str,
+    threads: int | None,
     seed: int,
     asked: Wanted,
     tokenizer: Path | None,
@@ -174,13 +185,13 @@ def loaded(
             source.with_assets(tokenizer=tokenizer)  # what is wrong with it is told before weights are read
         source = filled(source, asked)
         with busy(f"building {source.name}"):
-            return load(_Seeded(source, seed), device, tokenizer=tokenizer), source.name
+            return load(_Seeded(source, seed), device, threads=threads, tokenizer=tokenizer), source.name
     if asked.sources:
         raise UsageError(f"--weights fills what is compiled; {file} has its weights already")
     if model is not None or parameters:
         raise UsageError(f"--model and --set choose what to compile; {file} is compiled already")
     with busy(f"loading {file}"):
-        session = load(file, device, tokenizer=tokenizer)
+        session = load(file, device, threads=threads, tokenizer=tokenizer)
     return session, session.name or file.name
 
 
