@@ -12,6 +12,7 @@ from archonnx.contract.dtypes import DTYPES
 from archonnx.runtime.arrays import numpy_dtype
 from archonnx.runtime.devices import CPU, CUDA, Choice
 from archonnx.runtime.errors import ModelFileError
+from archonnx.runtime.forks import Mark
 from archonnx.runtime.modelfile import ModelFile, Spec
 from archonnx.runtime.threads import set_threads
 from archonnx.runtime.translate import load_error, ort_errors, run_error
@@ -25,7 +26,7 @@ _FOREIGN = frozenset({"bfloat16", "float8e4m3fn", "float8e4m3fnuz", "float8e5m2"
 
 
 class Engine:
-    """A session of onnxruntime and the outline of its model.
+    """A session of onnxruntime and the outline of its model. Runs raise UsageError after a fork.
 
     choice: where it runs; providers: in onnxruntime's order; placement: provider -> nodes; threads: None where it
     decides.
@@ -33,6 +34,7 @@ class Engine:
 
     def __init__(self, session: Any, model: ModelFile, choice: Choice, threads: int | None) -> None:
         self._session, self._model = session, model
+        self.mark = Mark(session, model.path)
         self.choice, self.threads = choice, threads
         self.providers: tuple[str, ...] = tuple(session.get_providers())
         self.placement: dict[str, int] = {}
@@ -50,6 +52,8 @@ class Engine:
         """The outputs in order, for inputs that have been checked. Raises RunError, MachineError."""
         import onnxruntime
 
+        if self.mark.forked:
+            self.mark.refuse()
         options = onnxruntime.RunOptions()
         options.log_severity_level = _FATAL  # its failures are raised: it need not print them too
         try:
@@ -70,6 +74,8 @@ class Engine:
         import numpy as np
         import onnxruntime
 
+        if self.mark.forked:
+            self.mark.refuse()
         options = onnxruntime.RunOptions()
         options.log_severity_level = _FATAL
         specs = {spec.name: spec for spec in self._model.inputs}
