@@ -20,6 +20,8 @@ from archonnx.runtime.translate import load_error, ort_errors, run_error
 if TYPE_CHECKING:
     import numpy as np
 
+    from archonnx.runtime.awaiting import Stop
+
 _FATAL, _WARNING = 4, 2
 # Types that numpy has no dtype of its own for: onnxruntime takes and gives them as bytes only.
 _FOREIGN = frozenset({"bfloat16", "float8e4m3fn", "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz"})
@@ -48,14 +50,19 @@ class Engine:
                 model.path, f"onnxruntime's Python side carries no {foreign} beside sequences and maps"
             )
 
-    def run(self, feeds: dict[str, Any]) -> list[Any]:
-        """The outputs in order, for inputs that have been checked. Raises RunError, MachineError."""
+    def run(self, feeds: dict[str, Any], stop: Stop | None = None) -> list[Any]:
+        """The outputs in order, for inputs that have been checked. stop: ends it from another thread.
+
+        Raises RunError, MachineError.
+        """
         import onnxruntime
 
         if self.mark.forked:
             self.mark.refuse()
         options = onnxruntime.RunOptions()
         options.log_severity_level = _FATAL  # its failures are raised: it need not print them too
+        if stop is not None:
+            stop.attach(options)
         try:
             if self._foreign:
                 return self._run_values(feeds, options)

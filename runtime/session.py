@@ -30,6 +30,7 @@ from archonnx.runtime.threads import thread_count
 if TYPE_CHECKING:
     import numpy as np
 
+    from archonnx.runtime.awaiting import Stop
     from archonnx.runtime.generation.result import Generation, Piece
     from archonnx.runtime.generation.roles import Roles
     from archonnx.runtime.generation.session import Options, Stream
@@ -125,6 +126,8 @@ def _check_weights(source: str | bytes, model: ModelFile) -> None:
 
 class Session:
     """A loaded model. Call it with arrays, by position or by name; may be called from several threads at once.
+
+    arun: the same for asyncio.
 
     inputs, outputs: their names, types and shapes; metadata: the file's own entries; device: "cpu" or "cuda";
     providers: onnxruntime's, in order; placement: provider -> number of nodes it runs; threads: of one call on the CPU,
@@ -259,17 +262,30 @@ class Session:
         sizes that disagree, a `require` of the model), RunError where the model fails, MachineError where memory runs
         out.
         """
-        results, _ = self.run_with_timing(*args, **kwargs)
+        results, _ = self._timed(args, kwargs)
+        return results[0] if len(results) == 1 else results
+
+    async def arun(self, /, *args: Any, **kwargs: Any) -> Any:
+        """As a call, awaited: it runs in a thread, and the event loop goes on. Raises what a call raises.
+
+        Where the task is cancelled, the run ends after the operator that it is at, and then CancelledError comes.
+        """
+        from archonnx.runtime.awaiting import awaited
+
+        results, _ = await awaited(lambda stop: self._timed(args, kwargs, stop))
         return results[0] if len(results) == 1 else results
 
     def run_with_timing(self, /, *args: Any, **kwargs: Any) -> tuple[Results, float]:
         """As a call, but always Results, and the seconds that onnxruntime took."""
+        return self._timed(args, kwargs)
+
+    def _timed(self, args: Sequence[Any], kwargs: Mapping[str, Any], stop: Stop | None = None) -> tuple[Results, float]:
         engine = self._engine
         if engine is None:
             raise UsageError(f"{self.path}: the session is closed")
         feeds = self.check(*args, **kwargs)
         began = time.perf_counter()
-        values = engine.run(feeds)
+        values = engine.run(feeds, stop)
         seconds = time.perf_counter() - began
         self.last_time = seconds
         names = (spec.name for spec in self.outputs)
