@@ -16,6 +16,8 @@ from archonnx.runtime.tokens import check_tokens, read_tokens
 if TYPE_CHECKING:
     import numpy as np
 
+_REMEMBERED = 256  # shapes may differ in every call of a long life
+
 
 class Contract:
     """The inputs of one model and the check of each call. Immutable once made; may be used from several threads.
@@ -33,6 +35,8 @@ class Contract:
         self.tokens = read_tokens(model)
         self._declared_optional = model.declared_optional
         self._known = {spec.name: spec for spec in [*self.inputs, *self.overridable]}
+        self._names = tuple(spec.name for spec in self.inputs)
+        self._seen: dict[tuple[Any, ...], list[np.dtype[Any]]] = {}
 
     def names(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """The values of a call by input name. One mapping alone is taken as names and values. Raises UsageError."""
@@ -67,6 +71,35 @@ class Contract:
             raise UsageError(f"{what} missing; {self._takes()}{mend}")
         return given
 
+    def known(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The arrays of a call whose names, types and shapes were found right before, so that only what they hold is
+        looked at; None for any other call. Raises InputError for numbers that are no tokens."""
+        feeds: dict[str, Any]
+        if not kwargs and len(args) == len(self._names):
+            feeds = dict(zip(self._names, args, strict=True))
+        elif kwargs and not args:
+            feeds = dict(kwargs)
+        else:
+            return None
+        types = self._seen.get(_key(feeds))
+        if types is None:
+            return None
+        for array, type_ in zip(feeds.values(), types, strict=True):
+            if array.dtype is not type_:
+                return None
+        for name in self.tokens:
+            if name in feeds:
+                check_tokens(self._known[name], feeds[name], self.tokens[name])
+        return feeds
+
+    def remember(self, given: Mapping[str, Any], feeds: Mapping[str, Any]) -> None:
+        """That these arrays were found right, if they are fed as they came; strings are to be looked at each time."""
+        key = _key(feeds)
+        if key and all(given[name] is array and array.dtype != object for name, array in feeds.items()):
+            if len(self._seen) >= _REMEMBERED:
+                self._seen.clear()
+            self._seen[key] = [array.dtype for array in feeds.values()]
+
     def check(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """What onnxruntime is fed: arrays of the inputs' types; sequences and maps as they came. Raises InputError."""
         feeds: dict[str, Any] = {}
@@ -84,12 +117,25 @@ class Contract:
             else:
                 feeds[name] = value
         self.symbols.bind(shapes, self._known)
+        self.remember(given, feeds)
         return feeds
 
     def _takes(self) -> str:
         if not self.inputs:
             return "the model takes none"
         return "it takes " + ", ".join(f"{s}{' (optional)' if s.optional else ''}" for s in self.inputs)
+
+
+def _key(feeds: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Names and shapes; () where there is anything but arrays of numpy itself."""
+    import numpy as np
+
+    found: list[Any] = []
+    for name, array in feeds.items():
+        if type(array) is not np.ndarray:
+            return ()
+        found += (name, array.shape)
+    return tuple(found)
 
 
 def _sequence(spec: Spec, value: Any) -> list[Any]:

@@ -37,6 +37,7 @@ class Engine:
     def __init__(self, session: Any, model: ModelFile, choice: Choice, threads: int | None) -> None:
         self._session, self._model = session, model
         self.mark = Mark(session, model.path)
+        self._quiet = _quiet()  # one for all runs that nothing stops
         self.choice, self.threads = choice, threads
         self.providers: tuple[str, ...] = tuple(session.get_providers())
         self.placement: dict[str, int] = {}
@@ -55,18 +56,17 @@ class Engine:
 
         Raises RunError, MachineError.
         """
-        import onnxruntime
-
         if self.mark.forked:
             self.mark.refuse()
-        options = onnxruntime.RunOptions()
-        options.log_severity_level = _FATAL  # its failures are raised: it need not print them too
+        options = self._quiet
         if stop is not None:
+            options = _quiet()
             stop.attach(options)
         try:
             if self._foreign:
                 return self._run_values(feeds, options)
-            return list(self._session.run(None, feeds, options))
+            found: list[Any] = self._session.run(None, feeds, options)
+            return found
         except ort_errors() as error:
             raise run_error(self._model, error) from error
 
@@ -79,12 +79,9 @@ class Engine:
         onnxruntime's value on the CPU, and those of `keep` by name. Raises RunError, MachineError.
         """
         import numpy as np
-        import onnxruntime
 
         if self.mark.forked:
             self.mark.refuse()
-        options = onnxruntime.RunOptions()
-        options.log_severity_level = _FATAL
         specs = {spec.name: spec for spec in self._model.inputs}
         arrays = {name: np.ascontiguousarray(array) for name, array in feeds.items()}  # they live until it has run
         try:
@@ -96,7 +93,7 @@ class Engine:
             binding.bind_output(wanted, "cpu")
             for name in keep:
                 binding.bind_output(name, self.choice.device)
-            self._session.run_with_iobinding(binding, options)
+            self._session.run_with_iobinding(binding, self._quiet)
             found = binding.get_outputs()
         except ort_errors() as error:
             raise run_error(self._model, error) from error
@@ -110,6 +107,15 @@ class Engine:
         values = {name: _to_value(specs[name], array) for name, array in arrays.items()}
         found = self._session.run_with_ort_values(None, values, options)
         return [_to_numpy(spec, value) for spec, value in zip(self._model.outputs, found, strict=True)]
+
+
+def _quiet() -> Any:
+    """RunOptions for runs whose failures are raised, and need not be printed too."""
+    import onnxruntime
+
+    options = onnxruntime.RunOptions()
+    options.log_severity_level = _FATAL
+    return options
 
 
 def _to_value(spec: Spec, array: np.ndarray[Any, Any]) -> Any:

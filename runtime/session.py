@@ -140,6 +140,7 @@ class Session:
         self.path = model.path
         self.inputs: tuple[Spec, ...] = tuple(contract.inputs)
         self.outputs: tuple[Spec, ...] = tuple(model.outputs)
+        self._outputs = tuple(spec.name for spec in self.outputs)
         self.metadata: dict[str, str] = dict(model.metadata)
         self.device: str = engine.choice.device
         self.providers: tuple[str, ...] = engine.providers
@@ -262,8 +263,7 @@ class Session:
         sizes that disagree, a `require` of the model), RunError where the model fails, MachineError where memory runs
         out.
         """
-        results, _ = self._timed(args, kwargs)
-        return results[0] if len(results) == 1 else results
+        return self._shaped(self._timed(args, kwargs)[0])
 
     async def arun(self, /, *args: Any, **kwargs: Any) -> Any:
         """As a call, awaited: it runs in a thread, and the event loop goes on. Raises what a call raises.
@@ -272,24 +272,35 @@ class Session:
         """
         from archonnx.runtime.awaiting import awaited
 
-        results, _ = await awaited(lambda stop: self._timed(args, kwargs, stop))
-        return results[0] if len(results) == 1 else results
+        return self._shaped((await awaited(lambda stop: self._timed(args, kwargs, stop)))[0])
 
     def run_with_timing(self, /, *args: Any, **kwargs: Any) -> tuple[Results, float]:
         """As a call, but always Results, and the seconds that onnxruntime took."""
-        return self._timed(args, kwargs)
+        values, seconds = self._timed(args, kwargs)
+        return self._named(values), seconds
 
-    def _timed(self, args: Sequence[Any], kwargs: Mapping[str, Any], stop: Stop | None = None) -> tuple[Results, float]:
+    def _named(self, values: list[Any]) -> Results:
+        return Results(dict(zip(self._outputs, values, strict=True)))
+
+    def _shaped(self, values: list[Any]) -> Any:
+        """What a call returns."""
+        return values[0] if len(values) == 1 else self._named(values)
+
+    def _timed(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any], stop: Stop | None = None
+    ) -> tuple[list[Any], float]:
+        """The outputs in order, and the seconds that onnxruntime took."""
         engine = self._engine
         if engine is None:
             raise UsageError(f"{self.path}: the session is closed")
-        feeds = self.check(*args, **kwargs)
+        feeds = self._contract.known(args, kwargs)
+        if feeds is None:
+            feeds = self.check(*args, **kwargs)
         began = time.perf_counter()
         values = engine.run(feeds, stop)
         seconds = time.perf_counter() - began
         self.last_time = seconds
-        names = (spec.name for spec in self.outputs)
-        return Results(dict(zip(names, values, strict=True))), seconds
+        return values, seconds
 
     def check(self, /, *args: Any, **kwargs: Any) -> dict[str, np.ndarray[Any, Any]]:
         """The arrays that a call with the same arguments would run on, checked and converted; nothing is run."""
