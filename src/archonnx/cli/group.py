@@ -14,6 +14,7 @@ COMMANDS = {
     "summary": "Print a model layer by layer: shapes, parameters, work.",
     "build": "Compile a model to an ONNX file.",
     "run": "Run a model on arrays, pictures, sounds and texts.",
+    "bench": "Measure how fast models run, alone or side by side.",
     "generate": "Let a model of texts go on from a prompt.",
     "verify": "Check a model against Keras, PyTorch or another file.",
     "plot": "Draw a model.",

@@ -1,0 +1,144 @@
+"""The process that one model runs in while it is measured: it loads it, runs it when its turn comes, and ends."""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from archonnx.contract.diagnostics import ArchonnxError
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a process measures. inputs: arrays by name, checked."""
+
+    path: str
+    inputs: dict[str, Any]
+    device: str = "auto"
+    threads: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """load: seconds from the file to a session; first: of the first call, in which memory is taken and kernels are
+    chosen; device, threads: those that it runs on."""
+
+    load: float
+    first: float
+    device: str
+    threads: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Seconds of the calls of one turn: of whole calls, and of those without copies, where there are such."""
+
+    calls: tuple[float, ...]
+    bare: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Bytes of the process at their most: before the model was loaded, and in all. None where it is not told."""
+
+    before: int | None
+    peak: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Why a process cannot go on, in a line. code: what a command ends with for it."""
+
+    message: str
+    code: int
+
+
+def serve(channel: Connection) -> None:
+    """Answer what comes through the channel, ("start", Job), ("turn", seconds, calls) or ("memory",), until it
+    closes or one fails."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to every process: the one that asks ends this one
+    bench: Bench | None = None
+    while True:
+        try:
+            asked = channel.recv()
+        except EOFError:  # the other side is gone
+            return
+        try:
+            if asked[0] == "start":
+                bench = Bench(asked[1])
+                channel.send(bench.started)
+            elif bench is not None:
+                channel.send(bench.turn(*asked[1:]) if asked[0] == "turn" else bench.memory())
+        except ArchonnxError as error:
+            channel.send(Failed(" ".join(str(error).split()), error.exit_code))
+            return
+        except MemoryError:
+            channel.send(Failed("there is not enough memory for it", 3))
+            return
+        except OSError as error:
+            channel.send(Failed(f"{error.filename}: {error.strerror}" if error.filename else str(error), 1))
+            return
+
+
+class Bench:
+    """A loaded model that has run once."""
+
+    def __init__(self, job: Job) -> None:
+        import onnxruntime  # noqa: F401 - what it costs to import is no part of loading a model
+
+        from archonnx.runtime.measuring.bare import bare_run
+        from archonnx.runtime.session import load
+
+        self._before = peak_memory()
+        began = time.perf_counter()
+        session = load(job.path, job.device, threads=job.threads)
+        loaded = time.perf_counter()
+        session(job.inputs)
+        ended = time.perf_counter()
+        self.started = Started(loaded - began, ended - loaded, session.device, session.threads)
+        self._call: Callable[[], Any] = lambda: session(job.inputs)
+        engine = session._engine
+        self._bare = bare_run(engine, session.check(job.inputs)) if engine is not None else None
+
+    def turn(self, seconds: float | None, calls: int | None, clock: Callable[[], float] = time.perf_counter) -> Turn:
+        """Calls for so many seconds, one at least, or so many calls; one before them warms up what others cooled."""
+        taken: list[float] = []
+        bare: list[float] = []
+        self._call()
+        if self._bare is not None:
+            self._bare()
+        began = clock()
+        while True:
+            before = clock()
+            self._call()
+            between = clock()
+            taken.append(between - before)
+            if self._bare is not None:  # in turns too: both see the same machine
+                between = clock()
+                self._bare()
+                bare.append(clock() - between)
+            if len(taken) == calls or (calls is None and clock() - began >= (seconds or 0)):
+                return Turn(tuple(taken), tuple(bare))
+
+    def memory(self) -> Memory:
+        """What this process has taken until now."""
+        return Memory(self._before, peak_memory())
+
+
+def peak_memory(status: Path = Path("/proc/self/status")) -> int | None:
+    """Bytes of memory that this process had at most, None where the system does not tell."""
+    if status.exists():  # getrusage would tell of the parent too, from before this process became another program
+        found = re.search(r"^VmHWM:\s*(\d+) kB", status.read_text(), re.MULTILINE)
+        return int(found[1]) * 1024 if found else None
+    if sys.platform == "darwin":
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return None

@@ -1,0 +1,190 @@
+"""`archonnx bench MODEL [--against OTHER]`: how fast models run, side by side."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from archonnx.cli.console import Steps, busy, out, say, styled
+from archonnx.cli.options import FilePath, SourcePath, color_option, compiled, format_option, model_options
+from archonnx.contract.diagnostics import UsageError
+
+if TYPE_CHECKING:
+    from archonnx.runtime.measuring.subjects import Subject
+
+
+def _batches(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int | None, ...]:
+    """The batches of `1,16`, in their order, each once; (None,) where nothing is said."""
+    if value is None:
+        return (None,)
+    words = [word.strip() for word in value.split(",")]
+    if not all(word.isascii() and word.isdecimal() and 0 < int(word) < 2**31 for word in words):
+        raise UsageError(f"--batch {value}: expected numbers of examples, at least 1, as in --batch 1,16")
+    return tuple(dict.fromkeys(int(word) for word in words))
+
+
+def _bound(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> dict[str, int]:
+    """Sizes by name. Others' files call axes what they like, so a name is all before the last `=`."""
+    sizes: dict[str, int] = {}
+    for text in value:
+        name, equals, size = text.rpartition("=")
+        if not equals or not name or not (size.isascii() and size.isdecimal() and int(size) < 2**31):
+            raise UsageError(f"--bind {text}: expected SYMBOL=SIZE, a whole number, as in --bind T=128")
+        if name in sizes:
+            raise UsageError(f"--bind {name} is given twice")
+        sizes[name] = int(size)
+    return sizes
+
+
+@click.command()
+@click.argument("file", metavar="MODEL", type=SourcePath())
+@click.option("--against", multiple=True, type=SourcePath(), metavar="OTHER", help="A model to compare; repeatable.")
+@click.option("--batch", "batches", callback=_batches, metavar="N,...", help="Examples a call: 1,16. By default 1.")
+@click.option("--bind", multiple=True, callback=_bound, metavar="SYMBOL=SIZE", help="A size that is open: T=128.")
+@click.option(
+    "--input", "-i", "given", multiple=True, metavar="NAME=VALUE", help="An input, as `archonnx run` takes it."
+)
+@click.option("--data", type=FilePath(), metavar="FILE.npz", help="Arrays for the inputs of their names.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0.01, max=86_400),
+    help="How long each model runs, for each batch; by default 5.",
+)
+@click.option(
+    "--repeat", type=click.IntRange(min=1, max=10_000_000), metavar="N", help="So many calls of each instead."
+)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda; the latter two insist.")
+@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="For one operator on the CPU.")
+@click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True, help="Of inputs and weights.")
+@model_options
+@format_option("text", "json")
+@color_option
+def bench(
+    file: Path,
+    against: tuple[Path, ...],
+    batches: tuple[int | None, ...],
+    bind: dict[str, int],
+    given: tuple[str, ...],
+    data: Path | None,
+    seconds: float | None,
+    repeat: int | None,
+    device: str,
+    threads: int | None,
+    seed: int,
+    model: str | None,
+    parameters: dict[str, Any],
+    root: Path | None,
+    format: str,
+) -> int:
+    """Measure how fast models run, alone or side by side.
+
+    MODEL and each OTHER is an .onnx file, anybody's, or an .arch file, which is compiled first, with weights as they
+    are drawn: --model, --set and --root are about MODEL. Each runs in a process of its own, one at a time, in ten
+    rounds of turns, every other round in the opposite order; so what slows the machine for a while slows all of them.
+
+    Printed are the time of a call at its median (p50) and the slowest tenth and hundredth (p90, p99), the median
+    without copies (inputs laid down where the model runs, outputs left there), examples a second, the time to load
+    the model and of its first call, the memory of its process at its most, the energy where the machine tells it, and
+    for each OTHER how many times as long as MODEL it takes: the median of the rounds, and the middle half of them.
+
+    Inputs that are not given are drawn at random within what the model takes; rows of given ones are repeated to fill
+    the batch. Sizes that are open take likely values, which are said: --bind chooses others, as in T=128, or x.1=128
+    for axis 1 of x that has no name. The exit code is that of the worst failure; what could be measured is printed.
+
+    \b
+    Examples:
+      archonnx bench dnn.onnx
+      archonnx bench ours.onnx --against theirs.onnx --batch 1,16
+      archonnx bench bert.onnx --bind sequence=384 --threads 1
+      archonnx bench zoo:resnet --model ResNet50 --input image=photo.jpg --batch 8
+      archonnx bench model.onnx --repeat 100 --format json | jq '.results[].milliseconds.p50'
+    """
+    if seconds is not None and repeat is not None:
+        raise UsageError("--seconds and --repeat both say how long to measure: leave one of them out")
+    if seconds is not None and math.isnan(seconds):
+        raise UsageError("--seconds is a number, got nan")
+    from archonnx.cli.bench_table import document, print_table
+    from archonnx.runtime.devices import resolve
+    from archonnx.runtime.measuring.drawing import inputs_of
+    from archonnx.runtime.measuring.energy import Meter
+    from archonnx.runtime.measuring.rounds import Measured, take_turns
+    from archonnx.runtime.measuring.sizes import Sizes
+    from archonnx.runtime.measuring.subjects import check_sizes, give
+    from archonnx.runtime.measuring.worker import Job
+
+    meter, code = Meter(), 0
+    with tempfile.TemporaryDirectory(prefix="archonnx-", ignore_cleanup_errors=True) as folder:
+        subjects = _subjects((file, *against), Path(folder), model, parameters, root, seed)
+        resolve(device)  # a device that is not there is told once, and before anything runs
+        give(subjects, given, str(data) if data else None, _remark)
+        check_sizes(subjects, bind, batches)
+        prepared: list[tuple[list[Job], list[Sizes]]] = []
+        for batch in batches:
+            made = [inputs_of(s.name, s.contract, s.given, batch=batch, bind=bind, seed=seed) for s in subjects]
+            jobs = [Job(s.path, arrays, device, threads) for s, (arrays, _) in zip(subjects, made, strict=True)]
+            prepared.append((jobs, [sizes for _, sizes in made]))
+        _say_sizes(subjects, prepared[0][1])
+        found: list[tuple[list[Job], list[Sizes], list[Measured]]] = []
+        for jobs, sizes in prepared:
+            with Steps(f"batch {sizes[0].batch}", unit="steps") as steps:
+                measured = take_turns(jobs, seconds or 5.0, repeat, meter=meter, progress=steps)
+            found.append((jobs, sizes, measured))
+            for subject, size, one in zip(subjects, sizes, measured, strict=True):
+                if one.failed is not None:
+                    code = max(code, one.failed.code)
+                    message = one.failed.message.replace(subject.path, subject.name)
+                    what = f"batch {size.batch}: " if len(prepared) > 1 else ""
+                    at = "" if message.startswith(subject.name) else f"{subject.name}: "
+                    say(f"{styled('error', 'red', sys.stderr)}: {what}{at}{message}")
+    if format == "json":
+        out(json.dumps(document(subjects, found, meter), indent=2, ensure_ascii=False))
+    else:
+        for _, sizes, measured in found:
+            print_table(subjects, sizes, measured)
+        if meter.reason is not None:
+            _remark(f"energy: {meter.reason}")
+    return code
+
+
+def _subjects(
+    files: tuple[Path, ...],
+    folder: Path,
+    model: str | None,
+    parameters: dict[str, Any],
+    root: Path | None,
+    seed: int,
+) -> list[Subject]:
+    """The models, those of .arch files compiled into `folder`. Raises as compiling does, and as read_subject."""
+    from archonnx.runtime.measuring.subjects import read_subject
+
+    if files[0].suffix != ".arch" and (model is not None or parameters):
+        raise UsageError(f"--model and --set choose what to compile; {files[0]} is compiled already")
+    subjects = []
+    for number, file in enumerate(files):
+        if file.suffix != ".arch":
+            subjects.append(read_subject(file, str(file)))
+            continue
+        source = compiled(file, *((model, parameters) if number == 0 else (None, {})), root if number == 0 else None)
+        target = folder / f"{number}.onnx"
+        with busy(f"building {source.name}"):
+            source.save(target, seed=seed)
+        subjects.append(read_subject(target, source.name))
+    return subjects
+
+
+def _say_sizes(subjects: list[Subject], sizes: list[Any]) -> None:
+    """The sizes that nobody asked for."""
+    for subject, size in zip(subjects, sizes, strict=True):
+        if size.chosen:
+            chosen = ", ".join(f"{name} = {value}" for name, value in size.chosen.items())
+            _remark(f"{subject.name}: {chosen} (--bind {next(iter(size.chosen))}=... takes another size)")
+
+
+def _remark(line: str) -> None:
+    say(styled(line, "dim", sys.stderr))
