@@ -87,10 +87,18 @@ class Contract:
         for array, type_ in zip(feeds.values(), types, strict=True):
             if array.dtype is not type_:
                 return None
+        self.check_values(feeds)
+        return feeds
+
+    def check_values(self, feeds: Mapping[str, Any]) -> None:
+        """Check what arrays hold, where that is told: numbers of tokens. Raises InputError."""
         for name in self.tokens:
             if name in feeds:
                 check_tokens(self._known[name], feeds[name], self.tokens[name])
-        return feeds
+
+    def takes(self, name: str) -> bool:
+        """Whether a call may give an input of this name."""
+        return name in self._known
 
     def remember(self, given: Mapping[str, Any], feeds: Mapping[str, Any]) -> None:
         """That these arrays were found right, if they are fed as they came; strings are to be looked at each time."""

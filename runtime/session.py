@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Unpack, runtime_checkable
 from archonnx.contract import metadata as keys
 from archonnx.contract.diagnostics import UsageError
 from archonnx.contract.labels import label_lines
+from archonnx.runtime.buffers import Bound, contiguous, read_out
 from archonnx.runtime.contract import Contract
 from archonnx.runtime.devices import resolve
 from archonnx.runtime.engine import Engine, start
@@ -254,7 +255,8 @@ class Session:
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Run the model. Arrays by position, by name, or as one mapping from names; `text=`, a text or a list of them,
-        stands for the inputs that the model's tokenizer makes of it (`tokenize`).
+        stands for the inputs that the model's tokenizer makes of it (`tokenize`). `out=`, an array, or arrays by the
+        names of outputs, is written into and returned; where the model has an input of that name, it is that input.
 
         Python numbers and lists take the input's dtype where nothing is lost; arrays must have it. Returns the array
         where there is one output, else Results: by name, position and attribute.
@@ -290,17 +292,53 @@ class Session:
         self, args: Sequence[Any], kwargs: Mapping[str, Any], stop: Stop | None = None
     ) -> tuple[list[Any], float]:
         """The outputs in order, and the seconds that onnxruntime took."""
-        engine = self._engine
-        if engine is None:
-            raise UsageError(f"{self.path}: the session is closed")
+        engine = self._open()
+        out = None
+        if "out" in kwargs and not self._contract.takes("out"):
+            kwargs = dict(kwargs)
+            out = kwargs.pop("out")
         feeds = self._contract.known(args, kwargs)
         if feeds is None:
             feeds = self.check(*args, **kwargs)
-        began = time.perf_counter()
-        values = engine.run(feeds, stop)
+        if out is None:
+            began = time.perf_counter()
+            values = engine.run(feeds, stop)
+        else:
+            out, feeds = read_out(self.outputs, out, feeds), contiguous(feeds, self.inputs)
+            binding = engine.bind(feeds, out)
+            began = time.perf_counter()
+            values = engine.run_bound(binding, out, stop)
         seconds = time.perf_counter() - began
         self.last_time = seconds
         return values, seconds
+
+    def bind(self, /, *args: Any, out: Any = None, **kwargs: Any) -> Bound:
+        """The session with these inputs and outputs, for calls that repeat with the same shapes: `bound()`.
+
+        Arrays are bound as they are, where they are contiguous: what is written into them is what the next call reads;
+        all else is converted once (`bound.inputs`). out: arrays for the outputs, as a call takes them; by default those
+        of a first run, which is made here. Each call writes into the same ones (`bound.outputs`).
+
+        Raises what a call raises.
+        """
+        engine = self._open()
+        feeds = contiguous(self.check(*args, **kwargs), self.inputs)
+        given = {} if out is None else read_out(self.outputs, out, feeds)
+        first = engine.run_bound(engine.bind(feeds, given), given)
+        made = read_out(self.outputs, dict(zip(self._outputs, first, strict=True)), feeds)
+        binding = engine.bind(feeds, made)
+
+        def run() -> None:
+            self._contract.check_values(feeds)
+            self._open().run_bound(binding, made)
+
+        return Bound(run, feeds, made)
+
+    def _open(self) -> Engine:
+        engine = self._engine
+        if engine is None:
+            raise UsageError(f"{self.path}: the session is closed")
+        return engine
 
     def check(self, /, *args: Any, **kwargs: Any) -> dict[str, np.ndarray[Any, Any]]:
         """The arrays that a call with the same arguments would run on, checked and converted; nothing is run."""
@@ -343,11 +381,10 @@ class Session:
         should know of how it runs."""
         from archonnx.runtime.generation import roles, session
 
-        if self._engine is None:
-            raise UsageError(f"{self.path}: the session is closed")
+        engine = self._open()
         if self._roles is None:
             self._roles = roles.read_roles(self._model, self._contract)
-        return session.start(self._engine, self._contract, self._roles, self.tokenizer, prompt, **options)
+        return session.start(engine, self._contract, self._roles, self.tokenizer, prompt, **options)
 
     def close(self) -> None:
         """Give the model's memory back. Calls in progress finish; later ones raise UsageError. May be called again."""

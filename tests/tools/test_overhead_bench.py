@@ -26,6 +26,8 @@ def test_every_call_is_measured(overhead: ModuleType, capsys: pytest.CaptureFixt
         "InferenceSession.run",
         "session(x)",
         "session(x=x)",
+        "session(x, out=y)",
+        "bound(), of session.bind(x)",
         "session(x), a shape that is new",
     ]
     assert lines[0].endswith("| 0.0 |")

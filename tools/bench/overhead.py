@@ -39,11 +39,14 @@ def measure(rounds: int, count: int) -> dict[str, list[float]]:
     engine: Any = session._engine
     run = engine._session.run
     x, shapes = np.zeros((1, 4), np.float32), [np.zeros((size, 4), np.float32) for size in range(1, 301)]
+    out, bound = np.empty_like(x), session.bind(x)
     turn = iter(range(sys.maxsize))
     ways: dict[str, Callable[[], Any]] = {
         "InferenceSession.run": lambda: run(None, {"x": x}),
         "session(x)": lambda: session(x),
         "session(x=x)": lambda: session(x=x),
+        "session(x, out=y)": lambda: session(x, out=out),
+        "bound(), of session.bind(x)": bound,
         "session(x), a shape that is new": lambda: session(shapes[next(turn) % len(shapes)]),
     }
     found: dict[str, list[float]] = {name: [] for name in ways}

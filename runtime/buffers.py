@@ -1,0 +1,114 @@
+"""Arrays of the caller that results are written into: what they must be, and how onnxruntime is given them."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from archonnx.contract.diagnostics import UsageError, did_you_mean
+from archonnx.runtime.arrays import describe, numpy_dtype
+from archonnx.runtime.modelfile import Spec
+from archonnx.runtime.results import Results
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_SHAPE = re.compile(
+    r"The output OrtValue provided for output '([^']*)'.*? has shape \{([^}]*)\} but the computed output shape for "
+    r"this run is \{([^}]*)\}",
+    re.DOTALL,
+)
+
+
+def read_out(outputs: Sequence[Spec], out: Any, feeds: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
+    """`out` as arrays by output, each one that the output can be written into. feeds: the inputs of the call.
+
+    out: an array where the model has one output, else arrays by name, of all outputs or of some.
+    Raises UsageError that names the output.
+    """
+    import numpy as np
+
+    specs = {spec.name: spec for spec in outputs}
+    if not isinstance(out, Mapping):
+        if len(specs) != 1:
+            raise UsageError(f'out= takes arrays by name, as the model gives several: out={{"{outputs[0].name}": ...}}')
+        out = {outputs[0].name: out}
+    for name, array in out.items():
+        if name not in specs:
+            near = did_you_mean(str(name), list(specs), 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise UsageError(f"out: there is no output {name}{hint} (the model gives {', '.join(specs)})")
+        spec = specs[name]
+        if spec.kind != "tensor" or spec.dtype == "string":
+            raise UsageError(f"out: output {name} is {spec.type}, which is not written into an array")
+        if not isinstance(array, np.ndarray):
+            raise UsageError(
+                f"out: output {name}: expected an array of numpy, {spec.type}, received {type(array).__name__}"
+            )
+        _check(spec, array)
+    taken = [*((f"output {n}", a) for n, a in out.items()), *((f"input {n}", a) for n, a in feeds.items())]
+    for number, (name, array) in enumerate(taken[: len(out)]):
+        for other, second in taken[number + 1 :]:
+            if isinstance(second, np.ndarray) and np.may_share_memory(array, second):
+                raise UsageError(f"out: {name} shares memory with {other}; give it an array of its own")
+    return dict(out)
+
+
+def _check(spec: Spec, array: np.ndarray[Any, Any]) -> None:
+    expected = f"out: output {spec.name}: expected {spec.type}, received {describe(array)}"
+    if array.dtype != numpy_dtype(spec.dtype):
+        raise UsageError(expected)
+    if spec.shape is not None:
+        if len(spec.shape) != array.ndim:
+            raise UsageError(f"{expected}: {len(spec.shape)} axes, not {array.ndim}")
+        for axis, size in enumerate(spec.shape):
+            if isinstance(size, int) and size != array.shape[axis]:
+                raise UsageError(f"{expected}: axis {axis} is {size}, not {array.shape[axis]}")
+    if not array.flags.c_contiguous:
+        raise UsageError(f"out: output {spec.name}: the array is not contiguous; numpy.ascontiguousarray makes one")
+    if not array.flags.writeable:
+        raise UsageError(f"out: output {spec.name}: the array is read-only")
+
+
+def contiguous(feeds: Mapping[str, Any], inputs: Sequence[Spec]) -> dict[str, np.ndarray[Any, Any]]:
+    """The inputs of a call as arrays that can be bound. Raises UsageError for what is none."""
+    import numpy as np
+
+    for spec in inputs:
+        if spec.name in feeds and (spec.kind != "tensor" or spec.dtype == "string"):
+            raise UsageError(f"input {spec.name} is {spec.type}: it cannot be bound; call without out= or bind()")
+    return {name: array if array.flags.c_contiguous else np.ascontiguousarray(array) for name, array in feeds.items()}
+
+
+def shape_error(text: str) -> UsageError | None:
+    """What to raise where a run found that an array of `out` has another shape than the result; None for other
+    errors."""
+    match = _SHAPE.search(text)
+    if match is None:
+        return None
+    given, found = (", ".join(part.strip() for part in shape.split(",")) for shape in match.groups()[1:])
+    return UsageError(f"out: output {match[1]}: the array has the shape [{given}], the result [{found}]")
+
+
+class Bound:
+    """A session with the arrays that it reads and writes. Call it as often as you like: no array is made or checked.
+
+    inputs: by name; write into them before a call. outputs: by name; each call writes into the same ones.
+    Calls from several threads come one after another.
+    """
+
+    def __init__(self, run: Callable[[], object], inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> None:
+        self._run, self._lock = run, threading.Lock()
+        self.inputs, self.outputs = Results(inputs), Results(outputs)
+
+    def __call__(self) -> Any:
+        """Run the model on what `inputs` hold now. Returns `outputs`, or the array where there is one.
+
+        Raises UsageError where the session is closed, InputError for numbers that are no tokens, RunError and
+        MachineError.
+        """
+        with self._lock:
+            self._run()
+        return self.outputs[0] if len(self.outputs) == 1 else self.outputs
