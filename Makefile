@@ -58,7 +58,7 @@ clean:
 .venv/ready-test: pyproject.toml tests/packages.txt | .venv/made
 	@echo "Installing archonnx into .venv, for tests (Keras, TensorFlow and PyTorch, which results are compared with: some 1,050 MB, a few minutes) ..."
 	@$(PIP) 'torch==$(TORCH)'
-	@$(PIP) --editable '.[cpu,text,keras,torch,dev]'
+	@$(PIP) --editable '.[cpu,openvino,text,keras,torch,dev]'
 	@$(PIP) --no-deps --require-hashes --requirement tests/packages.txt
 	@$(BIN)/python -m compileall -q src/archonnx compiler runtime
 	@touch $@ .venv/ready-run

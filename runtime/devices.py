@@ -2,29 +2,50 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from archonnx.contract.diagnostics import MachineError, UsageError, did_you_mean
+from archonnx.runtime import openvino
 from archonnx.runtime.machine import ORT_WHEELS, Machine, probe
 
-Device = Literal["auto", "cpu", "cuda"]
-DEVICES: tuple[Device, ...] = ("auto", "cpu", "cuda")
+Device = Literal["auto", "cpu", "cuda", "openvino"]
+DEVICES: tuple[Device, ...] = ("auto", "cpu", "cuda", "openvino")
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """An execution provider of onnxruntime: its name there, and the options that make it compute in float32."""
+    """An execution provider of onnxruntime: its name there, what people call it, and the options that make it compute
+    in float32. properties: OpenVINO's own, which travel in one of its options; plugin: whether it is a library that
+    onnxruntime loads when told to."""
 
     name: str
+    label: str
     options: dict[str, str] = field(default_factory=dict)
+    properties: dict[str, str] = field(default_factory=dict)
+    plugin: bool = False
+
+    def settings(self, threads: int | None) -> dict[str, str]:
+        """The options as onnxruntime takes them. threads: for one operator on the CPU, None where it decides."""
+        if not self.properties:
+            return dict(self.options)
+        counted = {"INFERENCE_NUM_THREADS": str(threads)} if threads else {}
+        return {**self.options, "load_config": json.dumps({"CPU": {**self.properties, **counted}})}
 
 
-CPU = Provider("CPUExecutionProvider")
+CPU = Provider("CPUExecutionProvider", "the CPU")
 # TF32 rounds the factors of float32 products to 10 bits: it must be asked for. An exhaustive search for convolutions
 # costs hundreds of milliseconds for each new shape; the heuristic one costs nothing and is nearly as good.
-CUDA = Provider("CUDAExecutionProvider", {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"})
-PROVIDERS: dict[str, Provider] = {"cpu": CPU, "cuda": CUDA}
+CUDA = Provider("CUDAExecutionProvider", "CUDA", {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"})
+# Left alone, OpenVINO computes in bfloat16 where the processor can, and rounds what meets weights of few bits to int8.
+OPENVINO = Provider(
+    openvino.NAME,
+    "OpenVINO",
+    properties={"INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0"},
+    plugin=True,
+)
+PROVIDERS: dict[str, Provider] = {"cpu": CPU, "cuda": CUDA, "openvino": OPENVINO}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +61,8 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Where a model will run. device: "cpu" or "cuda"; providers: onnxruntime's, best first; why: one line on the
-    choice."""
+    """Where a model will run. device: "cpu", "cuda" or "openvino"; providers: onnxruntime's, best first; why: one line
+    on the choice."""
 
     device: str
     providers: tuple[Provider, ...]
@@ -49,6 +70,7 @@ class Choice:
 
 
 _NO_ORT = 'pip install "archonnx[cpu]"'
+_PLUGIN = f'pip install "{openvino.PACKAGE}>=1.8,<2"'  # beside whichever wheel of onnxruntime is there
 _GPU_WHEEL = 'pip uninstall -y onnxruntime && pip install "archonnx[gpu]"'
 
 
@@ -105,8 +127,30 @@ def cuda_problems(machine: Machine) -> list[Problem]:
     return found
 
 
+def openvino_problems(machine: Machine) -> list[Problem]:
+    """What keeps models from running on OpenVINO here: onnxruntime, the plug-in, the processor."""
+    found = runtime_problems(machine)
+    plug = machine.openvino
+    if plug is None or "CPU" in plug.devices:
+        return found
+    if plug.version is None:
+        if not machine.system.startswith(("Linux", "Windows")) or not machine.system.endswith(("x86_64", "AMD64")):
+            what = f"OpenVINO's plug-in exists for Linux and Windows on x86-64 alone, this is {machine.system}"
+            return [*found, Problem(what, 'use device="cpu"')]
+        return [*found, Problem("OpenVINO's plug-in is not installed", _PLUGIN)]
+    if plug.error is not None:
+        what = f"OpenVINO's plug-in {plug.version} cannot be loaded: {plug.error}"
+        return [*found, Problem(what, f"pip install --force-reinstall {openvino.PACKAGE}=={plug.version}")]
+    what = f"OpenVINO's plug-in {plug.version} takes processors of Intel alone"
+    if plug.vendor and plug.vendor != "Intel":
+        what = f"{what}, this one is of {plug.vendor}"
+    else:
+        what = f"{what}, and offers no processor here"
+    return [*found, Problem(what, 'use device="cpu"')]
+
+
 def resolve(device: str, machine: Machine | None = None) -> Choice:
-    """Where to run. device: "cpu" and "cuda" insist, "auto" takes CUDA where it works, else the CPU.
+    """Where to run. device: "cpu", "cuda" and "openvino" insist, "auto" takes CUDA where it works, else the CPU.
 
     Raises UsageError for an unknown device, MachineError where the device, or onnxruntime itself, cannot be used.
     """
@@ -119,15 +163,23 @@ def resolve(device: str, machine: Machine | None = None) -> Choice:
         raise MachineError("; ".join(str(problem) for problem in runtime_problems(found)))
     if device == "cpu":
         return Choice("cpu", (CPU,), "asked for")
+    if device == "openvino":
+        problems = openvino_problems(found if found.openvino else probe(cuda=False, openvino=True))
+        if problems:
+            raise MachineError(_refusal(device, problems))
+        return Choice("openvino", (OPENVINO, CPU), "asked for")
     if device == "auto" and CUDA.name not in found.providers:
         return Choice("cpu", (CPU,), "this onnxruntime has no CUDA provider")
     problems = cuda_problems(found if found.cuda else probe())
     if not problems:
         return Choice("cuda", (CUDA, CPU), "asked for" if device == "cuda" else "CUDA works here")
-    text = "; ".join(str(problem) for problem in problems)
     if device == "cuda":
-        raise MachineError(f'device "cuda" cannot be used on this machine: {text}')
-    return Choice("cpu", (CPU,), f"CUDA cannot be used: {text}")
+        raise MachineError(_refusal(device, problems))
+    return Choice("cpu", (CPU,), f"CUDA cannot be used: {'; '.join(map(str, problems))}")
+
+
+def _refusal(device: str, problems: list[Problem]) -> str:
+    return f'device "{device}" cannot be used on this machine: {"; ".join(map(str, problems))}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +217,8 @@ class Diagnosis:
             served = f"serves CUDA up to {'.'.join(map(str, driver.cuda))}" if driver.cuda else ""
             lines.append(f"NVIDIA       {driver.error or f'driver {served}'}")
             lines += [f"GPU          {gpu.name}, {gpu.memory / 2**30:.0f} GiB" for gpu in driver.gpus]
+        for name in machine.openvino.devices.values() if machine.openvino else ():
+            lines.append(f"OpenVINO     {name}")
         for name, problems in self.devices.items():
             state = "cannot be used" if not self.works[name] else "works, but" if problems else "works"
             lines += ["", f"device {name}: {state}"]
@@ -186,5 +240,6 @@ class Diagnosis:
 
 def diagnose(machine: Machine | None = None) -> Diagnosis:
     """What this machine can run models on, and why not on more. machine: what was found already, instead of looking."""
-    found = machine or probe()
-    return Diagnosis(found, {"cpu": runtime_problems(found), "cuda": cuda_problems(found)})
+    found = machine or probe(openvino=True)
+    problems = {"cpu": runtime_problems(found), "cuda": cuda_problems(found), "openvino": openvino_problems(found)}
+    return Diagnosis(found, problems)

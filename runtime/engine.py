@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from archonnx.contract.diagnostics import MachineError
 from archonnx.contract.dtypes import DTYPES
+from archonnx.runtime import openvino
 from archonnx.runtime.arrays import numpy_dtype
 from archonnx.runtime.buffers import shape_error
-from archonnx.runtime.devices import CPU, CUDA, Choice
+from archonnx.runtime.devices import CPU, PROVIDERS, Choice
 from archonnx.runtime.errors import ModelFileError
 from archonnx.runtime.forks import Mark
 from archonnx.runtime.modelfile import ModelFile, Spec
+from archonnx.runtime.narrowing import check_model, check_values
 from archonnx.runtime.threads import set_threads
 from archonnx.runtime.translate import load_error, ort_errors, run_error
 
@@ -44,6 +46,7 @@ class Engine:
         self.placement: dict[str, int] = {}
         for part in session.get_provider_graph_assignment_info():
             self.placement[part.ep_name] = self.placement.get(part.ep_name, 0) + len(part.get_nodes())
+        self._narrow = choice.device == "openvino"
         specs = [*model.inputs, *model.outputs]
         self._foreign = any(spec.dtype in _FOREIGN for spec in specs)
         if self._foreign and any(spec.kind != "tensor" for spec in specs):
@@ -55,10 +58,12 @@ class Engine:
     def run(self, feeds: dict[str, Any], stop: Stop | None = None) -> list[Any]:
         """The outputs in order, for inputs that have been checked. stop: ends it from another thread.
 
-        Raises RunError, MachineError.
+        Raises RunError, MachineError, and InputError for a number that the device does not carry.
         """
         if self.mark.forked:
             self.mark.refuse()
+        if self._narrow:
+            check_values(feeds)
         options = self._quiet
         if stop is not None:
             options = _quiet()
@@ -88,11 +93,22 @@ class Engine:
             raise run_error(self._model, error) from error
         return binding
 
-    def run_bound(self, binding: Any, out: Mapping[str, np.ndarray[Any, Any]], stop: Stop | None = None) -> list[Any]:
-        """The outputs in order, those of `out` being its arrays. Raises UsageError for an array of another shape than
-        the result, RunError, MachineError."""
+    def run_bound(
+        self,
+        binding: Any,
+        feeds: Mapping[str, np.ndarray[Any, Any]],
+        out: Mapping[str, np.ndarray[Any, Any]],
+        stop: Stop | None = None,
+    ) -> list[Any]:
+        """The outputs in order, those of `out` being its arrays; feeds: the inputs that were bound.
+
+        Raises UsageError for an array of another shape than the result, RunError, MachineError, and InputError for a
+        number that the device does not carry.
+        """
         if self.mark.forked:
             self.mark.refuse()
+        if self._narrow:
+            check_values(feeds)
         options = self._quiet
         if stop is not None:
             options = _quiet()
@@ -124,6 +140,8 @@ class Engine:
 
         if self.mark.forked:
             self.mark.refuse()
+        if self._narrow:
+            check_values(feeds)
         specs = {spec.name: spec for spec in self._model.inputs}
         arrays = {name: np.ascontiguousarray(array) for name, array in feeds.items()}  # they live until it has run
         try:
@@ -134,7 +152,7 @@ class Engine:
                 binding.bind_ortvalue_input(name, value)
             binding.bind_output(wanted, "cpu")
             for name in keep:
-                binding.bind_output(name, self.choice.device)
+                binding.bind_output(name, "cuda" if self.choice.device == "cuda" else "cpu")
             self._session.run_with_iobinding(binding, self._quiet)
             found = binding.get_outputs()
         except ort_errors() as error:
@@ -212,12 +230,15 @@ def start(source: str | bytes, model: ModelFile, choice: Choice, threads: int | 
     except (MachineError, ModelFileError) as error:
         if insist:
             raise
-        return _start(source, model, Choice("cpu", (CPU,), f"CUDA does not take this model: {error}"), threads)
+        label = PROVIDERS[choice.device].label
+        return _start(source, model, Choice("cpu", (CPU,), f"{label} does not take this model: {error}"), threads)
 
 
 def _start(source: str | bytes, model: ModelFile, choice: Choice, threads: int | None) -> Engine:
     import onnxruntime
 
+    if choice.device == "openvino":
+        check_model(model)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _FATAL
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
@@ -227,12 +248,12 @@ def _start(source: str | bytes, model: ModelFile, choice: Choice, threads: int |
     if quiet:  # a provider that does not load says so through the process's own logger
         onnxruntime.set_default_logger_severity(_FATAL)
     try:
-        session = onnxruntime.InferenceSession(
-            source,
-            options,
-            providers=[(provider.name, provider.options) for provider in choice.providers],
-            enable_fallback=0,  # else it prints, and runs on the CPU after all
-        )
+        named = [(provider.name, provider.settings(threads)) for provider in choice.providers]
+        if choice.providers[0].plugin:  # one that is registered goes by its device; the CPU follows of itself
+            options.add_provider_for_devices([openvino.cpu()], choice.providers[0].settings(threads))
+            named = []
+        # With fallback, it prints, and runs on the CPU after all.
+        session = onnxruntime.InferenceSession(source, options, providers=named or None, enable_fallback=0)
     except ort_errors() as error:
         raise load_error(model, error, choice.device) from error
     finally:
@@ -240,17 +261,18 @@ def _start(source: str | bytes, model: ModelFile, choice: Choice, threads: int |
             onnxruntime.set_default_logger_severity(_WARNING)
     session.disable_fallback()
     engine = Engine(session, model, choice, threads)
-    if choice.device == "cuda":
+    if choice.device != "cpu":
         _verify(engine, model)
     return engine
 
 
 def _verify(engine: Engine, model: ModelFile) -> None:
-    """Refuse a session that was asked for CUDA and is none. Shapes and other small whole numbers may stay on the
-    CPU."""
-    if CUDA.name not in engine.providers:
-        raise MachineError(
-            f"{model.path}: onnxruntime dropped its CUDA provider without saying why: archonnx doctor tells more"
-        )
-    if engine.placement and CUDA.name not in engine.placement:
-        raise MachineError(f'{model.path}: none of the model\'s operators runs on CUDA; use device="cpu" for it')
+    """Refuse a session that was asked for a provider and does not use it. Shapes and other small whole numbers may
+    stay on the CPU."""
+    provider = engine.choice.providers[0]
+    if provider.name not in engine.providers:
+        reason = f"onnxruntime dropped its {provider.label} provider without saying why"
+        raise MachineError(f"{model.path}: {reason}: archonnx doctor tells more")
+    if engine.placement and provider.name not in engine.placement:
+        reason = f"none of the model's operators runs on {provider.label}"
+        raise MachineError(f'{model.path}: {reason}; use device="cpu" for it')

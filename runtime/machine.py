@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from importlib import metadata as distributions
 from pathlib import Path
 
+from archonnx.runtime.openvino import OpenVino, look
+
 ORT_WHEELS = (
     "onnxruntime",
     "onnxruntime-gpu",
@@ -59,7 +61,7 @@ class Cuda:
 class Machine:
     """What was found. cores: logical processors this process may use; physical: cores behind them, None where unknown;
     memory: bytes it may use, None where unknown; onnxruntime: the version imported, None where it cannot be
-    (`ort_error` says why); cuda: None where it was not looked for."""
+    (`ort_error` says why); cuda, openvino: None where they were not looked for."""
 
     python: str
     system: str
@@ -71,11 +73,12 @@ class Machine:
     ort_error: str | None
     providers: tuple[str, ...]
     cuda: Cuda | None
+    openvino: OpenVino | None = None
 
 
-def probe(cuda: bool = True) -> Machine:
+def probe(cuda: bool = True, openvino: bool = False) -> Machine:
     """Look at this machine. cuda=False leaves the GPU alone: asking the driver takes a tenth of a second and some
-    memory."""
+    memory; openvino=True loads OpenVINO's plug-in, which stays loaded."""
     version, error, providers, needs = _onnxruntime()
     return Machine(
         python=platform.python_version(),
@@ -88,6 +91,7 @@ def probe(cuda: bool = True) -> Machine:
         ort_error=error,
         providers=providers,
         cuda=_cuda(needs, "CUDAExecutionProvider" in providers) if cuda else None,
+        openvino=look() if openvino and version else None,
     )
 
 

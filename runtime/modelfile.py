@@ -62,7 +62,8 @@ class NodePlace:
 @dataclass(slots=True)
 class ModelFile:
     """The outline of a model file. nodes: by node name; external: data file -> bytes it must have at least;
-    declared_optional: the inputs that its source lets a compilation leave out."""
+    declared_optional: the inputs that its source lets a compilation leave out; dtypes: of its constants, and those that
+    values are made or turned into inside."""
 
     path: str
     ir_version: int = 0
@@ -76,6 +77,7 @@ class ModelFile:
     external: dict[str, int] = field(default_factory=dict)
     has_graph: bool = False
     declared_optional: set[str] = field(default_factory=set)
+    dtypes: set[str] = field(default_factory=set)
 
     @property
     def is_ours(self) -> bool:
@@ -205,8 +207,13 @@ class _Reader:
             self.into.nodes[name] = NodePlace(operator, props.get(keys.LAYER), props.get(keys.PLACE), _strings(trail))
 
     def attribute(self, attribute: Field) -> None:
+        name = ""
         for f in self.source.inside(attribute):
-            if f.number in (5, 10):
+            if f.number == 1:
+                name = self.source.text(f)
+            elif f.number == 3 and name in ("to", "dtype") and f.value in BY_ONNX:
+                self.into.dtypes.add(BY_ONNX[f.value].name)
+            elif f.number in (5, 10):
                 self.tensor(f)
             elif f.number in (6, 11):
                 self.pending.append((f, False))
@@ -215,7 +222,9 @@ class _Reader:
         """The tensor's name; notes the stretch of a data file that it needs."""
         name, place = "", {}
         for f in self.source.inside(tensor):
-            if f.number == 8:
+            if f.number == 2 and f.value in BY_ONNX:
+                self.into.dtypes.add(BY_ONNX[f.value].name)
+            elif f.number == 8:
                 name = self.source.text(f)
             elif f.number == 13:
                 key, value = self.entry(f)

@@ -57,9 +57,9 @@ def load(
     """Load a model for running.
 
     model: the path of any .onnx file (its external data beside it), the bytes of one, or what `archonnx.compile`
-    returned. device: "auto" takes the best that works here; "cpu" and "cuda" insist, and never run anywhere else
-    instead. threads: of one call on the CPU, by default those of ARCHONNX_THREADS, else the physical cores that this
-    process may use.
+    returned. device: "auto" takes CUDA where it works, else the CPU; "cpu", "cuda" and "openvino" insist: what is
+    asked for runs the model, or there is an error. threads: of one call on the CPU, by default those of
+    ARCHONNX_THREADS, else the physical cores that this process may use.
     tokenizer: the file, or its bytes, that makes tokens of texts, in place of the model's asset `tokenizer`.
 
     Raises OSError where a file cannot be read, ModelFileError where it is no model that runs, UsageError for a
@@ -130,9 +130,9 @@ class Session:
 
     arun: the same for asyncio.
 
-    inputs, outputs: their names, types and shapes; metadata: the file's own entries; device: "cpu" or "cuda";
-    providers: onnxruntime's, in order; placement: provider -> number of nodes it runs; threads: of one call on the CPU,
-    None where onnxruntime decides.
+    inputs, outputs: their names, types and shapes; metadata: the file's own entries; device: "cpu", "cuda" or
+    "openvino"; providers: onnxruntime's, in order; placement: provider -> number of nodes it runs; threads: of one call
+    on the CPU, None where onnxruntime decides.
     """
 
     def __init__(self, model: ModelFile, contract: Contract, engine: Engine) -> None:
@@ -307,7 +307,7 @@ class Session:
             out, feeds = read_out(self.outputs, out, feeds), contiguous(feeds, self.inputs)
             binding = engine.bind(feeds, out)
             began = time.perf_counter()
-            values = engine.run_bound(binding, out, stop)
+            values = engine.run_bound(binding, feeds, out, stop)
         seconds = time.perf_counter() - began
         self.last_time = seconds
         return values, seconds
@@ -324,13 +324,13 @@ class Session:
         engine = self._open()
         feeds = contiguous(self.check(*args, **kwargs), self.inputs)
         given = {} if out is None else read_out(self.outputs, out, feeds)
-        first = engine.run_bound(engine.bind(feeds, given), given)
+        first = engine.run_bound(engine.bind(feeds, given), feeds, given)
         made = read_out(self.outputs, dict(zip(self._outputs, first, strict=True)), feeds)
         binding = engine.bind(feeds, made)
 
         def run() -> None:
             self._contract.check_values(feeds)
-            self._open().run_bound(binding, made)
+            self._open().run_bound(binding, feeds, made)
 
         return Bound(run, feeds, made)
 

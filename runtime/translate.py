@@ -13,6 +13,8 @@ _NODE = re.compile(
 )
 _PREFIX = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
 _LOCATION = re.compile(r"/?[\w./\\-]*\.(?:cc|h|cu|cuh|cpp|hpp|inc|inl):\d+ ")
+# OpenVINO's own places, conditions and the name of the graph that it took.
+_OPENVINO = re.compile(r"OpenVINOExecutionProvider_\d+_\d+: |Exception from \S+:\d+: |Check '.*?' failed at \S+:\d+: ")
 _MEMORY = re.compile(
     r"Failed to allocate memory|bad_alloc|bad allocation|out of memory|OUT_OF_MEMORY|"
     r"_ALLOC_FAILED|cannot allocate memory",
@@ -90,6 +92,7 @@ def clean(text: str) -> str:
         r"Non-zero status code returned while running (\w+) node\. Name:'[^']*' Status Message: ", r"\1: ", text
     )
     text = re.sub(r"^Load model from .* failed:", "", text)
+    text = _OPENVINO.sub("", text)
     match = _LOCATION.search(text)
     while match:
         rest = _after_signature(text[match.end() :])
@@ -123,11 +126,14 @@ def node_name(text: str) -> str | None:
 
 
 def find_place(model: ModelFile, node: str) -> NodePlace | None:
-    """Where a node comes from; one that onnxruntime made of others carries the name of one of them within its own."""
+    """Where a node comes from; one that onnxruntime made of others carries the name of one of them within its own.
+    OpenVINO calls a node as its output is called, which in our models is the layer, or the node in small letters."""
     if node in model.nodes:
         return model.nodes[node]
     inside = [name for name in model.nodes if len(name) > 2 and (node.startswith(name) or node.endswith(name))]
-    return model.nodes[max(inside, key=lambda name: (len(name), name))] if inside else None
+    if inside:
+        return model.nodes[max(inside, key=lambda name: (len(name), name))]
+    return next((each for name, each in model.nodes.items() if node in (each.layer, name.lower())), None)
 
 
 def _where(model: ModelFile, text: str) -> str:

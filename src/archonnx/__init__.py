@@ -93,7 +93,7 @@ def load(
 ) -> Session:
     """Load a model for running: the path of any .onnx file, its bytes, or what `compile` returned.
 
-    device: "auto" takes the best this machine has; "cpu" and "cuda" insist, and never run anywhere else instead.
+    device: "auto" takes CUDA where it works, else the CPU; "cpu", "cuda" and "openvino" insist on it.
     threads: how many one call uses on the CPU, by default those of the environment variable ARCHONNX_THREADS, else
     the physical cores that this process may use.
     tokenizer: the file that makes tokens of texts, or its bytes, in place of the one that travels in the model.

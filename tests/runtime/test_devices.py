@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from archonnx.contract.diagnostics import MachineError, UsageError
-from archonnx.runtime.devices import CPU, CUDA, cuda_problems, diagnose, resolve
+from archonnx.runtime.devices import CPU, CUDA, OPENVINO, cuda_problems, diagnose, openvino_problems, resolve
 from archonnx.runtime.machine import Cuda, Driver, Gpu, Machine
+from archonnx.runtime.openvino import OpenVino
 
 H100 = Gpu("NVIDIA H100", 80 * 2**30)
 GOOD = Machine(
@@ -24,6 +25,7 @@ GOOD = Machine(
     ort_error=None,
     providers=("CUDAExecutionProvider", "CPUExecutionProvider"),
     cuda=Cuda((13, 0), Driver((13, 0), None, (H100,))),
+    openvino=OpenVino("1.8.1", None, {"CPU": "Intel(R) Xeon(R) Platinum 8481C"}, "Intel"),
 )
 CPU_WHEEL = replace(
     GOOD,
@@ -100,6 +102,47 @@ def test_cuda_is_refused_with_what_is_missing_and_the_mend(machine: Machine, wha
     assert caught.value.exit_code == 3
 
 
+OPENVINO_PROBLEMS = [
+    (NO_ORT, "onnxruntime cannot be imported: it is not installed", 'pip install "archonnx[cpu]"'),
+    (
+        replace(GOOD, openvino=OpenVino()),
+        "OpenVINO's plug-in is not installed",
+        'pip install "onnxruntime-ep-openvino>=1.8,<2"',
+    ),
+    (
+        replace(GOOD, openvino=OpenVino(), system="Darwin 24 arm64"),
+        "OpenVINO's plug-in exists for Linux and Windows on x86-64 alone, this is Darwin 24 arm64",
+        'use device="cpu"',
+    ),
+    (
+        replace(GOOD, openvino=OpenVino("1.8.1", "libopenvino.so.2641: cannot open shared object file")),
+        "OpenVINO's plug-in 1.8.1 cannot be loaded: libopenvino.so.2641: cannot open shared object file",
+        "pip install --force-reinstall onnxruntime-ep-openvino==1.8.1",
+    ),
+    (
+        replace(GOOD, openvino=OpenVino("1.8.1", None, {}, "AMD")),
+        "OpenVINO's plug-in 1.8.1 takes processors of Intel alone, this one is of AMD",
+        'use device="cpu"',
+    ),
+    (
+        replace(GOOD, openvino=OpenVino("1.8.1", None, {"GPU": "Intel Arc"}, "Intel")),
+        "OpenVINO's plug-in 1.8.1 takes processors of Intel alone, and offers no processor here",
+        'use device="cpu"',
+    ),
+]
+
+
+@pytest.mark.parametrize(("machine", "what", "mend"), OPENVINO_PROBLEMS)
+def test_openvino_is_refused_with_what_is_missing_and_the_mend(machine: Machine, what: str, mend: str) -> None:
+    assert (what, mend) in [(problem.what, problem.mend) for problem in openvino_problems(machine)]
+    with pytest.raises(MachineError) as caught:
+        resolve("openvino", machine)
+    assert f"{what} (mend: {mend})" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert f"  - {what}\n    mend: {mend}" in diagnose(machine).text().split("device openvino: cannot be used")[1]
+    assert not diagnose(machine).json()["devices"]["openvino"]["works"]
+
+
 def test_several_problems_are_told_together() -> None:
     machine = replace(CPU_WHEEL, cuda=Cuda((0, 0), Driver(error="libcuda.so.1 is missing")))
     with pytest.raises(MachineError, match=r"has no CUDA provider .*; there is no NVIDIA driver"):
@@ -109,6 +152,7 @@ def test_several_problems_are_told_together() -> None:
 def test_devices_are_chosen() -> None:
     assert resolve("cpu", GOOD).providers == (CPU,)
     assert resolve("cuda", GOOD).providers == (CUDA, CPU)
+    assert resolve("openvino", GOOD).providers == (OPENVINO, CPU)
     assert resolve("auto", GOOD).device == "cuda"
     assert resolve("auto", CPU_WHEEL).device == "cpu"
     fallback = resolve("auto", with_cuda(missing=("libcudnn.so.9",)))
@@ -117,17 +161,24 @@ def test_devices_are_chosen() -> None:
 
 
 def test_float32_stays_float32_on_cuda() -> None:
+    assert CUDA.settings(4) == CUDA.options
     assert CUDA.options["use_tf32"] == "0"
 
 
-@pytest.mark.parametrize("device", ["cpu", "auto", "cuda"])
+def test_float32_stays_float32_on_openvino() -> None:
+    exact = {"INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0"}
+    assert json.loads(OPENVINO.settings(None)["load_config"]) == {"CPU": exact}
+    assert json.loads(OPENVINO.settings(3)["load_config"]) == {"CPU": {**exact, "INFERENCE_NUM_THREADS": "3"}}
+
+
+@pytest.mark.parametrize("device", ["cpu", "auto", "cuda", "openvino"])
 def test_without_onnxruntime_nothing_runs(device: str) -> None:
     with pytest.raises(MachineError, match=r'pip install "archonnx\[cpu\]"'):
         resolve(device, NO_ORT)
 
 
 def test_unknown_devices_are_a_wrong_command() -> None:
-    with pytest.raises(UsageError, match=r"device 'gpu' is not known; it is one of 'auto', 'cpu', 'cuda'"):
+    with pytest.raises(UsageError, match=r"device 'gpu' is not known; it is one of 'auto', 'cpu', 'cuda', 'openvino'"):
         resolve("gpu", GOOD)
     with pytest.raises(UsageError, match="did you mean 'cuda'"):
         resolve("CUDA", GOOD)
@@ -164,10 +215,13 @@ def test_a_good_machine_is_told_to_be_one() -> None:
         "Providers    CUDAExecutionProvider, CPUExecutionProvider\n"
         "NVIDIA       driver serves CUDA up to 13.0\n"
         "GPU          NVIDIA H100, 80 GiB\n"
+        "OpenVINO     Intel(R) Xeon(R) Platinum 8481C\n"
         "\n"
         "device cpu: works\n"
         "\n"
         "device cuda: works\n"
+        "\n"
+        "device openvino: works\n"
         "\n"
         'device "auto" takes cuda'
     )

@@ -1,0 +1,79 @@
+"""OpenVINO, a plug-in of onnxruntime (the package onnxruntime-ep-openvino): registered once a process, and what it
+offers here."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from importlib import metadata as distributions
+from typing import Any
+
+PACKAGE = "onnxruntime-ep-openvino"
+NAME = "OpenVINOExecutionProvider"
+_MODULE = "onnxruntime_ep_openvino"
+_lock = threading.Lock()
+_registered: set[str] = set()  # a library that offers nothing is not seen in onnxruntime's list of devices
+
+
+@dataclass(frozen=True, slots=True)
+class OpenVino:
+    """What was found. version: the plug-in's, None where it is not installed; error: why it does not load, else None;
+    devices: what it runs on by OpenVINO's names, {"CPU": "Intel(R) Xeon(R) ..."}; vendor: the processor's maker, as
+    onnxruntime sees it."""
+
+    version: str | None = None
+    error: str | None = None
+    devices: dict[str, str] = field(default_factory=dict)
+    vendor: str | None = None
+
+
+def look() -> OpenVino:
+    """Load the plug-in, where onnxruntime and it are installed, and ask for its devices: some milliseconds."""
+    import onnxruntime
+
+    from archonnx.runtime.translate import clean, ort_errors
+
+    try:
+        version = distributions.version(PACKAGE)
+    except distributions.PackageNotFoundError:
+        return OpenVino()
+    try:
+        found = {_device(each): each.ep_metadata.get("FULL_DEVICE_NAME", "") for each in offered()}
+    except (ImportError, OSError) as error:  # the package, or its library, is not whole
+        return OpenVino(version, " ".join(str(error).split()))
+    except ort_errors() as error:
+        return OpenVino(version, clean(str(error)))
+    kinds = onnxruntime.OrtHardwareDeviceType
+    vendors = [each.device.vendor for each in onnxruntime.get_ep_devices() if each.device.type == kinds.CPU]
+    return OpenVino(version, None, found, vendors[0] if vendors else None)
+
+
+def offered() -> list[Any]:
+    """onnxruntime's devices of the plug-in, which the first call registers; none where it takes no hardware here.
+
+    Raises ImportError, OSError and onnxruntime's own errors where it does not load.
+    """
+    import onnxruntime
+
+    with _lock:
+        found = _listed(onnxruntime)
+        if not found and _MODULE not in _registered:
+            import onnxruntime_ep_openvino
+
+            onnxruntime.register_execution_provider_library(_MODULE, onnxruntime_ep_openvino.get_library_path())
+            _registered.add(_MODULE)
+            found = _listed(onnxruntime)
+    return found
+
+
+def cpu() -> Any:
+    """onnxruntime's device that stands for OpenVINO on the processor. Raises as `offered`, KeyError where none is."""
+    return {_device(each): each for each in offered()}["CPU"]
+
+
+def _listed(onnxruntime: Any) -> list[Any]:
+    return [each for each in onnxruntime.get_ep_devices() if each.ep_name == NAME]
+
+
+def _device(each: Any) -> str:
+    return str(each.ep_metadata.get("ov_device", ""))
