@@ -33,8 +33,8 @@ _FOREIGN = frozenset({"bfloat16", "float8e4m3fn", "float8e4m3fnuz", "float8e5m2"
 class Engine:
     """A session of onnxruntime and the outline of its model. Runs raise UsageError after a fork.
 
-    choice: where it runs; providers: in onnxruntime's order; placement: provider -> nodes; threads: None where it
-    decides.
+    choice: where it runs; providers: in onnxruntime's order; ran: provider -> the nodes that it runs, name
+    and operator; threads: None where it decides.
     """
 
     def __init__(self, session: Any, model: ModelFile, choice: Choice, threads: int | None) -> None:
@@ -43,9 +43,9 @@ class Engine:
         self._quiet = _quiet()  # one for all runs that nothing stops
         self.choice, self.threads = choice, threads
         self.providers: tuple[str, ...] = tuple(session.get_providers())
-        self.placement: dict[str, int] = {}
+        self.ran: dict[str, list[tuple[str, str]]] = {}
         for part in session.get_provider_graph_assignment_info():
-            self.placement[part.ep_name] = self.placement.get(part.ep_name, 0) + len(part.get_nodes())
+            self.ran.setdefault(part.ep_name, []).extend((node.name, node.op_type) for node in part.get_nodes())
         self._narrow = choice.device == "openvino"
         specs = [*model.inputs, *model.outputs]
         self._foreign = any(spec.dtype in _FOREIGN for spec in specs)
@@ -273,6 +273,6 @@ def _verify(engine: Engine, model: ModelFile) -> None:
     if provider.name not in engine.providers:
         reason = f"onnxruntime dropped its {provider.label} provider without saying why"
         raise MachineError(f"{model.path}: {reason}: archonnx doctor tells more")
-    if engine.placement and provider.name not in engine.placement:
+    if engine.ran and provider.name not in engine.ran:
         reason = f"none of the model's operators runs on {provider.label}"
         raise MachineError(f'{model.path}: {reason}; use device="cpu" for it')

@@ -25,7 +25,9 @@ from archonnx.runtime.devices import resolve
 from archonnx.runtime.engine import Engine, start
 from archonnx.runtime.errors import ModelFileError
 from archonnx.runtime.modelfile import ModelFile, Spec, read_model
+from archonnx.runtime.placement import Placement, place
 from archonnx.runtime.results import Results, label_count, top
+from archonnx.runtime.skeleton import skeleton
 from archonnx.runtime.threads import thread_count
 
 if TYPE_CHECKING:
@@ -80,7 +82,7 @@ def _opened(model: str | os.PathLike[str] | bytes | Compiled, device: str, threa
     threads = thread_count(threads)
     if isinstance(model, bytes | bytearray | memoryview):
         data = bytes(model)
-        return _load(data, read_model(data), device, threads)
+        return _load(data, read_model(data), device, threads, stays=False)
     if isinstance(model, str | os.PathLike):
         path = os.fsdecode(model)
         return _load(path, read_model(path), device, threads)
@@ -89,18 +91,20 @@ def _opened(model: str | os.PathLike[str] | bytes | Compiled, device: str, threa
             target = Path(folder) / "model.onnx"
             model.save(target)
             name = str(getattr(model, "name", "model"))
-            return _load(str(target), read_model(target, name), device, threads)
+            return _load(str(target), read_model(target, name), device, threads, stays=False)
     raise UsageError(f"load() takes a path, bytes or a compiled model, received {type(model).__name__}")
 
 
-def _load(source: str | bytes, model: ModelFile, device: str, threads: int | None) -> Session:
-    """The steps from an outline to a session, cheapest refusal first."""
+def _load(source: str | bytes, model: ModelFile, device: str, threads: int | None, stays: bool = True) -> Session:
+    """The steps from an outline to a session, cheapest refusal first. stays: whether the file is there afterwards."""
     _check_weights(source, model)
     contract = Contract(model)
     choice = resolve(device)
     engine = start(source, model, choice, threads, insist=device != "auto")
     log.info("%s runs on %s: %s", model.path, engine.choice.device, engine.choice.why)
-    return Session(model, contract, engine)
+    if isinstance(source, str) and stays:
+        return Session(model, contract, engine, os.path.abspath(source), b"")
+    return Session(model, contract, engine, None, skeleton(source))
 
 
 def _check_weights(source: str | bytes, model: ModelFile) -> None:
@@ -131,12 +135,12 @@ class Session:
     arun: the same for asyncio.
 
     inputs, outputs: their names, types and shapes; metadata: the file's own entries; device: "cpu", "cuda" or
-    "openvino"; providers: onnxruntime's, in order; placement: provider -> number of nodes it runs; threads: of one call
-    on the CPU, None where onnxruntime decides.
+    "openvino"; providers: onnxruntime's, in order; threads: of one call on the CPU, None where onnxruntime decides.
     """
 
-    def __init__(self, model: ModelFile, contract: Contract, engine: Engine) -> None:
+    def __init__(self, model: ModelFile, contract: Contract, engine: Engine, source: str | None, bare: bytes) -> None:
         self._model, self._contract = model, contract
+        self._source, self._bare = source, bare  # the file, or the model without its weights where none stays
         self._engine: Engine | None = engine
         self.path = model.path
         self.inputs: tuple[Spec, ...] = tuple(contract.inputs)
@@ -145,7 +149,6 @@ class Session:
         self.metadata: dict[str, str] = dict(model.metadata)
         self.device: str = engine.choice.device
         self.providers: tuple[str, ...] = engine.providers
-        self.placement: dict[str, int] = engine.placement
         self.threads: int | None = engine.threads
         self.last_time: float | None = None
         self._roles: Roles | None = None
@@ -385,6 +388,27 @@ class Session:
         if self._roles is None:
             self._roles = roles.read_roles(self._model, self._contract)
         return session.start(engine, self._contract, self._roles, self.tokenizer, prompt, **options)
+
+    def placement(self, **sizes: int) -> Placement:
+        """Which provider of onnxruntime runs which nodes, and what share of the multiply-accumulates (MACs).
+
+        sizes: what symbols of the inputs' shapes stand for where MACs are counted, by default 1. print() shows it.
+
+        Raises UsageError for a symbol that no input has and for a size that is none, OSError where the file is gone.
+        """
+        from archonnx.runtime.work import count_macs, symbols_of
+
+        engine = self._open()
+        axes = [axis for spec in self.inputs for axis in spec.shape or () if isinstance(axis, str)]
+        symbols = {name: sizes.get(name, 1) for axis in axes for name in sorted(symbols_of(axis))}
+        for name, size in sizes.items():
+            if name not in symbols:
+                has = f"they have {', '.join(symbols)}" if symbols else "they have none"
+                raise UsageError(f"no input of {self.path} has a size {name}; {has}")
+            if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+                raise UsageError(f"the size {name} is a whole number of at least 1, received {size!r}")
+        bare = self._bare or skeleton(self._source or "")
+        return place(self._model, engine.ran, count_macs(bare, symbols), symbols)
 
     def close(self) -> None:
         """Give the model's memory back. Calls in progress finish; later ones raise UsageError. May be called again."""

@@ -126,14 +126,20 @@ def node_name(text: str) -> str | None:
 
 
 def find_place(model: ModelFile, node: str) -> NodePlace | None:
-    """Where a node comes from; one that onnxruntime made of others carries the name of one of them within its own.
+    """Where a node comes from, None where that is not known."""
+    name = find_node(model, node)
+    return model.nodes[name] if name is not None else None
+
+
+def find_node(model: ModelFile, node: str) -> str | None:
+    """The model's own node that a node of onnxruntime is, or was made of: then the name lies within its own.
     OpenVINO calls a node as its output is called, which in our models is the layer, or the node in small letters."""
     if node in model.nodes:
-        return model.nodes[node]
+        return node
     inside = [name for name in model.nodes if len(name) > 2 and (node.startswith(name) or node.endswith(name))]
     if inside:
-        return model.nodes[max(inside, key=lambda name: (len(name), name))]
-    return next((each for name, each in model.nodes.items() if node in (each.layer, name.lower())), None)
+        return max(inside, key=lambda name: (len(name), name))
+    return next((name for name, each in model.nodes.items() if node in (each.layer, name.lower())), None)
 
 
 def _where(model: ModelFile, text: str) -> str:

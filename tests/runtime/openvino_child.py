@@ -60,7 +60,7 @@ def main(folder: Path) -> None:
         worst = np.abs(first - second).max() / np.abs(first).max()
         found[path.stem] = {
             "device": there.device,
-            "placement": there.placement,
+            "placement": there.placement().nodes,
             "error": worst,
             "threads": there.threads,
         }

@@ -192,7 +192,7 @@ def test_this_machine_never_runs_cuda_elsewhere(make: Any) -> None:
         with pytest.raises(MachineError, match='device "cuda" cannot be used on this machine'):
             load(data, "cuda")
     else:
-        assert load(data, "cuda").placement.keys() == {"CUDAExecutionProvider"}
+        assert load(data, "cuda").placement().nodes.keys() == {"CUDAExecutionProvider"}
     assert load(data).device == diagnose().auto
 
 

@@ -14,6 +14,7 @@ from archonnx.runtime.devices import CPU, CUDA, Choice
 from archonnx.runtime.modelfile import ModelFile
 
 ON_CUDA = Choice("cuda", (CUDA, CPU), "asked for")
+NODE = SimpleNamespace(name="net/exp", op_type="Exp")
 
 
 class FakeSession:
@@ -37,7 +38,7 @@ class FakeSession:
 
     def get_provider_graph_assignment_info(self) -> list[Any]:
         runs = self.runs if self.cuda else ((CPU.name, 6),)
-        return [SimpleNamespace(ep_name=name, get_nodes=lambda n=count: [None] * n) for name, count in runs]
+        return [SimpleNamespace(ep_name=name, get_nodes=lambda n=count: [NODE] * n) for name, count in runs]
 
     def disable_fallback(self) -> None:
         pass
@@ -54,7 +55,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> type[FakeSession]:
 
 def test_a_model_on_cuda_says_where_its_nodes_run(fake: type[FakeSession]) -> None:
     started = engine.start("m.onnx", ModelFile("m.onnx"), ON_CUDA, None, insist=True)
-    assert started.placement == {CUDA.name: 5, CPU.name: 1}
+    assert {name: len(nodes) for name, nodes in started.ran.items()} == {CUDA.name: 5, CPU.name: 1}
     assert started.choice.device == "cuda"
     assert fake.made == [[CUDA.name, CPU.name]]
 

@@ -59,7 +59,7 @@ def test_a_session_tells_what_it_is(make: Any, load: Any) -> None:
     assert session.assets["raw"] == b"\xff\x00"
     assert session.device == "cpu"
     assert session.providers == ("CPUExecutionProvider",)
-    assert session.placement == {"CPUExecutionProvider": 1}
+    assert session.placement().nodes == {"CPUExecutionProvider": 1}
     assert session.metadata == metadata
     assert repr(session) == "<Session Flowers on cpu: (x: float32[N, 2]) -> (y: float32[N, 2])>"
 
