@@ -62,8 +62,8 @@ class Placement:
                 lines += [f"  {node}" for node in part.nodes[:_SHOWN]]
                 lines += [f"  ... {count - _SHOWN:,} more"] if count > _SHOWN else []
         if self.uncounted:
-            count = "1 node is" if self.uncounted == 1 else f"{self.uncounted:,} nodes are"
-            lines.append(f"the work of {count} not known; sizes may help, as in placement(N=1)")
+            those = "1 node is" if self.uncounted == 1 else f"{self.uncounted:,} nodes are"
+            lines.append(f"the work of {those} not known; sizes may help, as in placement(N=1)")
         elif self.sizes:
             lines.append(f"MACs at {', '.join(f'{name}={size}' for name, size in self.sizes.items())}")
         return "\n".join(lines)
