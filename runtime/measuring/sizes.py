@@ -128,7 +128,7 @@ def _open(
         for place, size in enumerate(spec.shape or ()):
             if isinstance(size, int):
                 continue
-            if place == 0 and counts_examples(spec.shape, axis):
+            if (place == 0 and counts_examples(spec.shape, axis)) or (axis == "" and _only_open(spec) == place):
                 likely = batch or 1
             else:
                 likely = _likely(spec)
@@ -143,6 +143,13 @@ def _open(
 
 def _nameless(spec: Spec, place: int) -> str:
     return f"{spec.name}.{place}"
+
+
+def _only_open(spec: Spec) -> int | None:
+    """The axis without a name among fixed ones, not the first: the batch of a state [layers, ?, units]."""
+    shape = spec.shape or ()
+    places = [place for place, size in enumerate(shape) if not isinstance(size, int)]
+    return places[0] if len(places) == 1 and places[0] > 0 and shape[places[0]] is None else None
 
 
 def _likely(spec: Spec) -> int:

@@ -104,6 +104,22 @@ def test_one_that_fails_is_said_and_the_others_are_measured(folder: Path, capsys
     assert (result["calls"], result["milliseconds"], result["memory_bytes"]) == (0, None, None)
 
 
+def test_a_failure_tells_of_sizes_that_were_chosen(folder: Path, capsys: Output) -> None:
+    assert main(["bench", "wrong.onnx", "--bind", "left=2", "--repeat", "1"]) == 1
+    last = capsys.readouterr().err.splitlines()[1]
+    assert last.endswith("; open sizes were chosen, perhaps others fit: --bind right=128")
+
+
+def test_columns_are_called_by_their_files_where_these_differ(folder: Path, capsys: Output) -> None:
+    (folder / "old").mkdir()
+    add("old/add.onnx", [1], [1])
+    add("old/other.onnx", [1], [1])
+    assert main(["bench", "add.onnx", "--against", "old/add.onnx", "--repeat", "1"]) == 0
+    assert capsys.readouterr().out.split("\n")[0].split() == ["batch", "1", "add.onnx", "old/add.onnx"]
+    assert main(["bench", "old/add.onnx", "--against", "old/other.onnx", "--repeat", "1"]) == 0
+    assert capsys.readouterr().out.split("\n")[0].split() == ["batch", "1", "add.onnx", "other.onnx"]
+
+
 def test_arrays_that_are_given_are_those_it_runs_on(folder: Path, capsys: Output) -> None:
     np.savez("rows.npz", a=np.ones((3, 2), np.float32), other=np.ones(4))
     argv = ["--data", "rows.npz", "--input", "b=[[1, 2]]", "--batch", "4", "--repeat", "1", "--format", "json"]

@@ -16,6 +16,7 @@ from archonnx.cli.options import FilePath, SourcePath, color_option, compiled, f
 from archonnx.contract.diagnostics import UsageError
 
 if TYPE_CHECKING:
+    from archonnx.runtime.measuring.sizes import Sizes
     from archonnx.runtime.measuring.subjects import Subject
 
 
@@ -114,7 +115,6 @@ def bench(
     from archonnx.runtime.measuring.drawing import inputs_of
     from archonnx.runtime.measuring.energy import Meter
     from archonnx.runtime.measuring.rounds import Measured, take_turns
-    from archonnx.runtime.measuring.sizes import Sizes
     from archonnx.runtime.measuring.subjects import check_sizes, give
     from archonnx.runtime.measuring.worker import Job
 
@@ -141,7 +141,7 @@ def bench(
                     message = one.failed.message.replace(subject.path, subject.name)
                     what = f"batch {size.batch}: " if len(prepared) > 1 else ""
                     at = "" if message.startswith(subject.name) else f"{subject.name}: "
-                    say(f"{styled('error', 'red', sys.stderr)}: {what}{at}{message}")
+                    say(f"{styled('error', 'red', sys.stderr)}: {what}{at}{message}{_perhaps(size)}")
     if format == "json":
         out(json.dumps(document(subjects, found, meter), indent=2, ensure_ascii=False))
     else:
@@ -178,12 +178,18 @@ def _subjects(
     return subjects
 
 
-def _say_sizes(subjects: list[Subject], sizes: list[Any]) -> None:
+def _say_sizes(subjects: list[Subject], sizes: list[Sizes]) -> None:
     """The sizes that nobody asked for."""
     for subject, size in zip(subjects, sizes, strict=True):
         if size.chosen:
             chosen = ", ".join(f"{name} = {value}" for name, value in size.chosen.items())
             _remark(f"{subject.name}: {chosen} (--bind {next(iter(size.chosen))}=... takes another size)")
+
+
+def _perhaps(size: Sizes) -> str:
+    """What a failure may come from, where sizes were chosen for the model."""
+    chosen = " ".join(f"--bind {name}={value}" for name, value in size.chosen.items())
+    return f"; open sizes were chosen, perhaps others fit: {chosen}" if chosen else ""
 
 
 def _remark(line: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archonnx.cli.console import rich_console, size_text
@@ -57,8 +58,10 @@ def print_table(subjects: Sequence[Subject], sizes: Sequence[Sizes], measured: S
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     same = len({size.batch for size in sizes}) == 1
     table.add_column(f"batch {sizes[0].batch}" if same else "")
-    for subject in subjects:
-        table.add_column(Text(subject.name), justify="right", overflow="fold")
+    short = [Path(subject.name).name for subject in subjects]
+    names = short if len(set(short)) == len(short) else [subject.name for subject in subjects]
+    for name in names:
+        table.add_column(Text(name), justify="right", overflow="fold")
     columns = [_column(one, size, measured[0]) for one, size in zip(measured, sizes, strict=True)]
     if same:
         for column in columns:

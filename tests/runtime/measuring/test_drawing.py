@@ -52,6 +52,14 @@ def test_axes_without_names(contract: Any) -> None:
     assert shapes(found) == {"a": (5, 128), "b": (5, 7)}
 
 
+def test_the_batch_of_a_state_stands_behind_its_layers(contract: Any) -> None:
+    model = contract({"x": ("float32", [None, None]), "state": ("float32", [2, None, 128])})
+    assert shapes(inputs_of("m.onnx", model, {}, batch=3, bind={"x.1": 576})) == {"x": (3, 576), "state": (2, 3, 128)}
+    found = inputs_of("m.onnx", model, {}, bind={"x.1": 576, "state.1": 7})
+    assert shapes(found) == {"x": (1, 576), "state": (2, 7, 128)}
+    assert found[1].chosen == {}
+
+
 def test_the_same_seed_draws_the_same(contract: Any) -> None:
     model = contract({"x": ("float32", ["N", 6])})
     one, same, other = (inputs_of("m.onnx", model, {}, seed=seed)[0]["x"] for seed in (1, 1, 2))
