@@ -34,7 +34,7 @@ EXTENTS = (
     1024,
     0,
 )  # tried in this order where those do not fit
-MOST_TRIED = 50_000
+MOST_TRIED = 5_000
 _CHANNELS = (1, 3, 4)
 _SOUNDS = ("audio", "wave", "sound", "speech")
 
