@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
-from archonnx.contract.diagnostics import did_you_mean
+from archonnx.contract.diagnostics import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     import numpy as np
@@ -119,3 +119,15 @@ def label_count(labels: int, classes: int) -> str:
     """What is wrong with labels that are too few or too many for the scores of a model."""
     mend = f"build it again with a file of {classes:,} lines"
     return f"it carries {labels:,} labels, and its scores are of {classes:,} classes; {mend}"
+
+
+def scores_of(outputs: Any, labels: list[str] | None) -> np.ndarray[Any, Any]:
+    """The scores among the outputs of a call: the only array, else the only one with a place for each label."""
+    found: list[Any] = list(outputs.values()) if isinstance(outputs, Mapping) else [outputs]
+    if len(found) > 1 and labels is not None:
+        found = [array for array in found if getattr(array, "shape", ())[-1:] == (len(labels),)]
+    if len(found) != 1 or getattr(found[0], "ndim", 0) == 0 or found[0].dtype.kind not in "fiubV":
+        named = f"{', '.join(outputs)} are" if isinstance(outputs, Mapping) else f"{type(outputs).__name__} is"
+        raise UsageError(f"the best are taken of one array of scores [..., classes]: {named} none; name it")
+    scores: np.ndarray[Any, Any] = found[0]
+    return scores

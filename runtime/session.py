@@ -26,9 +26,10 @@ from archonnx.runtime.engine import Engine, start
 from archonnx.runtime.errors import ModelFileError
 from archonnx.runtime.modelfile import ModelFile, Spec, read_model
 from archonnx.runtime.placement import Placement, place
-from archonnx.runtime.results import Results, label_count, top
+from archonnx.runtime.results import Results, label_count, scores_of, top
 from archonnx.runtime.skeleton import skeleton
 from archonnx.runtime.threads import thread_count
+from archonnx.runtime.weightfiles import check_weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -97,7 +98,7 @@ def _opened(model: str | os.PathLike[str] | bytes | Compiled, device: str, threa
 
 def _load(source: str | bytes, model: ModelFile, device: str, threads: int | None, stays: bool = True) -> Session:
     """The steps from an outline to a session, cheapest refusal first. stays: whether the file is there afterwards."""
-    _check_weights(source, model)
+    check_weights(source, model)
     contract = Contract(model)
     choice = resolve(device)
     engine = start(source, model, choice, threads, insist=device != "auto")
@@ -105,28 +106,6 @@ def _load(source: str | bytes, model: ModelFile, device: str, threads: int | Non
     if isinstance(source, str) and stays:
         return Session(model, contract, engine, os.path.abspath(source), b"")
     return Session(model, contract, engine, None, skeleton(source))
-
-
-def _check_weights(source: str | bytes, model: ModelFile) -> None:
-    if model.weights == "none":
-        raise ModelFileError(
-            model.path, "it was built without weights (--weights none): build it again with them to run it"
-        )
-    if not model.external:
-        return
-    if isinstance(source, bytes):
-        name = min(model.external)
-        raise ModelFileError(model.path, f"its weights lie in another file, {name}: load the model by its path")
-    for name, needed in sorted(model.external.items()):
-        path = Path(source).parent / name
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise ModelFileError(model.path, f"its weights lie outside its folder, in {name}: that is refused")
-        if not path.is_file():
-            raise ModelFileError(model.path, f"its weights are missing: expected the file {path} beside it")
-        size = path.stat().st_size
-        if size < needed:
-            reason = f"its weights are cut short: {path} has {size:,} bytes of {needed:,}; copy or build it again"
-            raise ModelFileError(model.path, reason)
 
 
 class Session:
@@ -193,7 +172,7 @@ class Session:
         if isinstance(asked, bool) or not isinstance(asked, Integral) or asked < 1:
             raise UsageError(f"k is how many classes are asked for, a whole number of at least 1; received {k!r}")
         labels = self.labels
-        scores = _scores_of(outputs, labels)
+        scores = scores_of(outputs, labels)
         if labels is not None and scores.shape[-1] != len(labels):
             raise ModelFileError(self.path, label_count(len(labels), scores.shape[-1]))
         return top(scores, int(k), labels)
@@ -426,18 +405,6 @@ class Session:
         inputs, outputs = (", ".join(map(str, specs)) for specs in (self.inputs, self.outputs))
         state = "" if self._engine else ", closed"
         return f"<Session {self.name or self.path} on {self.device}: ({inputs}) -> ({outputs}){state}>"
-
-
-def _scores_of(outputs: Any, labels: list[str] | None) -> np.ndarray[Any, Any]:
-    """The scores among the outputs of a call: the only array, else the only one with a place for each label."""
-    found: list[Any] = list(outputs.values()) if isinstance(outputs, Mapping) else [outputs]
-    if len(found) > 1 and labels is not None:
-        found = [array for array in found if getattr(array, "shape", ())[-1:] == (len(labels),)]
-    if len(found) != 1 or getattr(found[0], "ndim", 0) == 0 or found[0].dtype.kind not in "fiubV":
-        named = f"{', '.join(outputs)} are" if isinstance(outputs, Mapping) else f"{type(outputs).__name__} is"
-        raise UsageError(f"the best are taken of one array of scores [..., classes]: {named} none; name it")
-    scores: np.ndarray[Any, Any] = found[0]
-    return scores
 
 
 def _asset(model: ModelFile, key: str) -> bytes:

@@ -1,0 +1,31 @@
+"""Whether the weights that a model needs are where it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from archonnx.runtime.errors import ModelFileError
+from archonnx.runtime.modelfile import ModelFile
+
+
+def check_weights(source: str | bytes, model: ModelFile) -> None:
+    """Raise ModelFileError where the weights of a model are missing, cut short, or outside its folder."""
+    if model.weights == "none":
+        raise ModelFileError(
+            model.path, "it was built without weights (--weights none): build it again with them to run it"
+        )
+    if not model.external:
+        return
+    if isinstance(source, bytes):
+        name = min(model.external)
+        raise ModelFileError(model.path, f"its weights lie in another file, {name}: load the model by its path")
+    for name, needed in sorted(model.external.items()):
+        path = Path(source).parent / name
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise ModelFileError(model.path, f"its weights lie outside its folder, in {name}: that is refused")
+        if not path.is_file():
+            raise ModelFileError(model.path, f"its weights are missing: expected the file {path} beside it")
+        size = path.stat().st_size
+        if size < needed:
+            reason = f"its weights are cut short: {path} has {size:,} bytes of {needed:,}; copy or build it again"
+            raise ModelFileError(model.path, reason)
