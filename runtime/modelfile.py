@@ -99,6 +99,20 @@ class ModelFile:
         except ValueError:
             raise ModelFileError(self.path, f"its metadata entry {key} is damaged: no JSON") from None
 
+    def asset(self, name: str) -> bytes:
+        """A file that travels in the model. Raises KeyError where it has none of that name, ModelFileError."""
+        key = keys.ASSET + name
+        text = self.metadata[key]
+        if not text.startswith(keys.BASE64):
+            return text.encode()
+        import base64
+        import binascii
+
+        try:
+            return base64.b64decode(text.removeprefix(keys.BASE64), validate=True)
+        except binascii.Error:
+            raise ModelFileError(self.path, f"its metadata entry {key} is damaged: no base64") from None
+
 
 def read_model(data: bytes | str | os.PathLike[str], path: str | None = None) -> ModelFile:
     """The outline of a file, or of bytes. path: what messages call it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from archonnx.contract.diagnostics import UsageError
 from archonnx.runtime.modelfile import ModelFile, NodePlace
 from archonnx.runtime.translate import find_node
 
@@ -90,3 +91,21 @@ def place(
         parts.append(Part(provider, tuple(placed), own, own / total if total and not uncounted else None))
     parts.sort(key=lambda part: -len(part.nodes))
     return Placement(tuple(parts), sizes, uncounted)
+
+
+def symbol_sizes(model: ModelFile, sizes: Mapping[str, int]) -> dict[str, int]:
+    """What each symbol of the inputs' shapes stands for: of `sizes`, else 1.
+
+    Raises UsageError for a symbol that no input has and for a size that is none.
+    """
+    from archonnx.runtime.work import symbols_of
+
+    axes = [axis for spec in model.inputs for axis in spec.shape or () if isinstance(axis, str)]
+    symbols = {name: sizes.get(name, 1) for axis in axes for name in sorted(symbols_of(axis))}
+    for name, size in sizes.items():
+        if name not in symbols:
+            has = f"they have {', '.join(symbols)}" if symbols else "they have none"
+            raise UsageError(f"no input of {model.path} has a size {name}; {has}")
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            raise UsageError(f"the size {name} is a whole number of at least 1, received {size!r}")
+    return symbols

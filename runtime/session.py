@@ -25,7 +25,7 @@ from archonnx.runtime.devices import resolve
 from archonnx.runtime.engine import Engine, start
 from archonnx.runtime.errors import ModelFileError
 from archonnx.runtime.modelfile import ModelFile, Spec, read_model
-from archonnx.runtime.placement import Placement, place
+from archonnx.runtime.placement import Placement, place, symbol_sizes
 from archonnx.runtime.results import Results, label_count, scores_of, top
 from archonnx.runtime.skeleton import skeleton
 from archonnx.runtime.threads import thread_count
@@ -148,7 +148,7 @@ class Session:
     def assets(self) -> dict[str, bytes]:
         """The files that travel in the model, by name."""
         return {
-            key.removeprefix(keys.ASSET): _asset(self._model, key)
+            key.removeprefix(keys.ASSET): self._model.asset(key.removeprefix(keys.ASSET))
             for key in self.metadata
             if key.startswith(keys.ASSET)
         }
@@ -156,7 +156,7 @@ class Session:
     @property
     def labels(self) -> list[str] | None:
         """The asset `labels`, one a line, None where the model has none."""
-        data = _asset(self._model, keys.ASSET + "labels") if keys.ASSET + "labels" in self.metadata else None
+        data = self._model.asset("labels") if keys.ASSET + "labels" in self.metadata else None
         if data is None:
             return None
         return label_lines(data.decode(errors="replace"))
@@ -193,7 +193,7 @@ class Session:
         if self._tokenizer is None and keys.ASSET + "tokenizer" in self.metadata:
             from archonnx.runtime.text.tokenizer import read_tokenizer
 
-            data = _asset(self._model, keys.ASSET + "tokenizer")
+            data = self._model.asset("tokenizer")
             self._tokenizer = read_tokenizer(data, f"{self.path}, asset tokenizer")
         return self._tokenizer
 
@@ -375,17 +375,10 @@ class Session:
 
         Raises UsageError for a symbol that no input has and for a size that is none, OSError where the file is gone.
         """
-        from archonnx.runtime.work import count_macs, symbols_of
+        from archonnx.runtime.work import count_macs
 
         engine = self._open()
-        axes = [axis for spec in self.inputs for axis in spec.shape or () if isinstance(axis, str)]
-        symbols = {name: sizes.get(name, 1) for axis in axes for name in sorted(symbols_of(axis))}
-        for name, size in sizes.items():
-            if name not in symbols:
-                has = f"they have {', '.join(symbols)}" if symbols else "they have none"
-                raise UsageError(f"no input of {self.path} has a size {name}; {has}")
-            if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-                raise UsageError(f"the size {name} is a whole number of at least 1, received {size!r}")
+        symbols = symbol_sizes(self._model, sizes)
         bare = self._bare or skeleton(self._source or "")
         return place(self._model, engine.ran, count_macs(bare, symbols), symbols)
 
@@ -405,16 +398,3 @@ class Session:
         inputs, outputs = (", ".join(map(str, specs)) for specs in (self.inputs, self.outputs))
         state = "" if self._engine else ", closed"
         return f"<Session {self.name or self.path} on {self.device}: ({inputs}) -> ({outputs}){state}>"
-
-
-def _asset(model: ModelFile, key: str) -> bytes:
-    text = model.metadata[key]
-    if not text.startswith(keys.BASE64):
-        return text.encode()
-    import base64
-    import binascii
-
-    try:
-        return base64.b64decode(text.removeprefix(keys.BASE64), validate=True)
-    except binascii.Error:
-        raise ModelFileError(model.path, f"its metadata entry {key} is damaged: no base64") from None
