@@ -60,14 +60,7 @@ class Engine:
 
         Raises RunError, MachineError, and InputError for a number that the device does not carry.
         """
-        if self.mark.forked:
-            self.mark.refuse()
-        if self._narrow:
-            check_values(feeds)
-        options = self._quiet
-        if stop is not None:
-            options = _quiet()
-            stop.attach(options)
+        options = self._ready(feeds, stop)
         try:
             if self._foreign:
                 return self._run_values(feeds, options)
@@ -75,6 +68,18 @@ class Engine:
             return found
         except ort_errors() as error:
             raise run_error(self._model, error) from error
+
+    def _ready(self, feeds: Mapping[str, np.ndarray[Any, Any]], stop: Stop | None) -> Any:
+        """The options of a run that may begin."""
+        if self.mark.forked:
+            self.mark.refuse()
+        if self._narrow:
+            check_values(feeds)
+        if stop is None:
+            return self._quiet
+        options = _quiet()
+        stop.attach(options)
+        return options
 
     def bind(self, feeds: Mapping[str, np.ndarray[Any, Any]], out: Mapping[str, np.ndarray[Any, Any]]) -> Any:
         """A binding of onnxruntime's to contiguous inputs that have been checked, and to arrays for outputs; the caller
@@ -105,14 +110,7 @@ class Engine:
         Raises UsageError for an array of another shape than the result, RunError, MachineError, and InputError for a
         number that the device does not carry.
         """
-        if self.mark.forked:
-            self.mark.refuse()
-        if self._narrow:
-            check_values(feeds)
-        options = self._quiet
-        if stop is not None:
-            options = _quiet()
-            stop.attach(options)
+        options = self._ready(feeds, stop)
         try:
             self._session.run_with_iobinding(binding, options)
             found = binding.get_outputs()
@@ -138,10 +136,7 @@ class Engine:
         """
         import numpy as np
 
-        if self.mark.forked:
-            self.mark.refuse()
-        if self._narrow:
-            check_values(feeds)
+        options = self._ready(feeds, None)
         specs = {spec.name: spec for spec in self._model.inputs}
         arrays = {name: np.ascontiguousarray(array) for name, array in feeds.items()}  # they live until it has run
         try:
@@ -153,7 +148,7 @@ class Engine:
             binding.bind_output(wanted, "cpu")
             for name in keep:
                 binding.bind_output(name, "cuda" if self.choice.device == "cuda" else "cpu")
-            self._session.run_with_iobinding(binding, self._quiet)
+            self._session.run_with_iobinding(binding, options)
             found = binding.get_outputs()
         except ort_errors() as error:
             raise run_error(self._model, error) from error
