@@ -17,6 +17,7 @@ from archonnx.runtime.errors import ModelFileError
 from archonnx.runtime.forks import Mark
 from archonnx.runtime.modelfile import ModelFile, Spec
 from archonnx.runtime.narrowing import check_model, check_values
+from archonnx.runtime.settings import Settings
 from archonnx.runtime.threads import set_threads
 from archonnx.runtime.translate import load_error, ort_errors, run_error
 
@@ -213,23 +214,23 @@ def view(spec: Spec, value: Any) -> np.ndarray[Any, Any]:
     return np.from_dlpack(value)
 
 
-def start(source: str | bytes, model: ModelFile, choice: Choice, threads: int | None, insist: bool) -> Engine:
-    """Make the session. insist: an error where the device does not take the model; else the CPU is tried instead.
+def start(source: str | bytes, model: ModelFile, choice: Choice, asked: Settings) -> Engine:
+    """Make the session. Where the device does not take the model and was not insisted on, the CPU is tried instead.
 
     Raises ModelFileError, MachineError.
     """
     if choice.device == "cpu":
-        return _start(source, model, choice, threads)
+        return _start(source, model, choice, asked)
     try:
-        return _start(source, model, choice, threads)
+        return _start(source, model, choice, asked)
     except (MachineError, ModelFileError) as error:
-        if insist:
+        if asked.insists:
             raise
         label = PROVIDERS[choice.device].label
-        return _start(source, model, Choice("cpu", (CPU,), f"{label} does not take this model: {error}"), threads)
+        return _start(source, model, Choice("cpu", (CPU,), f"{label} does not take this model: {error}"), asked)
 
 
-def _start(source: str | bytes, model: ModelFile, choice: Choice, threads: int | None) -> Engine:
+def _start(source: str | bytes, model: ModelFile, choice: Choice, asked: Settings) -> Engine:
     import onnxruntime
 
     if choice.device == "openvino":
@@ -238,14 +239,14 @@ def _start(source: str | bytes, model: ModelFile, choice: Choice, threads: int |
     options.log_severity_level = _FATAL
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
-    set_threads(options, threads)
+    set_threads(options, asked.threads)
     quiet = choice.device != "cpu"
     if quiet:  # a provider that does not load says so through the process's own logger
         onnxruntime.set_default_logger_severity(_FATAL)
     try:
-        named = [(provider.name, provider.settings(threads)) for provider in choice.providers]
+        named = [(provider.name, provider.settings(asked.threads)) for provider in choice.providers]
         if choice.providers[0].plugin:  # one that is registered goes by its device; the CPU follows of itself
-            options.add_provider_for_devices([openvino.cpu()], choice.providers[0].settings(threads))
+            options.add_provider_for_devices([openvino.cpu()], choice.providers[0].settings(asked.threads))
             named = []
         # With fallback, it prints, and runs on the CPU after all.
         session = onnxruntime.InferenceSession(source, options, providers=named or None, enable_fallback=0)
@@ -255,7 +256,7 @@ def _start(source: str | bytes, model: ModelFile, choice: Choice, threads: int |
         if quiet:
             onnxruntime.set_default_logger_severity(_WARNING)
     session.disable_fallback()
-    engine = Engine(session, model, choice, threads)
+    engine = Engine(session, model, choice, asked.threads)
     if choice.device != "cpu":
         _verify(engine, model)
     return engine

@@ -1,35 +1,26 @@
-"""Loading a model and calling it: any .onnx file, on this machine's devices, every input checked.
-
-session = load("dnn.onnx")
-logits = session(image)  # image: float32[N, 256, 256, 3] -> float32[N, 10]
-"""
+"""A model that was loaded, and calls of it: every input checked."""
 
 from __future__ import annotations
 
 import logging
-import os
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Unpack, runtime_checkable
+from typing import TYPE_CHECKING, Any, Unpack
 
 from archonnx.contract import metadata as keys
 from archonnx.contract.diagnostics import UsageError
 from archonnx.contract.labels import label_lines
 from archonnx.runtime.buffers import Bound, contiguous, read_out
 from archonnx.runtime.contract import Contract
-from archonnx.runtime.devices import resolve
-from archonnx.runtime.engine import Engine, start
+from archonnx.runtime.engine import Engine
 from archonnx.runtime.errors import ModelFileError
-from archonnx.runtime.modelfile import ModelFile, Spec, read_model
+from archonnx.runtime.modelfile import ModelFile, Spec
 from archonnx.runtime.placement import Placement, place, symbol_sizes
 from archonnx.runtime.results import Results, label_count, scores_of, top
 from archonnx.runtime.skeleton import skeleton
-from archonnx.runtime.threads import thread_count
-from archonnx.runtime.weightfiles import check_weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,71 +32,6 @@ if TYPE_CHECKING:
     from archonnx.runtime.text.tokenizer import Tokenizer
 
 log = logging.getLogger("archonnx.runtime")
-
-
-@runtime_checkable
-class Compiled(Protocol):
-    """What the compiler returns, as far as the runtime needs it."""
-
-    def save(self, path: Path, /) -> object: ...
-
-
-def load(
-    model: str | os.PathLike[str] | bytes | Compiled,
-    device: str = "auto",
-    *,
-    threads: int | None = None,
-    tokenizer: str | os.PathLike[str] | bytes | None = None,
-) -> Session:
-    """Load a model for running.
-
-    model: the path of any .onnx file (its external data beside it), the bytes of one, or what `archonnx.compile`
-    returned. device: "auto" takes CUDA where it works, else the CPU; "cpu", "cuda" and "openvino" insist: what is
-    asked for runs the model, or there is an error. threads: of one call on the CPU, by default those of
-    ARCHONNX_THREADS, else the physical cores that this process may use.
-    tokenizer: the file, or its bytes, that makes tokens of texts, in place of the model's asset `tokenizer`.
-
-    Raises OSError where a file cannot be read, ModelFileError where it is no model that runs, UsageError for a
-    device or a number of threads that makes no sense, MachineError where a device, a library or memory is missing,
-    TokenizerError for a tokenizer that is none.
-    """
-    if tokenizer is None:
-        return _opened(model, device, threads)
-    from archonnx.runtime.text.tokenizer import read_tokenizer
-
-    made = read_tokenizer(tokenizer)
-    session = _opened(model, device, threads)
-    session.tokenizer = made
-    return session
-
-
-def _opened(model: str | os.PathLike[str] | bytes | Compiled, device: str, threads: int | None) -> Session:
-    threads = thread_count(threads)
-    if isinstance(model, bytes | bytearray | memoryview):
-        data = bytes(model)
-        return _load(data, read_model(data), device, threads, stays=False)
-    if isinstance(model, str | os.PathLike):
-        path = os.fsdecode(model)
-        return _load(path, read_model(path), device, threads)
-    if isinstance(model, Compiled):
-        with tempfile.TemporaryDirectory(prefix="archonnx-", ignore_cleanup_errors=True) as folder:
-            target = Path(folder) / "model.onnx"
-            model.save(target)
-            name = str(getattr(model, "name", "model"))
-            return _load(str(target), read_model(target, name), device, threads, stays=False)
-    raise UsageError(f"load() takes a path, bytes or a compiled model, received {type(model).__name__}")
-
-
-def _load(source: str | bytes, model: ModelFile, device: str, threads: int | None, stays: bool = True) -> Session:
-    """The steps from an outline to a session, cheapest refusal first. stays: whether the file is there afterwards."""
-    check_weights(source, model)
-    contract = Contract(model)
-    choice = resolve(device)
-    engine = start(source, model, choice, threads, insist=device != "auto")
-    log.info("%s runs on %s: %s", model.path, engine.choice.device, engine.choice.why)
-    if isinstance(source, str) and stays:
-        return Session(model, contract, engine, os.path.abspath(source), b"")
-    return Session(model, contract, engine, None, skeleton(source))
 
 
 class Session:

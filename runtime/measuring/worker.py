@@ -93,8 +93,8 @@ class Bench:
     def __init__(self, job: Job) -> None:
         import onnxruntime  # noqa: F401 - what it costs to import is no part of loading a model
 
+        from archonnx.runtime.loading import load
         from archonnx.runtime.measuring.bare import bare_run
-        from archonnx.runtime.session import load
 
         self._before = peak_memory()
         began = time.perf_counter()

@@ -101,9 +101,9 @@ def load(
     Raises OSError where a file cannot be read, ArchonnxError where it is no ONNX model or no tokenizer, MachineError
     where the device or a library is missing (the text says which, and what to install).
     """
-    from archonnx.runtime import session
+    from archonnx.runtime import loading
 
-    return session.load(model, device=device, threads=threads, tokenizer=tokenizer)
+    return loading.load(model, device=device, threads=threads, tokenizer=tokenizer)
 
 
 def to_keras(model: CompiledModel, seed: int = 0) -> Any:

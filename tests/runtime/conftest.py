@@ -72,7 +72,7 @@ def make() -> Make:
 @pytest.fixture(scope="session")
 def load() -> Callable[..., Any]:
     """`load(model, ...)` loads a ModelProto on the CPU."""
-    from archonnx.runtime.session import load as load_any
+    from archonnx.runtime.loading import load as load_any
 
     def loaded(model: onnx.ModelProto, device: str = "cpu", **options: Any) -> Any:
         return load_any(model.SerializeToString(), device, **options)

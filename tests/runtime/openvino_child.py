@@ -43,7 +43,7 @@ def error(action: Any) -> str:
 
 def main(folder: Path) -> None:
     from archonnx.runtime.devices import diagnose
-    from archonnx.runtime.session import load
+    from archonnx.runtime.loading import load
 
     random = np.random.default_rng(0)
     found: dict[str, Any] = {"works": diagnose().works["openvino"], "auto": diagnose().auto}

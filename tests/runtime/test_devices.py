@@ -185,7 +185,7 @@ def test_unknown_devices_are_a_wrong_command() -> None:
 
 
 def test_this_machine_never_runs_cuda_elsewhere(make: Any) -> None:
-    from archonnx.runtime.session import load
+    from archonnx.runtime.loading import load
 
     data = make({"x": ("float32", ["N"])}).SerializeToString()
     if diagnose().devices["cuda"]:

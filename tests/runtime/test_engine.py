@@ -12,6 +12,7 @@ from archonnx.contract.diagnostics import MachineError
 from archonnx.runtime import engine
 from archonnx.runtime.devices import CPU, CUDA, Choice
 from archonnx.runtime.modelfile import ModelFile
+from archonnx.runtime.settings import Settings
 
 ON_CUDA = Choice("cuda", (CUDA, CPU), "asked for")
 NODE = SimpleNamespace(name="net/exp", op_type="Exp")
@@ -54,7 +55,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> type[FakeSession]:
 
 
 def test_a_model_on_cuda_says_where_its_nodes_run(fake: type[FakeSession]) -> None:
-    started = engine.start("m.onnx", ModelFile("m.onnx"), ON_CUDA, None, insist=True)
+    started = engine.start("m.onnx", ModelFile("m.onnx"), ON_CUDA, Settings("cuda"))
     assert {name: len(nodes) for name, nodes in started.ran.items()} == {CUDA.name: 5, CPU.name: 1}
     assert started.choice.device == "cuda"
     assert fake.made == [[CUDA.name, CPU.name]]
@@ -72,8 +73,8 @@ def test_cuda_asked_for_is_cuda_or_an_error(fake: type[FakeSession], behaviour: 
     for name, value in behaviour.items():
         setattr(fake, name, value)
     with pytest.raises((MachineError, engine.ModelFileError), match=words):
-        engine.start("m.onnx", ModelFile("m.onnx"), ON_CUDA, None, insist=True)
-    started = engine.start("m.onnx", ModelFile("m.onnx"), ON_CUDA, None, insist=False)
+        engine.start("m.onnx", ModelFile("m.onnx"), ON_CUDA, Settings("cuda"))
+    started = engine.start("m.onnx", ModelFile("m.onnx"), ON_CUDA, Settings())
     assert started.choice.device == "cpu"
     assert words in started.choice.why
     assert fake.made[-1] == [CPU.name]

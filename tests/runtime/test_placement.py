@@ -12,9 +12,9 @@ from onnx import helper, numpy_helper
 
 import archonnx
 from archonnx.contract.diagnostics import UsageError
+from archonnx.runtime.loading import load
 from archonnx.runtime.modelfile import ModelFile, NodePlace
 from archonnx.runtime.placement import place
-from archonnx.runtime.session import load
 from archonnx.runtime.skeleton import skeleton
 from archonnx.runtime.work import count_macs
 

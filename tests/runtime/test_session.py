@@ -17,8 +17,8 @@ from onnx import TensorProto, helper
 
 from archonnx.contract.diagnostics import MachineError, UsageError
 from archonnx.runtime.errors import InputError, ModelFileError, RunError
+from archonnx.runtime.loading import load as load_any
 from archonnx.runtime.modelfile import read_model
-from archonnx.runtime.session import load as load_any
 from archonnx.runtime.text.tokenizer import TokenizerError
 from archonnx.runtime.translate import OLDEST_OPSET
 

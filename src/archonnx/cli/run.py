@@ -177,7 +177,7 @@ def loaded(
     compile: Callable[..., CompiledModel] = compiled,
 ) -> tuple[Session, str]:
     """The session, and what to call the model. compile: what makes a model of an .arch file."""
-    from archonnx.runtime.session import load
+    from archonnx.runtime.loading import load
 
     if file.suffix == ".arch":
         source = compile(file, model, parameters, root)

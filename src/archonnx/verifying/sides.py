@@ -228,11 +228,11 @@ def probed_values(model: CompiledModel) -> list[Value]:
 
 def load(path: Path | None, title: str) -> Session:
     """A session on the CPU. `title` stands for it in messages. Errors: FailedError."""
-    from archonnx.runtime import session
+    from archonnx.runtime import loading
 
     assert path is not None
     with _told(title, str(path)):
-        return session.load(path, device="cpu")
+        return loading.load(path, device="cpu")
 
 
 def call(session: Session, feeds: Feeds, title: str) -> dict[str, Array]:

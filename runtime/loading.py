@@ -1,0 +1,90 @@
+"""Loading a model: any .onnx file, on this machine's devices.
+
+session = load("dnn.onnx")
+logits = session(image)  # image: float32[N, 256, 256, 3] -> float32[N, 10]
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from archonnx.contract.diagnostics import UsageError
+from archonnx.runtime.contract import Contract
+from archonnx.runtime.devices import resolve
+from archonnx.runtime.engine import start
+from archonnx.runtime.modelfile import ModelFile, read_model
+from archonnx.runtime.session import Session
+from archonnx.runtime.settings import Settings
+from archonnx.runtime.skeleton import skeleton
+from archonnx.runtime.threads import thread_count
+from archonnx.runtime.weightfiles import check_weights
+
+log = logging.getLogger("archonnx.runtime")
+
+
+@runtime_checkable
+class Compiled(Protocol):
+    """What the compiler returns, as far as the runtime needs it."""
+
+    def save(self, path: Path, /) -> object: ...
+
+
+def load(
+    model: str | os.PathLike[str] | bytes | Compiled,
+    device: str = "auto",
+    *,
+    threads: int | None = None,
+    tokenizer: str | os.PathLike[str] | bytes | None = None,
+) -> Session:
+    """Load a model for running.
+
+    model: the path of any .onnx file (its external data beside it), the bytes of one, or what `archonnx.compile`
+    returned. device: "auto" takes CUDA where it works, else the CPU; "cpu", "cuda" and "openvino" insist: what is
+    asked for runs the model, or there is an error. threads: of one call on the CPU, by default those of
+    ARCHONNX_THREADS, else the physical cores that this process may use.
+    tokenizer: the file, or its bytes, that makes tokens of texts, in place of the model's asset `tokenizer`.
+
+    Raises OSError where a file cannot be read, ModelFileError where it is no model that runs, UsageError for a
+    device or a number of threads that makes no sense, MachineError where a device, a library or memory is missing,
+    TokenizerError for a tokenizer that is none.
+    """
+    asked = Settings(device, thread_count(threads))
+    if tokenizer is None:
+        return _opened(model, asked)
+    from archonnx.runtime.text.tokenizer import read_tokenizer
+
+    made = read_tokenizer(tokenizer)
+    session = _opened(model, asked)
+    session.tokenizer = made
+    return session
+
+
+def _opened(model: str | os.PathLike[str] | bytes | Compiled, asked: Settings) -> Session:
+    if isinstance(model, bytes | bytearray | memoryview):
+        data = bytes(model)
+        return _load(data, read_model(data), asked, stays=False)
+    if isinstance(model, str | os.PathLike):
+        path = os.fsdecode(model)
+        return _load(path, read_model(path), asked)
+    if isinstance(model, Compiled):
+        with tempfile.TemporaryDirectory(prefix="archonnx-", ignore_cleanup_errors=True) as folder:
+            target = Path(folder) / "model.onnx"
+            model.save(target)
+            name = str(getattr(model, "name", "model"))
+            return _load(str(target), read_model(target, name), asked, stays=False)
+    raise UsageError(f"load() takes a path, bytes or a compiled model, received {type(model).__name__}")
+
+
+def _load(source: str | bytes, model: ModelFile, asked: Settings, stays: bool = True) -> Session:
+    """The steps from an outline to a session, cheapest refusal first. stays: whether the file is there afterwards."""
+    check_weights(source, model)
+    contract = Contract(model)
+    engine = start(source, model, resolve(asked.device), asked)
+    log.info("%s runs on %s: %s", model.path, engine.choice.device, engine.choice.why)
+    if isinstance(source, str) and stays:
+        return Session(model, contract, engine, os.path.abspath(source), b"")
+    return Session(model, contract, engine, None, skeleton(source))
