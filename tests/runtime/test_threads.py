@@ -104,11 +104,11 @@ def test_a_session_may_be_called_from_several_threads(make: Any, load: Any) -> N
 
 
 def test_the_command_sets_them(make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from archonnx.runtime import session
+    from archonnx.runtime import loading
 
     asked = []
-    real = session.thread_count
-    monkeypatch.setattr(session, "thread_count", lambda count: asked.append(count) or real(count))
+    real = loading.thread_count
+    monkeypatch.setattr(loading, "thread_count", lambda count: asked.append(count) or real(count))
     path = tmp_path / "m.onnx"
     save(make({"x": ("float32", ["N"])}), path)
     assert main(["run", str(path), "-i", "x=[1]", "--threads", "2"]) == 0
