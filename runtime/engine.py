@@ -3,23 +3,21 @@ other."""
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from archonnx.contract.diagnostics import MachineError
-from archonnx.contract.dtypes import DTYPES
 from archonnx.runtime import openvino
-from archonnx.runtime.arrays import numpy_dtype
 from archonnx.runtime.buffers import shape_error
 from archonnx.runtime.devices import CPU, PROVIDERS, Choice
 from archonnx.runtime.errors import ModelFileError
 from archonnx.runtime.forks import Mark
-from archonnx.runtime.modelfile import ModelFile, Spec
+from archonnx.runtime.modelfile import ModelFile
 from archonnx.runtime.narrowing import check_model, check_values
 from archonnx.runtime.settings import Settings
 from archonnx.runtime.threads import set_threads
 from archonnx.runtime.translate import load_error, ort_errors, run_error
+from archonnx.runtime.values import FOREIGN, to_numpy, to_value, view
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,12 +25,10 @@ if TYPE_CHECKING:
     from archonnx.runtime.awaiting import Stop
 
 _FATAL, _WARNING = 4, 2
-# Types that numpy has no dtype of its own for: onnxruntime takes and gives them as bytes only.
-_FOREIGN = frozenset({"bfloat16", "float8e4m3fn", "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz"})
 
 
 class Engine:
-    """A session of onnxruntime and the outline of its model. Runs raise UsageError after a fork.
+    """A Runner: a session of onnxruntime and the outline of its model.
 
     choice: where it runs; providers: in onnxruntime's order; ran: provider -> the nodes that it runs, name
     and operator; threads: None where it decides.
@@ -49,9 +45,9 @@ class Engine:
             self.ran.setdefault(part.ep_name, []).extend((node.name, node.op_type) for node in part.get_nodes())
         self._narrow = choice.device == "openvino"
         specs = [*model.inputs, *model.outputs]
-        self._foreign = any(spec.dtype in _FOREIGN for spec in specs)
+        self._foreign = any(spec.dtype in FOREIGN for spec in specs)
         if self._foreign and any(spec.kind != "tensor" for spec in specs):
-            foreign = next(spec.dtype for spec in specs if spec.dtype in _FOREIGN)
+            foreign = next(spec.dtype for spec in specs if spec.dtype in FOREIGN)
             raise ModelFileError(
                 model.path, f"onnxruntime's Python side carries no {foreign} beside sequences and maps"
             )
@@ -89,10 +85,10 @@ class Engine:
         try:
             binding = self._session.io_binding()
             for name, array in feeds.items():
-                binding.bind_ortvalue_input(name, _to_value(specs[name], array))
+                binding.bind_ortvalue_input(name, to_value(specs[name], array))
             for spec in self._model.outputs:
                 if spec.name in out:
-                    binding.bind_ortvalue_output(spec.name, _to_value(spec, out[spec.name]))
+                    binding.bind_ortvalue_output(spec.name, to_value(spec, out[spec.name]))
                 else:
                     binding.bind_output(spec.name, "cpu")
         except ort_errors() as error:
@@ -121,19 +117,19 @@ class Engine:
         for spec, value in zip(self._model.outputs, found, strict=True):
             array = out.get(spec.name)
             if array is None:
-                array = _to_numpy(spec, value)
+                array = to_numpy(spec, value)
             elif array.size and value.data_ptr() != array.ctypes.data:  # made elsewhere after all
-                array[...] = _to_numpy(spec, value)
+                array[...] = to_numpy(spec, value)
             values.append(array)
         return values
 
     def step(
         self, feeds: Mapping[str, np.ndarray[Any, Any]], held: Mapping[str, Any], wanted: str, keep: Sequence[str]
-    ) -> tuple[Any, dict[str, Any]]:
+    ) -> tuple[np.ndarray[Any, Any], dict[str, Any]]:
         """One run of several that follow one another: what it keeps stays on the device, and is never an array.
 
-        feeds: inputs that have been checked; held: inputs that an earlier step kept. Gives the output `wanted` as
-        onnxruntime's value on the CPU, and those of `keep` by name. Raises RunError, MachineError.
+        feeds: inputs that have been checked; held: inputs that an earlier step kept. Gives the output `wanted`, and
+        onnxruntime's values of those of `keep` by name. Raises RunError, MachineError.
         """
         import numpy as np
 
@@ -143,7 +139,7 @@ class Engine:
         try:
             binding = self._session.io_binding()
             for name, array in arrays.items():
-                binding.bind_ortvalue_input(name, _to_value(specs[name], array))
+                binding.bind_ortvalue_input(name, to_value(specs[name], array))
             for name, value in held.items():
                 binding.bind_ortvalue_input(name, value)
             binding.bind_output(wanted, "cpu")
@@ -153,16 +149,50 @@ class Engine:
             found = binding.get_outputs()
         except ort_errors() as error:
             raise run_error(self._model, error) from error
-        return found[0], dict(zip(keep, found[1:], strict=True))
+        spec = next(spec for spec in self._model.outputs if spec.name == wanted)
+        return view(spec, found[0]), dict(zip(keep, found[1:], strict=True))
+
+    def bare(self, feeds: Mapping[str, np.ndarray[Any, Any]]) -> Callable[[], None] | None:
+        """A call that runs the model on these inputs and gives nothing back; None for a model of sequences, maps or
+        strings, which onnxruntime copies anyway.
+
+        feeds: inputs that have been checked. The run raises RunError, MachineError.
+        """
+        import numpy as np
+        import onnxruntime
+
+        specs = {spec.name: spec for spec in self._model.inputs}
+        if any(spec.kind != "tensor" or spec.dtype == "string" for spec in [*specs.values(), *self._model.outputs]):
+            return None
+        device = "cuda" if self.choice.device == "cuda" else "cpu"
+        held = []  # what is bound points into the arrays
+        binding = self._session.io_binding()
+        for name, array in feeds.items():
+            whole = np.ascontiguousarray(array)
+            here = device == "cpu" or specs[name].dtype in FOREIGN
+            value = to_value(specs[name], whole) if here else onnxruntime.OrtValue.ortvalue_from_numpy(whole, device)
+            binding.bind_ortvalue_input(name, value)
+            held.append(whole)
+        for spec in self._model.outputs:
+            binding.bind_output(spec.name, device)
+        options = self._ready(feeds, None)
+
+        def run(_: object = held) -> None:
+            try:
+                self._session.run_with_iobinding(binding, options)
+            except ort_errors() as error:
+                raise run_error(self._model, error) from error
+
+        return run
 
     def _run_values(self, feeds: dict[str, np.ndarray[Any, Any]], options: Any) -> list[Any]:
         import numpy as np
 
         specs = {spec.name: spec for spec in self._model.inputs}
         arrays = {name: np.ascontiguousarray(array) for name, array in feeds.items()}  # the values point into them
-        values = {name: _to_value(specs[name], array) for name, array in arrays.items()}
+        values = {name: to_value(specs[name], array) for name, array in arrays.items()}
         found = self._session.run_with_ort_values(None, values, options)
-        return [_to_numpy(spec, value) for spec, value in zip(self._model.outputs, found, strict=True)]
+        return [to_numpy(spec, value) for spec, value in zip(self._model.outputs, found, strict=True)]
 
 
 def _quiet() -> Any:
@@ -174,44 +204,6 @@ def _quiet() -> Any:
     # Its default: where it is left out, run_with_iobinding raises and catches an error, 50 us each time.
     options.add_run_config_entry("gpu_graph_id", "0")
     return options
-
-
-def _to_value(spec: Spec, array: np.ndarray[Any, Any]) -> Any:
-    """An array of an input's type as onnxruntime's value, which may point into it."""
-    import numpy as np
-    from onnxruntime import OrtValue
-
-    if spec.dtype not in _FOREIGN:
-        return OrtValue.ortvalue_from_numpy(array)
-    bits = DTYPES[spec.dtype].bits
-    return OrtValue.ortvalue_from_numpy_with_onnx_type(
-        array.view(np.uint16 if bits == 16 else np.uint8), DTYPES[spec.dtype].onnx
-    )
-
-
-def _to_numpy(spec: Spec, value: Any) -> Any:
-    import numpy as np
-
-    if spec.dtype not in _FOREIGN:
-        return value.numpy()
-    if value.device_name() != "cpu":
-        raise MachineError(
-            f"output {spec.name}: onnxruntime left the {spec.dtype} on {value.device_name()}, out of reach"
-        )
-    dtype, shape = numpy_dtype(spec.dtype), tuple(value.shape())
-    size = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
-    data = ctypes.string_at(value.data_ptr(), size) if size else b""
-    return np.frombuffer(data, dtype).reshape(shape).copy()
-
-
-def view(spec: Spec, value: Any) -> np.ndarray[Any, Any]:
-    """An output that onnxruntime gave, as an array that shares its memory where numpy knows the type."""
-    import numpy as np
-
-    if spec.dtype in _FOREIGN:
-        found: np.ndarray[Any, Any] = _to_numpy(spec, value)
-        return found
-    return np.from_dlpack(value)
 
 
 def start(source: str | bytes, model: ModelFile, choice: Choice, asked: Settings) -> Engine:

@@ -15,11 +15,11 @@ from archonnx.contract.diagnostics import UsageError
 from archonnx.contract.labels import label_lines
 from archonnx.runtime.buffers import Bound, contiguous, read_out
 from archonnx.runtime.contract import Contract
-from archonnx.runtime.engine import Engine
 from archonnx.runtime.errors import ModelFileError
 from archonnx.runtime.modelfile import ModelFile, Spec
 from archonnx.runtime.placement import Placement, place, symbol_sizes
 from archonnx.runtime.results import Results, label_count, scores_of, top
+from archonnx.runtime.runner import Runner
 from archonnx.runtime.skeleton import skeleton
 
 if TYPE_CHECKING:
@@ -43,10 +43,10 @@ class Session:
     "openvino"; providers: onnxruntime's, in order; threads: of one call on the CPU, None where onnxruntime decides.
     """
 
-    def __init__(self, model: ModelFile, contract: Contract, engine: Engine, source: str | None, bare: bytes) -> None:
+    def __init__(self, model: ModelFile, contract: Contract, engine: Runner, source: str | None, bare: bytes) -> None:
         self._model, self._contract = model, contract
         self._source, self._bare = source, bare  # the file, or the model without its weights where none stays
-        self._engine: Engine | None = engine
+        self._engine: Runner | None = engine
         self.path = model.path
         self.inputs: tuple[Spec, ...] = tuple(contract.inputs)
         self.outputs: tuple[Spec, ...] = tuple(model.outputs)
@@ -242,7 +242,7 @@ class Session:
 
         return Bound(run, feeds, made)
 
-    def _open(self) -> Engine:
+    def _open(self) -> Runner:
         engine = self._engine
         if engine is None:
             raise UsageError(f"{self.path}: the session is closed")

@@ -17,7 +17,7 @@ from archonnx.runtime.generation.stopping import read_stops
 
 if TYPE_CHECKING:
     from archonnx.runtime.contract import Contract
-    from archonnx.runtime.engine import Engine
+    from archonnx.runtime.runner import Runner
     from archonnx.runtime.text.tokenizer import Tokenizer
 
 MOST = 128  # tokens, where a call does not say
@@ -56,7 +56,7 @@ class Stream:
 
 
 def start(
-    engine: Engine,
+    engine: Runner,
     contract: Contract,
     roles: Roles,
     tokenizer: Tokenizer | None,

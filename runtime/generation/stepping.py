@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from archonnx.runtime.contract import Contract
-    from archonnx.runtime.engine import Engine
+    from archonnx.runtime.runner import Runner
 
 
 class Stepper(Protocol):
@@ -31,9 +31,9 @@ class Keeping:
     """A model that hands states on: each token is read once. Texts of several lengths are filled up on the left, where
     the model's mask says so."""
 
-    def __init__(self, engine: Engine, contract: Contract, roles: Roles, given: Mapping[str, Any]) -> None:
+    def __init__(self, engine: Runner, contract: Contract, roles: Roles, given: Mapping[str, Any]) -> None:
         self._engine, self._contract, self._roles, self._given = engine, contract, roles, given
-        self._held: dict[str, Any] = {}  # input -> onnxruntime's value of what came before
+        self._held: dict[str, Any] = {}  # input -> what came before, where the model runs
         self._fixed: dict[str, np.ndarray[Any, Any]] = {}
         self._mask: np.ndarray[Any, Any] | None = None
 
@@ -106,16 +106,16 @@ class Keeping:
 
     def _run(self, feeds: Mapping[str, Any], held: Mapping[str, Any]) -> np.ndarray[Any, Any]:
         states = self._roles.states
-        value, kept = self._engine.step(feeds, held, self._roles.scores.name, list(states.values()))
+        scores, kept = self._engine.step(feeds, held, self._roles.scores.name, list(states.values()))
         self._held = {before: kept[after] for before, after in states.items()}
-        return last(self._roles, value)
+        return last(self._roles, scores)
 
 
 class Reading:
     """A model without states: every token is read again for each that comes. Texts of several lengths are filled up on
     the right, where a model that scores what comes next does not look."""
 
-    def __init__(self, engine: Engine, contract: Contract, roles: Roles, given: Mapping[str, Any]) -> None:
+    def __init__(self, engine: Runner, contract: Contract, roles: Roles, given: Mapping[str, Any]) -> None:
         self._engine, self._contract, self._roles, self._given = engine, contract, roles, given
         self._texts: list[list[int]] = []
 
@@ -149,18 +149,15 @@ class Reading:
         made = ((roles.ids, ids), (roles.mask, mask), (roles.places, places))
         feeds = {spec.name: array.astype(numpy_dtype(spec.dtype)) for spec, array in made if spec is not None}
         checked = self._contract.check(self._contract.names((), {**feeds, **self._given}))
-        value, _ = self._engine.step(checked, {}, roles.scores.name, ())
-        return last(roles, value, [length - 1 for length in lengths])
+        scores, _ = self._engine.step(checked, {}, roles.scores.name, ())
+        return last(roles, scores, [length - 1 for length in lengths])
 
 
-def last(roles: Roles, value: Any, places: Sequence[int] | None = None) -> np.ndarray[Any, Any]:
+def last(roles: Roles, scores: np.ndarray[Any, Any], places: Sequence[int] | None = None) -> np.ndarray[Any, Any]:
     """The scores at the last place of each text, [texts, vocabulary]; no other is copied. places: where it is, where
     not at the end. Raises RunError for scores that are no numbers."""
     import numpy as np
 
-    from archonnx.runtime.engine import view
-
-    scores = view(roles.scores, value)
     if scores.ndim == 3:
         rows = np.arange(scores.shape[0])
         scores = scores[rows, -1 if places is None or scores.shape[1] == 1 else np.array(places)]

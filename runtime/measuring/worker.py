@@ -94,7 +94,6 @@ class Bench:
         import onnxruntime  # noqa: F401 - what it costs to import is no part of loading a model
 
         from archonnx.runtime.loading import load
-        from archonnx.runtime.measuring.bare import bare_run
 
         self._before = peak_memory()
         began = time.perf_counter()
@@ -105,7 +104,7 @@ class Bench:
         self.started = Started(loaded - began, ended - loaded, session.device, session.threads)
         self._call: Callable[[], Any] = lambda: session(job.inputs)
         engine = session._engine
-        self._bare = bare_run(engine, session.check(job.inputs)) if engine is not None else None
+        self._bare = engine.bare(session.check(job.inputs)) if engine is not None else None
 
     def turn(self, seconds: float | None, calls: int | None, clock: Callable[[], float] = time.perf_counter) -> Turn:
         """Calls for so many seconds, one at least, or so many calls; one before them warms up what others cooled."""
