@@ -12,13 +12,14 @@ import tempfile
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from archonnx.contract.diagnostics import UsageError
+from archonnx.contract.diagnostics import MachineError, UsageError
 from archonnx.runtime.contract import Contract
 from archonnx.runtime.devices import resolve
 from archonnx.runtime.engine import start
 from archonnx.runtime.modelfile import ModelFile, read_model
+from archonnx.runtime.samples import Data
 from archonnx.runtime.session import Session
-from archonnx.runtime.settings import Settings
+from archonnx.runtime.settings import Settings, read_max_error, read_precision
 from archonnx.runtime.skeleton import skeleton
 from archonnx.runtime.threads import thread_count
 from archonnx.runtime.weightfiles import check_weights
@@ -38,6 +39,9 @@ def load(
     device: str = "auto",
     *,
     threads: int | None = None,
+    precision: str | None = None,
+    max_error: float | None = None,
+    data: Data | None = None,
     tokenizer: str | os.PathLike[str] | bytes | None = None,
 ) -> Session:
     """Load a model for running.
@@ -46,13 +50,19 @@ def load(
     returned. device: "auto" takes CUDA where it works, else the CPU; "cpu", "cuda" and "openvino" insist: what is
     asked for runs the model, or there is an error. threads: of one call on the CPU, by default those of
     ARCHONNX_THREADS, else the physical cores that this process may use.
+    precision: what products are computed in: "float32" (also where nothing is said), "tf32", "bfloat16", "float16" or
+    "int8". max_error: take the fastest that stays within this error of float32, max|y - ref| / max|ref| over each
+    output; with `precision`, of it and float32 alone. data: what that is measured on, as `read_samples` takes it: the
+    path of an .npz file, arrays by input name, a list of such mappings, or the only input's array.
     tokenizer: the file, or its bytes, that makes tokens of texts, in place of the model's asset `tokenizer`.
 
     Raises OSError where a file cannot be read, ModelFileError where it is no model that runs, UsageError for a
     device or a number of threads that makes no sense, MachineError where a device, a library or memory is missing,
     TokenizerError for a tokenizer that is none.
     """
-    asked = Settings(device, thread_count(threads))
+    asked = Settings(device, thread_count(threads), read_precision(precision), read_max_error(max_error), data)
+    if asked.max_error is not None or asked.precision not in (None, "float32"):
+        raise MachineError("this version computes in float32 alone: leave out precision and max_error")
     if tokenizer is None:
         return _opened(model, asked)
     from archonnx.runtime.text.tokenizer import read_tokenizer

@@ -2,17 +2,54 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
+from numbers import Real
+from typing import Any, Literal
+
+from archonnx.contract.diagnostics import UsageError, did_you_mean
+
+Precision = Literal["float32", "tf32", "bfloat16", "float16", "int8"]
+PRECISIONS: tuple[Precision, ...] = ("float32", "tf32", "bfloat16", "float16", "int8")
+_OTHERS = {"fp32": "float32", "f32": "float32", "float": "float32", "single": "float32", "fp16": "float16"}
+_OTHERS |= {"f16": "float16", "half": "float16", "bf16": "bfloat16", "i8": "int8", "tensorfloat32": "tf32"}
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """device: "auto", "cpu", "cuda" or "openvino"; threads: of one call on the CPU, None where onnxruntime decides."""
+    """device: "auto", "cpu", "cuda" or "openvino"; threads: of one call on the CPU, None where onnxruntime decides.
+
+    precision: what products are computed in, None where nothing was said; max_error: how far outputs may be from
+    float32's, None where they may not be; data: what errors and times are measured on, None where it is to be drawn.
+    """
 
     device: str = "auto"
     threads: int | None = None
+    precision: Precision | None = None
+    max_error: float | None = None
+    data: Any = field(default=None, compare=False, repr=False)
 
     @property
     def insists(self) -> bool:
         """Whether the device is an order: a model that it does not take is an error."""
         return self.device != "auto"
+
+
+def read_precision(asked: Any) -> Precision | None:
+    """A precision by its name. Raises UsageError."""
+    if asked is None or asked in PRECISIONS:
+        found: Precision | None = asked
+        return found
+    text = str(asked)
+    near = _OTHERS.get(text.lower()) or next(iter(did_you_mean(text.lower(), PRECISIONS, 1)), None)
+    hint = f"; did you mean {near!r}?" if near else ""
+    raise UsageError(f"precision {asked!r} is not known; it is one of {', '.join(map(repr, PRECISIONS))}{hint}")
+
+
+def read_max_error(asked: Any) -> float | None:
+    """The largest error that is allowed. Raises UsageError for what is no number above 0."""
+    if asked is None:
+        return None
+    if isinstance(asked, bool) or not isinstance(asked, Real) or not 0 < float(asked) < math.inf:
+        raise UsageError(f"max_error is a number above 0, such as 1e-2; received {asked!r}")
+    return float(asked)

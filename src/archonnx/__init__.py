@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from archonnx.compiler.keras.training.history import Epoch
     from archonnx.compiler.keras.training.result import FitResult
     from archonnx.runtime.generation.result import Generation
+    from archonnx.runtime.samples import Data
     from archonnx.runtime.session import Session
 
 __all__ = [
@@ -89,6 +90,9 @@ def load(
     device: str = "auto",
     *,
     threads: int | None = None,
+    precision: str | None = None,
+    max_error: float | None = None,
+    data: Data | None = None,
     tokenizer: str | PathLike[str] | bytes | None = None,
 ) -> Session:
     """Load a model for running: the path of any .onnx file, its bytes, or what `compile` returned.
@@ -96,6 +100,11 @@ def load(
     device: "auto" takes CUDA where it works, else the CPU; "cpu", "cuda" and "openvino" insist on it.
     threads: how many one call uses on the CPU, by default those of the environment variable ARCHONNX_THREADS, else
     the physical cores that this process may use.
+    precision: what products are computed in: "float32" (also where nothing is said), "tf32", "bfloat16", "float16" or
+    "int8"; nothing else lowers it. max_error: take the fastest that is measured to stay within this error of float32,
+    max|y - ref| / max|ref| of each output; with `precision`, of that one and float32 alone. data: what is measured on:
+    the path of an .npz file, arrays by input name, a list of such mappings, or the only input's array; drawn at
+    random where none is given.
     tokenizer: the file that makes tokens of texts, or its bytes, in place of the one that travels in the model.
 
     Raises OSError where a file cannot be read, ArchonnxError where it is no ONNX model or no tokenizer, MachineError
@@ -103,7 +112,15 @@ def load(
     """
     from archonnx.runtime import loading
 
-    return loading.load(model, device=device, threads=threads, tokenizer=tokenizer)
+    return loading.load(
+        model,
+        device=device,
+        threads=threads,
+        precision=precision,
+        max_error=max_error,
+        data=data,
+        tokenizer=tokenizer,
+    )
 
 
 def to_keras(model: CompiledModel, seed: int = 0) -> Any:

@@ -13,8 +13,9 @@ from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from archonnx.contract.agreement import error
 from archonnx.contract.diagnostics import ArchonnxError
-from archonnx.verifying.agreement import compare, error
+from archonnx.verifying.agreement import compare
 from archonnx.verifying.divergence import Divergence
 from archonnx.verifying.sides import FailedError, FileSide, call, load
 
