@@ -9,6 +9,7 @@ from typing import Any, Literal
 from archonnx.contract.diagnostics import MachineError, UsageError, did_you_mean
 from archonnx.runtime import openvino
 from archonnx.runtime.machine import ORT_WHEELS, Machine, probe
+from archonnx.runtime.settings import Precision
 
 Device = Literal["auto", "cpu", "cuda", "openvino"]
 DEVICES: tuple[Device, ...] = ("auto", "cpu", "cuda", "openvino")
@@ -18,32 +19,43 @@ DEVICES: tuple[Device, ...] = ("auto", "cpu", "cuda", "openvino")
 class Provider:
     """An execution provider of onnxruntime: its name there, what people call it, and the options that make it compute
     in float32. properties: OpenVINO's own, which travel in one of its options; plugin: whether it is a library that
-    onnxruntime loads when told to."""
+    onnxruntime loads when told to; lowered: by precision, the options or properties that differ there."""
 
     name: str
     label: str
     options: dict[str, str] = field(default_factory=dict)
     properties: dict[str, str] = field(default_factory=dict)
     plugin: bool = False
+    lowered: dict[Precision, dict[str, str]] = field(default_factory=dict)
 
-    def settings(self, threads: int | None) -> dict[str, str]:
+    def settings(self, threads: int | None, precision: Precision = "float32") -> dict[str, str]:
         """The options as onnxruntime takes them. threads: for one operator on the CPU, None where it decides."""
+        changed = self.lowered.get(precision, {})
         if not self.properties:
-            return dict(self.options)
+            return {**self.options, **changed}
         counted = {"INFERENCE_NUM_THREADS": str(threads)} if threads else {}
-        return {**self.options, "load_config": json.dumps({"CPU": {**self.properties, **counted}})}
+        return {**self.options, "load_config": json.dumps({"CPU": {**self.properties, **changed, **counted}})}
 
 
 CPU = Provider("CPUExecutionProvider", "the CPU")
 # TF32 rounds the factors of float32 products to 10 bits: it must be asked for. An exhaustive search for convolutions
 # costs hundreds of milliseconds for each new shape; the heuristic one costs nothing and is nearly as good.
-CUDA = Provider("CUDAExecutionProvider", "CUDA", {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"})
+CUDA = Provider(
+    "CUDAExecutionProvider",
+    "CUDA",
+    {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"},
+    lowered={"tf32": {"use_tf32": "1"}},
+)
 # Left alone, OpenVINO computes in bfloat16 where the processor can, and rounds what meets weights of few bits to int8.
 OPENVINO = Provider(
     openvino.NAME,
     "OpenVINO",
     properties={"INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0"},
     plugin=True,
+    lowered={
+        "bfloat16": {"INFERENCE_PRECISION_HINT": "bf16"},
+        "float16": {"INFERENCE_PRECISION_HINT": "f16"},
+    },
 )
 PROVIDERS: dict[str, Provider] = {"cpu": CPU, "cuda": CUDA, "openvino": OPENVINO}
 
@@ -62,11 +74,12 @@ class Problem:
 @dataclass(frozen=True, slots=True)
 class Choice:
     """Where a model will run. device: "cpu", "cuda" or "openvino"; providers: onnxruntime's, best first; why: one line
-    on the choice."""
+    on the choice; precision: of its products."""
 
     device: str
     providers: tuple[Provider, ...]
     why: str = ""
+    precision: Precision = "float32"
 
 
 _NO_ORT = 'pip install "archonnx[cpu]"'

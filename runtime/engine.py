@@ -236,9 +236,11 @@ def _start(source: str | bytes, model: ModelFile, choice: Choice, asked: Setting
     if quiet:  # a provider that does not load says so through the process's own logger
         onnxruntime.set_default_logger_severity(_FATAL)
     try:
-        named = [(provider.name, provider.settings(asked.threads)) for provider in choice.providers]
+        named = [(provider.name, provider.settings(asked.threads, choice.precision)) for provider in choice.providers]
         if choice.providers[0].plugin:  # one that is registered goes by its device; the CPU follows of itself
-            options.add_provider_for_devices([openvino.cpu()], choice.providers[0].settings(asked.threads))
+            options.add_provider_for_devices(
+                [openvino.cpu()], choice.providers[0].settings(asked.threads, choice.precision)
+            )
             named = []
         # With fallback, it prints, and runs on the CPU after all.
         session = onnxruntime.InferenceSession(source, options, providers=named or None, enable_fallback=0)

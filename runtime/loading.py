@@ -12,11 +12,10 @@ import tempfile
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from archonnx.contract.diagnostics import MachineError, UsageError
+from archonnx.contract.diagnostics import UsageError
 from archonnx.runtime.contract import Contract
-from archonnx.runtime.devices import resolve
-from archonnx.runtime.engine import start
 from archonnx.runtime.modelfile import ModelFile, read_model
+from archonnx.runtime.precision.starting import start_as_asked
 from archonnx.runtime.samples import Data
 from archonnx.runtime.session import Session
 from archonnx.runtime.settings import Settings, read_max_error, read_precision
@@ -61,8 +60,6 @@ def load(
     TokenizerError for a tokenizer that is none.
     """
     asked = Settings(device, thread_count(threads), read_precision(precision), read_max_error(max_error), data)
-    if asked.max_error is not None or asked.precision not in (None, "float32"):
-        raise MachineError("this version computes in float32 alone: leave out precision and max_error")
     if tokenizer is None:
         return _opened(model, asked)
     from archonnx.runtime.text.tokenizer import read_tokenizer
@@ -93,8 +90,12 @@ def _load(source: str | bytes, model: ModelFile, asked: Settings, stays: bool = 
     """The steps from an outline to a session, cheapest refusal first. stays: whether the file is there afterwards."""
     check_weights(source, model)
     contract = Contract(model)
-    engine = start(source, model, resolve(asked.device), asked)
-    log.info("%s runs on %s: %s", model.path, engine.choice.device, engine.choice.why)
+    started = start_as_asked(source, model, contract, asked)
+    choice = started.runner.choice
+    log.info("%s runs on %s in %s: %s", model.path, choice.device, choice.precision, started.why)
     if isinstance(source, str) and stays:
-        return Session(model, contract, engine, os.path.abspath(source), b"")
-    return Session(model, contract, engine, None, skeleton(source))
+        session = Session(model, contract, started.runner, os.path.abspath(source), b"")
+    else:
+        session = Session(model, contract, started.runner, None, skeleton(source))
+    session.choices = started.trials
+    return session

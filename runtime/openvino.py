@@ -19,12 +19,13 @@ _registered: set[str] = set()  # a library that offers nothing is not seen in on
 class OpenVino:
     """What was found. version: the plug-in's, None where it is not installed; error: why it does not load, else None;
     devices: what it runs on by OpenVINO's names, {"CPU": "Intel(R) Xeon(R) ..."}; vendor: the processor's maker, as
-    onnxruntime sees it."""
+    onnxruntime sees it; capabilities: what the processor is good at, in OpenVINO's words: FP32, BF16, FP16, INT8."""
 
     version: str | None = None
     error: str | None = None
     devices: dict[str, str] = field(default_factory=dict)
     vendor: str | None = None
+    capabilities: tuple[str, ...] = ()
 
 
 def look() -> OpenVino:
@@ -38,14 +39,16 @@ def look() -> OpenVino:
     except distributions.PackageNotFoundError:
         return OpenVino()
     try:
-        found = {_device(each): each.ep_metadata.get("FULL_DEVICE_NAME", "") for each in offered()}
+        each_one = {_device(each): each.ep_metadata for each in offered()}
     except (ImportError, OSError) as error:  # the package, or its library, is not whole
         return OpenVino(version, " ".join(str(error).split()))
     except ort_errors() as error:
         return OpenVino(version, clean(str(error)))
     kinds = onnxruntime.OrtHardwareDeviceType
     vendors = [each.device.vendor for each in onnxruntime.get_ep_devices() if each.device.type == kinds.CPU]
-    return OpenVino(version, None, found, vendors[0] if vendors else None)
+    found = {name: about.get("FULL_DEVICE_NAME", "") for name, about in each_one.items()}
+    able = tuple(each_one.get("CPU", {}).get("OPTIMIZATION_CAPABILITIES", "").split())
+    return OpenVino(version, None, found, vendors[0] if vendors else None, able)
 
 
 def offered() -> list[Any]:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from archonnx.runtime.generation.result import Generation, Piece
     from archonnx.runtime.generation.roles import Roles
     from archonnx.runtime.generation.session import Options, Stream
+    from archonnx.runtime.precision.candidates import Trial
+    from archonnx.runtime.settings import Precision
     from archonnx.runtime.text.tokenizer import Tokenizer
 
 log = logging.getLogger("archonnx.runtime")
@@ -41,6 +43,8 @@ class Session:
 
     inputs, outputs: their names, types and shapes; metadata: the file's own entries; device: "cpu", "cuda" or
     "openvino"; providers: onnxruntime's, in order; threads: of one call on the CPU, None where onnxruntime decides.
+    precision: what products are computed in; choices: the ways to run it that were measured, where an error was
+    allowed, the fastest first.
     """
 
     def __init__(self, model: ModelFile, contract: Contract, engine: Runner, source: str | None, bare: bytes) -> None:
@@ -53,6 +57,8 @@ class Session:
         self._outputs = tuple(spec.name for spec in self.outputs)
         self.metadata: dict[str, str] = dict(model.metadata)
         self.device: str = engine.choice.device
+        self.precision: Precision = engine.choice.precision
+        self.choices: tuple[Trial, ...] = ()
         self.providers: tuple[str, ...] = engine.providers
         self.threads: int | None = engine.threads
         self.last_time: float | None = None
@@ -323,4 +329,5 @@ class Session:
     def __repr__(self) -> str:
         inputs, outputs = (", ".join(map(str, specs)) for specs in (self.inputs, self.outputs))
         state = "" if self._engine else ", closed"
-        return f"<Session {self.name or self.path} on {self.device}: ({inputs}) -> ({outputs}){state}>"
+        where = self.device if self.precision == "float32" else f"{self.device} in {self.precision}"
+        return f"<Session {self.name or self.path} on {where}: ({inputs}) -> ({outputs}){state}>"

@@ -31,8 +31,9 @@ class Settings:
 
     @property
     def insists(self) -> bool:
-        """Whether the device is an order: a model that it does not take is an error."""
-        return self.device != "auto"
+        """Whether the device is an order: a model that it does not take is an error. A precision orders one too, as no
+        other may have it."""
+        return self.device != "auto" or self.precision not in (None, "float32")
 
 
 def read_precision(asked: Any) -> Precision | None:

@@ -17,23 +17,26 @@ from archonnx.contract.diagnostics import ArchonnxError
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a process measures. inputs: arrays by name, checked."""
+    """What a process measures. inputs: arrays by name, checked; errors are measured on them too."""
 
     path: str
     inputs: dict[str, Any]
     device: str = "auto"
     threads: int | None = None
+    precision: str | None = None
+    max_error: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
     """load: seconds from the file to a session; first: of the first call, in which memory is taken and kernels are
-    chosen; device, threads: those that it runs on."""
+    chosen; device, threads, precision: those that it runs on, and in."""
 
     load: float
     first: float
     device: str
     threads: int | None
+    precision: str = "float32"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +100,18 @@ class Bench:
 
         self._before = peak_memory()
         began = time.perf_counter()
-        session = load(job.path, job.device, threads=job.threads)
+        session = load(
+            job.path,
+            job.device,
+            threads=job.threads,
+            precision=job.precision,
+            max_error=job.max_error,
+            data=None if job.max_error is None else [job.inputs],
+        )
         loaded = time.perf_counter()
         session(job.inputs)
         ended = time.perf_counter()
-        self.started = Started(loaded - began, ended - loaded, session.device, session.threads)
+        self.started = Started(loaded - began, ended - loaded, session.device, session.threads, session.precision)
         self._call: Callable[[], Any] = lambda: session(job.inputs)
         engine = session._engine
         self._bare = engine.bare(session.check(job.inputs)) if engine is not None else None

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archonnx.cli.console import Steps, busy, out, say, styled
-from archonnx.cli.options import FilePath, SourcePath, color_option, compiled, format_option, model_options
+from archonnx.cli.options import (
+    FilePath,
+    SourcePath,
+    color_option,
+    compiled,
+    format_option,
+    model_options,
+    precision_options,
+)
 from archonnx.contract.diagnostics import UsageError
 
 if TYPE_CHECKING:
@@ -62,6 +70,7 @@ def _bound(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda; the latter two insist.")
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="For one operator on the CPU.")
+@precision_options
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True, help="Of inputs and weights.")
 @model_options
 @format_option("text", "json")
@@ -77,6 +86,8 @@ def bench(
     repeat: int | None,
     device: str,
     threads: int | None,
+    precision: str | None,
+    max_error: float | None,
     seed: int,
     model: str | None,
     parameters: dict[str, Any],
@@ -111,23 +122,26 @@ def bench(
     if seconds is not None and math.isnan(seconds):
         raise UsageError("--seconds is a number, got nan")
     from archonnx.cli.bench_table import document, print_table
-    from archonnx.runtime.devices import resolve
     from archonnx.runtime.measuring.drawing import inputs_of
     from archonnx.runtime.measuring.energy import Meter
     from archonnx.runtime.measuring.rounds import Measured, take_turns
     from archonnx.runtime.measuring.subjects import check_sizes, give
     from archonnx.runtime.measuring.worker import Job
+    from archonnx.runtime.precision.placing import choose
+    from archonnx.runtime.settings import read_max_error, read_precision
 
     meter, code = Meter(), 0
     with tempfile.TemporaryDirectory(prefix="archonnx-", ignore_cleanup_errors=True) as folder:
         subjects = _subjects((file, *against), Path(folder), model, parameters, root, seed)
-        resolve(device)  # a device that is not there is told once, and before anything runs
+        read_max_error(max_error)
+        choose(device, read_precision(precision))  # what is not there is told once, and before anything runs
         give(subjects, given, str(data) if data else None, _remark)
         check_sizes(subjects, bind, batches)
         prepared: list[tuple[list[Job], list[Sizes]]] = []
         for batch in batches:
             made = [inputs_of(s.name, s.contract, s.given, batch=batch, bind=bind, seed=seed) for s in subjects]
-            jobs = [Job(s.path, arrays, device, threads) for s, (arrays, _) in zip(subjects, made, strict=True)]
+            lower = (precision, max_error)
+            jobs = [Job(s.path, arrays, device, threads, *lower) for s, (arrays, _) in zip(subjects, made, strict=True)]
             prepared.append((jobs, [sizes for _, sizes in made]))
         _say_sizes(subjects, prepared[0][1])
         found: list[tuple[list[Job], list[Sizes], list[Measured]]] = []

@@ -93,6 +93,7 @@ def _column(one: Measured, size: Sizes, first: Measured) -> dict[str, str]:
         "energy a call": f"{one.joules / one.runs:.3g} J" if one.joules is not None else "",
         "calls": f"{calls.count:,}" if calls else "",
         "device": started.device if started else "",
+        "precision": started.precision if started and started.precision != "float32" else "",
     }
 
 
@@ -114,6 +115,7 @@ def document(
                     "batch": size.batch,
                     "inputs": inputs,
                     "device": started.device if started else None,
+                    "precision": started.precision if started else None,
                     "threads": started.threads if started else None,
                     "failed": one.failed.message.replace(subject.path, subject.name) if one.failed else None,
                     "calls": calls.count if calls else 0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from archonnx.cli.options import (
     compiled,
     format_option,
     model_options,
+    precision_options,
     threads_option,
 )
 from archonnx.cli.similarity import cosines, print_cosines
@@ -55,6 +56,13 @@ if TYPE_CHECKING:
     "--device", default="auto", show_default=True, help="auto, cpu or cuda; the latter two never run elsewhere."
 )
 @threads_option
+@precision_options
+@click.option(
+    "--data",
+    type=FilePath(),
+    metavar="FILE.npz",
+    help="What --max-error is measured on: arrays called as the inputs are. By default inputs drawn at random.",
+)
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**64 - 1),
@@ -79,6 +87,9 @@ def run(
     output: Path | None,
     device: str,
     threads: int | None,
+    precision: str | None,
+    max_error: float | None,
+    data: Path | None,
     seed: int,
     weights: tuple[str, ...],
     maps: tuple[str, ...],
@@ -120,8 +131,11 @@ def run(
     asked = wanted(weights, maps)
     if asked.bare:
         raise UsageError("--weights none: nothing is computed without weights")
-    session, name = loaded(file, model, parameters, root, device, threads, seed, asked, tokenizer)
+    lower = {"precision": precision, "max_error": max_error, "data": data}
+    session, name = loaded(file, model, parameters, root, device, threads, seed, asked, tokenizer, options=lower)
     with session:
+        for trial in session.choices:
+            _remark(str(trial))
         inputs = Inputs(session, given, truncate, _remark)
         times = []
         with busy(f"running {name}"):
@@ -175,9 +189,13 @@ def loaded(
     asked: Wanted,
     tokenizer: Path | None,
     compile: Callable[..., CompiledModel] = compiled,
+    options: Mapping[str, Any] | None = None,
 ) -> tuple[Session, str]:
-    """The session, and what to call the model. compile: what makes a model of an .arch file."""
+    """The session, and what to call the model. compile: what makes a model of an .arch file; options: what else
+    `load` is asked for."""
     from archonnx.runtime.loading import load
+
+    more = dict(options or {})
 
     if file.suffix == ".arch":
         source = compile(file, model, parameters, root)
@@ -185,13 +203,13 @@ def loaded(
             source.with_assets(tokenizer=tokenizer)  # what is wrong with it is told before weights are read
         source = filled(source, asked)
         with busy(f"building {source.name}"):
-            return load(_Seeded(source, seed), device, threads=threads, tokenizer=tokenizer), source.name
+            return load(_Seeded(source, seed), device, threads=threads, tokenizer=tokenizer, **more), source.name
     if asked.sources:
         raise UsageError(f"--weights fills what is compiled; {file} has its weights already")
     if model is not None or parameters:
         raise UsageError(f"--model and --set choose what to compile; {file} is compiled already")
     with busy(f"loading {file}"):
-        session = load(file, device, threads=threads, tokenizer=tokenizer)
+        session = load(file, device, threads=threads, tokenizer=tokenizer, **more)
     return session, session.name or file.name
 
 
@@ -200,6 +218,7 @@ def _about(session: Session, name: str, times: list[float]) -> dict[str, Any]:
     return {
         "model": name,
         "device": session.device,
+        "precision": session.precision,
         "weights": "initial" if session.initial_weights else "given",
         "milliseconds": round(statistics.median(times) * 1000, 3),
     }
@@ -209,7 +228,8 @@ def _say_about(session: Session, about: dict[str, Any], repeat: int) -> None:
     if session.initial_weights:
         say_untrained(about["model"])
     runs = f", the median of {repeat} runs" if repeat > 1 else ""
-    say(f"{about['model']} ran on {about['device']} in {about['milliseconds']:.1f} ms{runs}")
+    lowered = f" in {session.precision}" if session.precision != "float32" else ""
+    say(f"{about['model']} ran on {about['device']}{lowered} in {about['milliseconds']:.1f} ms{runs}")
 
 
 def say_untrained(name: str) -> None:

@@ -23,6 +23,8 @@ def error(y: Array, reference: Array) -> float:
     finite = np.isfinite(reference)
     if not np.array_equal(np.where(finite, 0.0, y), np.where(finite, 0.0, reference), equal_nan=True):
         return float("inf")
+    if not np.isfinite(y[finite]).all():
+        return float("inf")
     y, reference = np.where(finite, y, 0.0), np.where(finite, reference, 0.0)
     return float(np.max(np.abs(y - reference)) / max(1e-6, float(np.max(np.abs(reference)))))
 

@@ -1,0 +1,108 @@
+"""A model started in the precision that was asked for, or in the fastest way that stays within an error of float32."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from archonnx.contract.diagnostics import MachineError, UsageError
+from archonnx.runtime.contract import Contract
+from archonnx.runtime.engine import start
+from archonnx.runtime.modelfile import ModelFile
+from archonnx.runtime.precision.candidates import Candidate, Trial, candidates, fastest, measure, outputs_of
+from archonnx.runtime.precision.placing import choose
+from archonnx.runtime.samples import Sample, read_samples
+from archonnx.runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from archonnx.runtime.runner import Runner
+
+log = logging.getLogger("archonnx.runtime")
+MOST = 32  # examples that errors are measured on: each is run in every way
+DRAWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What runs and why, and what was tried before, where an error was allowed."""
+
+    runner: Runner
+    why: str
+    trials: tuple[Trial, ...] = ()
+
+
+def start_as_asked(source: str | bytes, model: ModelFile, contract: Contract, asked: Settings) -> Started:
+    """The model where, and in what, `asked` says.
+
+    Raises MachineError where that cannot be, UsageError for data that nothing can be measured on, InputError for data
+    that do not fit the model, ModelFileError, OSError.
+    """
+    if asked.max_error is not None:
+        return _fastest(source, model, contract, asked, asked.max_error)
+    runner = start_in(source, model, Candidate(asked.device, asked.precision or "float32"), asked)
+    return Started(runner, runner.choice.why)
+
+
+def start_in(source: str | bytes, model: ModelFile, way: Candidate, asked: Settings) -> Runner:
+    """The model in one way; way.device may be "auto". Raises as `start_as_asked`."""
+    if way.precision == "int8":
+        raise MachineError('precision "int8" is not there yet: leave out precision')
+    return start(source, model, choose(way.device, way.precision), replace(asked, device=way.device))
+
+
+def _fastest(source: str | bytes, model: ModelFile, contract: Contract, asked: Settings, bound: float) -> Started:
+    samples = samples_of(model, contract, asked.data)
+    exact = start_in(source, model, Candidate("cpu"), replace(asked, device="cpu", precision=None))
+    reference = outputs_of(exact, samples)
+    ways, out = candidates(asked.device, asked.precision)
+    if not ways:
+        choose(asked.device, asked.precision or "float32")  # says why
+    one = replace(asked, precision=None)
+    starts = {way: _starter(source, model, way, one) for way in ways if way != Candidate("cpu")}
+    if Candidate("cpu") in ways:
+        starts[Candidate("cpu")] = lambda: exact
+    trials, runners = measure(starts, samples, reference, max_error=bound)
+    best = fastest(trials, bound)
+    every = sorted([*trials, *out], key=lambda trial: (trial.median is None, trial.median or 0.0))
+    if best is None:
+        told = "; ".join(str(trial) for trial in every)
+        raise MachineError(f"{model.path}: nothing on device {asked.device!r} stays within max_error={bound:g}: {told}")
+    best.kept = True
+    for trial in every:
+        log.info("%s: %s", model.path, trial)
+    tried = sum(trial.failed is None for trial in trials)
+    why = f"the fastest of {tried} that were tried and stay within {bound:g}" if tried > 1 else "nothing else is here"
+    return Started(runners[best.candidate], why, tuple(every))
+
+
+def _starter(source: str | bytes, model: ModelFile, way: Candidate, asked: Settings) -> Callable[[], Runner]:
+    return lambda: start_in(source, model, way, replace(asked, device=way.device))
+
+
+def samples_of(model: ModelFile, contract: Contract, data: Any) -> list[Sample]:
+    """What errors are measured on: a user's data, of many examples some that lie evenly apart, or drawn inputs; which
+    is said in a line where it is not all that was given. Raises as `read_samples`; UsageError where nothing can be
+    drawn."""
+    if data is not None:
+        found = read_samples(data, contract)
+        if len(found) > MOST:
+            log.info("%s: errors are measured on %d of %s examples", model.path, MOST, f"{len(found):,}")
+            found = [found[place * len(found) // MOST] for place in range(MOST)]
+        return found
+    from archonnx.runtime.measuring.drawing import inputs_of
+
+    try:
+        made = [inputs_of(model.path, contract, {}, seed=seed) for seed in range(DRAWN)]
+    except UsageError as error:
+        raise UsageError(f"{error}; or data=..., inputs that an error can be measured on") from None
+    shapes = ", ".join(f"{name} {_shape(array)}" for name, array in made[0][0].items())
+    log.warning(
+        "%s: errors are measured on inputs drawn at random (%s); data=... takes real ones", model.path, shapes or "none"
+    )
+    return [arrays for arrays, _ in made]
+
+
+def _shape(array: Any) -> str:
+    return f"[{', '.join(map(str, getattr(array, 'shape', ())))}]"

@@ -1,0 +1,61 @@
+"""bfloat16 on OpenVINO, in a process of its own, where the processor has it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import archonnx
+
+CHILD = Path(__file__).with_name("precision_child.py")
+NETWORK = """
+model Network():
+    input image: float32[N, 64, 64, 3]
+    image -> Conv2D(64, 3, activation="relu") -> Conv2D(64, 3, activation="relu") -> GlobalAveragePooling2D() -> Dense(10)
+"""
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    if importlib.util.find_spec("onnxruntime_ep_openvino") is None:
+        pytest.skip("the package onnxruntime-ep-openvino is not installed")
+    path = tmp_path_factory.mktemp("precision") / "network.onnx"
+    archonnx.compile(text=NETWORK).save(path)
+    run = subprocess.run(
+        [sys.executable, str(CHILD), str(path)], capture_output=True, text=True, check=False, env=dict(os.environ)
+    )
+    if run.returncode == 77:
+        pytest.skip("this processor is not Intel's, and onnxruntime's memory is laid out otherwise than known")
+    assert run.returncode == 0, run.stderr
+    told: dict[str, Any] = json.loads(run.stdout)
+    if "BF16" not in told["capabilities"]:
+        pytest.skip(f"OpenVINO does not compute in bfloat16 on this processor: {told['capabilities']}")
+    return told
+
+
+def test_bfloat16_is_computed_where_it_is_asked_for_and_said(found: dict[str, Any]) -> None:
+    device, precision, text = found["bfloat16"]
+    assert (device, precision) == ("openvino", "bfloat16")
+    assert " on openvino in bfloat16:" in text
+    assert 1e-5 < found["error"] < 5e-2  # float32's error would lie below
+
+
+def test_an_error_that_is_allowed_lowers_no_further(found: dict[str, Any]) -> None:
+    precision, timed, kept = found["1e-05"]
+    assert precision == "float32"
+    assert set(timed) == {"float32"}
+    assert len(kept) == 1
+    assert set(found["0.1"][1]) == {"float32", "bfloat16"}
+
+
+def test_a_device_that_was_named_stays(found: dict[str, Any]) -> None:
+    assert found["insists"] == "openvino"
+    assert found["nothing"].startswith("MachineError: ")
+    assert "nothing on device 'openvino' stays within max_error=1e-12" in found["nothing"]
