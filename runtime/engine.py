@@ -206,23 +206,24 @@ def _quiet() -> Any:
     return options
 
 
-def start(source: str | bytes, model: ModelFile, choice: Choice, asked: Settings) -> Engine:
+def start(source: str | bytes, model: ModelFile, choice: Choice, asked: Settings, folder: str = "") -> Engine:
     """Make the session. Where the device does not take the model and was not insisted on, the CPU is tried instead.
+    folder: where the external data of bytes lie.
 
     Raises ModelFileError, MachineError.
     """
     if choice.device == "cpu":
-        return _start(source, model, choice, asked)
+        return _start(source, model, choice, asked, folder)
     try:
-        return _start(source, model, choice, asked)
+        return _start(source, model, choice, asked, folder)
     except (MachineError, ModelFileError) as error:
         if asked.insists:
             raise
         label = PROVIDERS[choice.device].label
-        return _start(source, model, Choice("cpu", (CPU,), f"{label} does not take this model: {error}"), asked)
+        return _start(source, model, Choice("cpu", (CPU,), f"{label} does not take this model: {error}"), asked, folder)
 
 
-def _start(source: str | bytes, model: ModelFile, choice: Choice, asked: Settings) -> Engine:
+def _start(source: str | bytes, model: ModelFile, choice: Choice, asked: Settings, folder: str) -> Engine:
     import onnxruntime
 
     if choice.device == "openvino":
@@ -231,6 +232,8 @@ def _start(source: str | bytes, model: ModelFile, choice: Choice, asked: Setting
     options.log_severity_level = _FATAL
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    if folder:
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
     set_threads(options, asked.threads)
     quiet = choice.device != "cpu"
     if quiet:  # a provider that does not load says so through the process's own logger

@@ -92,7 +92,8 @@ def _load(source: str | bytes, model: ModelFile, asked: Settings, stays: bool = 
     contract = Contract(model)
     started = start_as_asked(source, model, contract, asked)
     choice = started.runner.choice
-    log.info("%s runs on %s in %s: %s", model.path, choice.device, choice.precision, started.why)
+    lowered = f" in {choice.precision}" if choice.precision != "float32" else ""
+    log.info("%s runs on %s%s: %s", model.path, choice.device, lowered, started.why)
     if isinstance(source, str) and stays:
         session = Session(model, contract, started.runner, os.path.abspath(source), b"")
     else:

@@ -63,7 +63,8 @@ class NodePlace:
 class ModelFile:
     """The outline of a model file. nodes: by node name; external: data file -> bytes it must have at least;
     declared_optional: the inputs that its source lets a compilation leave out; dtypes: of its constants, and those that
-    values are made or turned into inside."""
+    values are made or turned into inside; rounding: how many products with weights of few bits (MatMulNBits) allow the
+    other factor to be rounded too."""
 
     path: str
     ir_version: int = 0
@@ -78,6 +79,7 @@ class ModelFile:
     has_graph: bool = False
     declared_optional: set[str] = field(default_factory=set)
     dtypes: set[str] = field(default_factory=set)
+    rounding: int = 0
 
     @property
     def is_ours(self) -> bool:
@@ -227,6 +229,8 @@ class _Reader:
                 name = self.source.text(f)
             elif f.number == 3 and name in ("to", "dtype") and f.value in BY_ONNX:
                 self.into.dtypes.add(BY_ONNX[f.value].name)
+            elif f.number == 3 and name == "accuracy_level":
+                self.into.rounding += f.value > 1  # 1 is float32, 0 leaves it so
             elif f.number in (5, 10):
                 self.tensor(f)
             elif f.number in (6, 11):

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from archonnx.contract.diagnostics import MachineError, UsageError
 from archonnx.runtime.contract import Contract
+from archonnx.runtime.devices import resolve
 from archonnx.runtime.engine import start
 from archonnx.runtime.modelfile import ModelFile
 from archonnx.runtime.precision.candidates import Candidate, Trial, candidates, fastest, measure, outputs_of
+from archonnx.runtime.precision.exact import compute_exactly
+from archonnx.runtime.precision.graphs import read_graph
 from archonnx.runtime.precision.placing import choose
 from archonnx.runtime.samples import Sample, read_samples
 from archonnx.runtime.settings import Settings
@@ -41,15 +44,39 @@ def start_as_asked(source: str | bytes, model: ModelFile, contract: Contract, as
     """
     if asked.max_error is not None:
         return _fastest(source, model, contract, asked, asked.max_error)
-    runner = start_in(source, model, Candidate(asked.device, asked.precision or "float32"), asked)
+    if asked.precision is None:
+        return _as_written(source, model, asked)
+    runner = start_in(source, model, Candidate(asked.device, asked.precision), asked)
+    return Started(runner, runner.choice.why)
+
+
+def _as_written(source: str | bytes, model: ModelFile, asked: Settings) -> Started:
+    """Float32, but where the file itself allows less: products with weights of few bits."""
+    choice = resolve(asked.device)
+    if model.rounding and choice.device == "cpu":
+        choice = replace(choice, precision="int8")
+        log.info(
+            '%s: %d products round to int8, as the file allows; precision="float32" would not',
+            model.path,
+            model.rounding,
+        )
+    runner = start(source, model, choice, asked)
     return Started(runner, runner.choice.why)
 
 
 def start_in(source: str | bytes, model: ModelFile, way: Candidate, asked: Settings) -> Runner:
     """The model in one way; way.device may be "auto". Raises as `start_as_asked`."""
+    asked = replace(asked, device=way.device)
     if way.precision == "int8":
+        if model.rounding and way.device in ("auto", "cpu"):
+            return start(source, model, replace(choose("cpu", "float32"), precision="int8"), asked)
         raise MachineError('precision "int8" is not there yet: leave out precision')
-    return start(source, model, choose(way.device, way.precision), replace(asked, device=way.device))
+    choice = choose(way.device, way.precision)
+    if way.precision == "float32" and model.rounding and choice.device != "openvino":  # which is told not to round
+        graph = read_graph(source, model.path)
+        compute_exactly(graph)
+        return start(graph.data(), model, choice, asked, graph.folder)
+    return start(source, model, choice, asked)
 
 
 def _fastest(source: str | bytes, model: ModelFile, contract: Contract, asked: Settings, bound: float) -> Started:
@@ -59,8 +86,10 @@ def _fastest(source: str | bytes, model: ModelFile, contract: Contract, asked: S
     ways, out = candidates(asked.device, asked.precision)
     if not ways:
         choose(asked.device, asked.precision or "float32")  # says why
+    if model.rounding and asked.device in ("auto", "cpu") and asked.precision in (None, "int8"):
+        ways.append(Candidate("cpu", "int8"))
     one = replace(asked, precision=None)
-    starts = {way: _starter(source, model, way, one) for way in ways if way != Candidate("cpu")}
+    starts = {way: _starter(source, model, way, one) for way in ways}
     if Candidate("cpu") in ways:
         starts[Candidate("cpu")] = lambda: exact
     trials, runners = measure(starts, samples, reference, max_error=bound)
