@@ -87,6 +87,8 @@ class CompiledModel:
             self.graph, opset=self.opset, sources=self.sources, weight_bits=weight_bits, block_size=block_size
         )
         operators.metadata[metadata.SOURCE] = self.below_root.get(self.source, self.source)
+        texts = ((self.below_root.get(name, name), text) for name, text in self.sources.items())
+        operators.metadata[metadata.SOURCES] = metadata.digests(texts)
         below_root(operators, self.below_root)
         return operators
 

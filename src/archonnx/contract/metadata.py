@@ -5,6 +5,8 @@ Model metadata (ModelProto.metadata_props), all under the prefix `archonnx.`:
     archonnx.version         version of archonnx that wrote the file
     archonnx.model           the model's name in its source
     archonnx.source          its file, relative to the root
+    archonnx.sources         JSON object: file, relative to the root -> digest of its text, imported files too: whoever
+                             has such a text knows that the places of nodes are places in it
     archonnx.arguments       JSON object: parameter -> value as text; a `sampling_rate` is the rate of sounds
     archonnx.weights         "initial" (drawn, never trained), "given" (read from a file), "partial" (some read, others
                              drawn), "literal" (written in the source), "none" (left out)
@@ -28,10 +30,14 @@ Node metadata (NodeProto.metadata_props):
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
+
 PREFIX = "archonnx."
 VERSION = PREFIX + "version"
 MODEL = PREFIX + "model"
 SOURCE = PREFIX + "source"
+SOURCES = PREFIX + "sources"
 ARGUMENTS = PREFIX + "arguments"
 WEIGHTS = PREFIX + "weights"
 SEED = PREFIX + "seed"
@@ -45,3 +51,19 @@ LAYER = PREFIX + "layer"
 PLACE = PREFIX + "place"
 TRAIL = PREFIX + "trail"
 BASE64 = "base64:"
+
+
+def digest(text: str) -> str:
+    """What tells one source text from another: SHA-256 of its UTF-8, whatever ends its lines, as 64 digits."""
+    import hashlib
+
+    return hashlib.sha256(text.replace("\r\n", "\n").replace("\r", "\n").encode()).hexdigest()
+
+
+def digests(texts: Iterable[tuple[str, str]]) -> str:
+    """The entry `archonnx.sources` of files and their texts. Two different texts of one name, as a file and the one of
+    a package that it imports may have, are both left out: nobody could tell which of them a place is in."""
+    found: dict[str, set[str]] = {}
+    for name, text in texts:
+        found.setdefault(name, set()).add(digest(text))
+    return json.dumps({name: one.pop() for name, one in sorted(found.items()) if len(one) == 1}, ensure_ascii=False)

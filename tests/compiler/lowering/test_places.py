@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import onnx
 import pytest
 
 import archonnx
+from archonnx.contract.metadata import digests
 
 TEXT = """\
 block twice():
@@ -45,7 +48,15 @@ def test_the_path_of_a_build_leaves_no_trace(tmp_path: Path, monkeypatch: pytest
     model = onnx.load_from_string(written[0])
     props = {p.key: p.value for p in model.metadata_props}
     assert props["archonnx.source"] == "a.arch"
+    assert json.loads(props["archonnx.sources"]) == {"a.arch": hashlib.sha256(TEXT.encode()).hexdigest()}
     assert '"place": "a.arch:13:5"' in props["archonnx.requires"]
     places = {p.value for node in model.graph.node for p in node.metadata_props if p.key == "archonnx.place"}
     assert places
     assert all(place.startswith("a.arch:") for place in places)
+
+
+def test_two_sources_of_one_name_have_no_digest() -> None:
+    texts = [("a.arch", "one"), ("b.arch", "x\r\ny"), ("a.arch", "two"), ("c.arch", "x\ny")]
+    found = json.loads(digests(texts))
+    assert list(found) == ["b.arch", "c.arch"]
+    assert found["b.arch"] == found["c.arch"] == hashlib.sha256(b"x\ny").hexdigest()
