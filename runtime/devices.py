@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from archonnx.contract.diagnostics import MachineError, UsageError, did_you_mean
-from archonnx.runtime import openvino
-from archonnx.runtime.machine import ORT_WHEELS, Machine, probe
+from archonnx.runtime.machine import ORT_WHEELS, Machine, allowed_cores, physical_cores, probe
+from archonnx.runtime.openvino import library, plugin
+from archonnx.runtime.openvino.library import spread
 from archonnx.runtime.settings import Precision
 
 Device = Literal["auto", "cpu", "cuda", "openvino"]
@@ -19,22 +20,26 @@ DEVICES: tuple[Device, ...] = ("auto", "cpu", "cuda", "openvino")
 class Provider:
     """An execution provider of onnxruntime: its name there, what people call it, and the options that make it compute
     in float32. properties: OpenVINO's own, which travel in one of its options; plugin: whether it is a library that
-    onnxruntime loads when told to; lowered: by precision, the options or properties that differ there."""
+    onnxruntime loads when told to; alone: whether it is no provider, but a library that runs models itself; lowered:
+    by precision, the options or properties that differ there."""
 
     name: str
     label: str
     options: dict[str, str] = field(default_factory=dict)
     properties: dict[str, str] = field(default_factory=dict)
     plugin: bool = False
+    alone: bool = False
     lowered: dict[Precision, dict[str, str]] = field(default_factory=dict)
 
     def settings(self, threads: int | None, precision: Precision = "float32") -> dict[str, str]:
-        """The options as onnxruntime takes them. threads: for one operator on the CPU, None where it decides."""
+        """The options as onnxruntime takes them, or the library. threads: for one operator on the CPU, None where it
+        decides."""
         changed = self.lowered.get(precision, {})
         if not self.properties:
             return {**self.options, **changed}
-        counted = {"INFERENCE_NUM_THREADS": str(threads)} if threads else {}
-        return {**self.options, "load_config": json.dumps({"CPU": {**self.properties, **changed, **counted}})}
+        counted = spread(threads, min(allowed_cores(), physical_cores() or 2))
+        properties = {**self.properties, **changed, **counted}
+        return properties if self.alone else {**self.options, "load_config": json.dumps({"CPU": properties})}
 
 
 CPU = Provider("CPUExecutionProvider", "the CPU")
@@ -47,16 +52,18 @@ CUDA = Provider(
     lowered={"tf32": {"use_tf32": "1"}},
 )
 # Left alone, OpenVINO computes in bfloat16 where the processor can, and rounds what meets weights of few bits to int8.
-OPENVINO = Provider(
-    openvino.NAME,
-    "OpenVINO",
-    properties={"INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0"},
-    plugin=True,
-    lowered={
-        "bfloat16": {"INFERENCE_PRECISION_HINT": "bf16"},
-        "float16": {"INFERENCE_PRECISION_HINT": "f16"},
-    },
-)
+# It binds its threads to processors, the first ones in every session and process: they would wait for each other.
+_OPENVINO = {
+    "INFERENCE_PRECISION_HINT": "f32",
+    "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",
+    "ENABLE_CPU_PINNING": "NO",
+}
+_HINTS: dict[Precision, dict[str, str]] = {
+    "bfloat16": {"INFERENCE_PRECISION_HINT": "bf16"},
+    "float16": {"INFERENCE_PRECISION_HINT": "f16"},
+}
+OPENVINO = Provider(plugin.NAME, "OpenVINO", properties=_OPENVINO, plugin=True, lowered=_HINTS)
+OPENVINO_ALONE = Provider(library.NAME, "OpenVINO", properties=_OPENVINO, alone=True, lowered=_HINTS)
 PROVIDERS: dict[str, Provider] = {"cpu": CPU, "cuda": CUDA, "openvino": OPENVINO}
 
 
@@ -73,8 +80,8 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Where a model will run. device: "cpu", "cuda" or "openvino"; providers: onnxruntime's, best first; why: one line
-    on the choice; precision: of its products."""
+    """Where a model will run. device: "cpu", "cuda" or "openvino"; providers: onnxruntime's, best first, or a library
+    that runs it alone; why: one line on the choice; precision: of its products."""
 
     device: str
     providers: tuple[Provider, ...]
@@ -83,7 +90,8 @@ class Choice:
 
 
 _NO_ORT = 'pip install "archonnx[cpu]"'
-_PLUGIN = f'pip install "{openvino.PACKAGE}>=1.8,<2"'  # beside whichever wheel of onnxruntime is there
+_PLUGIN = f'pip install "{plugin.PACKAGE}>=1.8,<2"'  # beside whichever wheel of onnxruntime is there
+_LIBRARY = f'pip install "{library.PACKAGE}>=2026.4,<2027"'
 _GPU_WHEEL = 'pip uninstall -y onnxruntime && pip install "archonnx[gpu]"'
 
 
@@ -141,25 +149,40 @@ def cuda_problems(machine: Machine) -> list[Problem]:
 
 
 def openvino_problems(machine: Machine) -> list[Problem]:
-    """What keeps models from running on OpenVINO here: onnxruntime, the plug-in, the processor."""
+    """What keeps models from running on OpenVINO here: onnxruntime, the plug-in, the library, the processor."""
     found = runtime_problems(machine)
     plug = machine.openvino
     if plug is None or "CPU" in plug.devices:
         return found
-    if plug.version is None:
-        if not machine.system.startswith(("Linux", "Windows")) or not machine.system.endswith(("x86_64", "AMD64")):
-            what = f"OpenVINO's plug-in exists for Linux and Windows on x86-64 alone, this is {machine.system}"
-            return [*found, Problem(what, 'use device="cpu"')]
-        return [*found, Problem("OpenVINO's plug-in is not installed", _PLUGIN)]
+    own = plug.library
     if plug.error is not None:
         what = f"OpenVINO's plug-in {plug.version} cannot be loaded: {plug.error}"
-        return [*found, Problem(what, f"pip install --force-reinstall {openvino.PACKAGE}=={plug.version}")]
-    what = f"OpenVINO's plug-in {plug.version} takes processors of Intel alone"
-    if plug.vendor and plug.vendor != "Intel":
-        what = f"{what}, this one is of {plug.vendor}"
-    else:
-        what = f"{what}, and offers no processor here"
-    return [*found, Problem(what, 'use device="cpu"')]
+        return [*found, Problem(what, f"pip install --force-reinstall {plugin.PACKAGE}=={plug.version}")]
+    if own is None:
+        what = f"OpenVINO's plug-in {plug.version} takes processors of Intel alone, and offers no processor here"
+        return [*found, Problem(what, 'use device="cpu"')]
+    if own.error is not None:
+        what = f"OpenVINO's library {own.version} cannot be used: {own.error}"
+        return [*found, Problem(what, f"pip install --force-reinstall {library.PACKAGE}=={own.version}")]
+    if own.version is None:
+        maker = "" if plug.vendor in (None, "Intel") else f", whose plug-in takes no processor of {plug.vendor}"
+        mend = _PLUGIN if plug.vendor == "Intel" and _has_plugin(machine) else _LIBRARY
+        return [*found, Problem(f"OpenVINO is not installed{maker}", mend)]
+    return found
+
+
+def _has_plugin(machine: Machine) -> bool:
+    """Whether the plug-in exists for this system."""
+    return machine.system.startswith(("Linux", "Windows")) and machine.system.endswith(("x86_64", "AMD64"))
+
+
+def _openvino(machine: Machine) -> Choice:
+    """OpenVINO, on a machine where it works."""
+    plug = machine.openvino
+    if plug is None or "CPU" in plug.devices:
+        return Choice("openvino", (OPENVINO, CPU), "asked for")
+    maker = "" if plug.vendor in (None, "Intel") else f": its plug-in takes no processor of {plug.vendor}"
+    return Choice("openvino", (OPENVINO_ALONE,), f"asked for, by OpenVINO's own library{maker}")
 
 
 def resolve(device: str, machine: Machine | None = None) -> Choice:
@@ -177,10 +200,11 @@ def resolve(device: str, machine: Machine | None = None) -> Choice:
     if device == "cpu":
         return Choice("cpu", (CPU,), "asked for")
     if device == "openvino":
-        problems = openvino_problems(found if found.openvino else probe(cuda=False, openvino=True))
+        found = found if found.openvino else probe(cuda=False, openvino=True)
+        problems = openvino_problems(found)
         if problems:
             raise MachineError(_refusal(device, problems))
-        return Choice("openvino", (OPENVINO, CPU), "asked for")
+        return _openvino(found)
     if device == "auto" and CUDA.name not in found.providers:
         return Choice("cpu", (CPU,), "this onnxruntime has no CUDA provider")
     problems = cuda_problems(found if found.cuda else probe())
@@ -230,8 +254,11 @@ class Diagnosis:
             served = f"serves CUDA up to {'.'.join(map(str, driver.cuda))}" if driver.cuda else ""
             lines.append(f"NVIDIA       {driver.error or f'driver {served}'}")
             lines += [f"GPU          {gpu.name}, {gpu.memory / 2**30:.0f} GiB" for gpu in driver.gpus]
-        for name in machine.openvino.devices.values() if machine.openvino else ():
-            lines.append(f"OpenVINO     {name}")
+        plug = machine.openvino
+        lines += [f"OpenVINO     {name}, by the plug-in" for name in (plug.devices.values() if plug else ())]
+        if plug and plug.library and plug.library.processor:
+            able = ", ".join(sorted(plug.library.capabilities))
+            lines.append(f"OpenVINO     {plug.library.processor}, by its own library ({able})")
         for name, problems in self.devices.items():
             state = "cannot be used" if not self.works[name] else "works, but" if problems else "works"
             lines += ["", f"device {name}: {state}"]

@@ -7,13 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from archonnx.contract.diagnostics import MachineError
-from archonnx.runtime import openvino
 from archonnx.runtime.buffers import shape_error
 from archonnx.runtime.devices import CPU, PROVIDERS, Choice
 from archonnx.runtime.errors import ModelFileError
 from archonnx.runtime.forks import Mark
 from archonnx.runtime.modelfile import ModelFile
 from archonnx.runtime.narrowing import check_model, check_values
+from archonnx.runtime.openvino import plugin
+from archonnx.runtime.openvino.turns import OneByOne
+from archonnx.runtime.runner import Runner
 from archonnx.runtime.settings import Settings
 from archonnx.runtime.threads import set_threads
 from archonnx.runtime.translate import load_error, ort_errors, run_error
@@ -206,7 +208,7 @@ def _quiet() -> Any:
     return options
 
 
-def start(source: str | bytes, model: ModelFile, choice: Choice, asked: Settings, folder: str = "") -> Engine:
+def start(source: str | bytes, model: ModelFile, choice: Choice, asked: Settings, folder: str = "") -> Runner:
     """Make the session. Where the device does not take the model and was not insisted on, the CPU is tried instead.
     folder: where the external data of bytes lie.
 
@@ -223,11 +225,16 @@ def start(source: str | bytes, model: ModelFile, choice: Choice, asked: Settings
         return _start(source, model, Choice("cpu", (CPU,), f"{label} does not take this model: {error}"), asked, folder)
 
 
-def _start(source: str | bytes, model: ModelFile, choice: Choice, asked: Settings, folder: str) -> Engine:
+def _start(source: str | bytes, model: ModelFile, choice: Choice, asked: Settings, folder: str) -> Runner:
     import onnxruntime
 
     if choice.device == "openvino":
         check_model(model)
+    if choice.providers[0].alone:
+        from archonnx.runtime.openvino.running import OpenVinoRunner
+
+        settings = choice.providers[0].settings(asked.threads, choice.precision)
+        return OpenVinoRunner(source, model, choice, settings, asked.threads)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _FATAL
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
@@ -242,7 +249,7 @@ def _start(source: str | bytes, model: ModelFile, choice: Choice, asked: Setting
         named = [(provider.name, provider.settings(asked.threads, choice.precision)) for provider in choice.providers]
         if choice.providers[0].plugin:  # one that is registered goes by its device; the CPU follows of itself
             options.add_provider_for_devices(
-                [openvino.cpu()], choice.providers[0].settings(asked.threads, choice.precision)
+                [plugin.cpu()], choice.providers[0].settings(asked.threads, choice.precision)
             )
             named = []
         # With fallback, it prints, and runs on the CPU after all.
@@ -253,6 +260,8 @@ def _start(source: str | bytes, model: ModelFile, choice: Choice, asked: Setting
         if quiet:
             onnxruntime.set_default_logger_severity(_WARNING)
     session.disable_fallback()
+    if choice.providers[0].plugin:
+        session = OneByOne(session)
     engine = Engine(session, model, choice, asked.threads)
     if choice.device != "cpu":
         _verify(engine, model)

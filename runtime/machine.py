@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib import metadata as distributions
 from pathlib import Path
 
-from archonnx.runtime.openvino import OpenVino, look
+from archonnx.runtime.openvino.plugin import OpenVino, look
 
 ORT_WHEELS = (
     "onnxruntime",
@@ -24,7 +24,7 @@ ORT_WHEELS = (
     "onnxruntime-migraphx",
     "onnxruntime-qnn",
 )
-LIBRARIES = ("onnx", "numpy", *ORT_WHEELS, "onnxruntime-ep-openvino", "tokenizers")
+LIBRARIES = ("onnx", "numpy", *ORT_WHEELS, "onnxruntime-ep-openvino", "openvino", "tokenizers")
 _UNLIMITED = 1 << 60  # cgroups write "no limit" as a number near 2^63
 
 
@@ -78,7 +78,7 @@ class Machine:
 
 def probe(cuda: bool = True, openvino: bool = False) -> Machine:
     """Look at this machine. cuda=False leaves the GPU alone: asking the driver takes a tenth of a second and some
-    memory; openvino=True loads OpenVINO's plug-in, which stays loaded."""
+    memory; openvino=True loads OpenVINO's plug-in or library, which stay loaded."""
     version, error, providers, needs = _onnxruntime()
     return Machine(
         python=platform.python_version(),

@@ -14,14 +14,17 @@ _NODE = re.compile(
 _PREFIX = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
 _LOCATION = re.compile(r"/?[\w./\\-]*\.(?:cc|h|cu|cuh|cpp|hpp|inc|inl):\d+ ")
 # OpenVINO's own places, conditions and the name of the graph that it took.
-_OPENVINO = re.compile(r"OpenVINOExecutionProvider_\d+_\d+: |Exception from \S+:\d+: |Check '.*?' failed at \S+:\d+: ")
+_OPENVINO = re.compile(
+    r"OpenVINOExecutionProvider_\d+_\d+: |Exception from \S+:\d+: |Check '.*?' failed at \S+:\d+: |"
+    r"Caught exception: |FrontEnd API failed with \w+: "
+)
 _MEMORY = re.compile(
     r"Failed to allocate memory|bad_alloc|bad allocation|out of memory|OUT_OF_MEMORY|"
-    r"_ALLOC_FAILED|cannot allocate memory",
+    r"_ALLOC_FAILED|cannot allocate memory|Failed to allocate \d+ bytes",
     re.IGNORECASE,
 )
 OLDEST_OPSET = 7  # onnxruntime's docs/OperatorKernels.md lists no kernel for an older version of most operators
-_AMOUNT = re.compile(r"requested buffer of size (\d+)")
+_AMOUNT = re.compile(r"(?:requested buffer of size|Failed to allocate) (\d+)")
 
 
 def ort_errors() -> tuple[type[Exception], ...]:
@@ -32,13 +35,18 @@ def ort_errors() -> tuple[type[Exception], ...]:
     return (*sorted(own, key=lambda item: item.__name__), RuntimeError, ValueError, MemoryError)
 
 
+def lacks_memory(error: Exception) -> bool:
+    """Whether an error is that memory has run out."""
+    return isinstance(error, MemoryError) or bool(_MEMORY.search(str(error)))
+
+
 def load_error(model: ModelFile, error: Exception, device: str) -> ArchonnxError:
     """What to raise where onnxruntime does not load a model."""
     import onnxruntime
 
     text = str(error)
     version = onnxruntime.__version__
-    if isinstance(error, MemoryError) or _MEMORY.search(text):
+    if lacks_memory(error):
         return MachineError(f"{model.path}: there is not enough memory to load the model{_amount(text)}")
     match = re.search(r"Unsupported model IR version: (\d+), max supported IR version: (\d+)", text)
     if match:
@@ -74,7 +82,7 @@ def run_error(model: ModelFile, error: Exception) -> ArchonnxError:
     """What to raise where a run failed."""
     text = str(error)
     where = _where(model, text)
-    if isinstance(error, MemoryError) or _MEMORY.search(text):
+    if lacks_memory(error):
         reason = f"there is not enough memory for this run{_amount(text)}"
         return MachineError(f"{model.path}: {reason}{where}; use a smaller batch or smaller inputs")
     node = node_name(text)

@@ -71,9 +71,9 @@ def refusal(device: str, precision: Precision, machine: Machine | None = None) -
     if problems:
         return "; ".join(map(str, problems))
     word, plug = _CAPABILITY.get(precision), found.openvino
-    if word is None or plug is None or word in plug.capabilities:
+    if word is None or plug is None or word in plug.computes:
         return None
-    has = ", ".join(name for name in plug.capabilities if name in {"FP32", *_CAPABILITY.values()}) or "none of them"
+    has = ", ".join(name for name in plug.computes if name in {"FP32", *_CAPABILITY.values()}) or "none of them"
     return f"OpenVINO does not compute in {precision} on this processor (it lists {has})"
 
 

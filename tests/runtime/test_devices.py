@@ -9,9 +9,19 @@ from typing import Any
 import pytest
 
 from archonnx.contract.diagnostics import MachineError, UsageError
-from archonnx.runtime.devices import CPU, CUDA, OPENVINO, cuda_problems, diagnose, openvino_problems, resolve
+from archonnx.runtime.devices import (
+    CPU,
+    CUDA,
+    OPENVINO,
+    OPENVINO_ALONE,
+    cuda_problems,
+    diagnose,
+    openvino_problems,
+    resolve,
+)
 from archonnx.runtime.machine import Cuda, Driver, Gpu, Machine
-from archonnx.runtime.openvino import OpenVino
+from archonnx.runtime.openvino.library import Library, spread
+from archonnx.runtime.openvino.plugin import OpenVino
 
 H100 = Gpu("NVIDIA H100", 80 * 2**30)
 GOOD = Machine(
@@ -105,24 +115,29 @@ def test_cuda_is_refused_with_what_is_missing_and_the_mend(machine: Machine, wha
 OPENVINO_PROBLEMS = [
     (NO_ORT, "onnxruntime cannot be imported: it is not installed", 'pip install "archonnx[cpu]"'),
     (
-        replace(GOOD, openvino=OpenVino()),
-        "OpenVINO's plug-in is not installed",
+        replace(GOOD, openvino=OpenVino(vendor="Intel", library=Library())),
+        "OpenVINO is not installed",
         'pip install "onnxruntime-ep-openvino>=1.8,<2"',
     ),
     (
-        replace(GOOD, openvino=OpenVino(), system="Darwin 24 arm64"),
-        "OpenVINO's plug-in exists for Linux and Windows on x86-64 alone, this is Darwin 24 arm64",
-        'use device="cpu"',
+        replace(GOOD, openvino=OpenVino(vendor="Apple", library=Library()), system="Darwin 24 arm64"),
+        "OpenVINO is not installed, whose plug-in takes no processor of Apple",
+        'pip install "openvino>=2026.4,<2027"',
+    ),
+    (
+        replace(GOOD, openvino=OpenVino("1.8.1", vendor="AMD", library=Library())),
+        "OpenVINO is not installed, whose plug-in takes no processor of AMD",
+        'pip install "openvino>=2026.4,<2027"',
+    ),
+    (
+        replace(GOOD, openvino=OpenVino("1.8.1", vendor="AMD", library=Library("2026.4.1", "libtbb.so.12 is missing"))),
+        "OpenVINO's library 2026.4.1 cannot be used: libtbb.so.12 is missing",
+        "pip install --force-reinstall openvino==2026.4.1",
     ),
     (
         replace(GOOD, openvino=OpenVino("1.8.1", "libopenvino.so.2641: cannot open shared object file")),
         "OpenVINO's plug-in 1.8.1 cannot be loaded: libopenvino.so.2641: cannot open shared object file",
         "pip install --force-reinstall onnxruntime-ep-openvino==1.8.1",
-    ),
-    (
-        replace(GOOD, openvino=OpenVino("1.8.1", None, {}, "AMD")),
-        "OpenVINO's plug-in 1.8.1 takes processors of Intel alone, this one is of AMD",
-        'use device="cpu"',
     ),
     (
         replace(GOOD, openvino=OpenVino("1.8.1", None, {"GPU": "Intel Arc"}, "Intel")),
@@ -166,9 +181,29 @@ def test_float32_stays_float32_on_cuda() -> None:
 
 
 def test_float32_stays_float32_on_openvino() -> None:
-    exact = {"INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0"}
-    assert json.loads(OPENVINO.settings(None)["load_config"]) == {"CPU": exact}
-    assert json.loads(OPENVINO.settings(3)["load_config"]) == {"CPU": {**exact, "INFERENCE_NUM_THREADS": "3"}}
+    exact = {"INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0", "ENABLE_CPU_PINNING": "NO"}
+    for threads in (None, 1, 3):
+        found = OPENVINO_ALONE.settings(threads)
+        assert json.loads(OPENVINO.settings(threads)["load_config"]) == {"CPU": found}
+        assert exact.items() <= found.items()
+        assert not {"NUM_STREAMS", "INFERENCE_NUM_THREADS"} & exact.keys()
+
+
+def test_openvino_has_no_single_thread_of_its_own() -> None:
+    """With one, OpenVINO 2026.4 drops the errors of runs."""
+    assert spread(None, 8) == {}
+    assert spread(3, 8) == {"NUM_STREAMS": "1", "INFERENCE_NUM_THREADS": "3"}
+    assert spread(1, 8) == spread(3, 1) == spread(None, 1) == {"NUM_STREAMS": "0"}
+
+
+def test_openvinos_library_runs_what_its_plug_in_does_not_take() -> None:
+    amd = OpenVino("1.8.1", vendor="AMD", library=Library("2026.4.1", None, "AMD EPYC", ("FP32", "BF16")))
+    machine = replace(GOOD, openvino=amd)
+    choice = resolve("openvino", machine)
+    assert choice.providers == (OPENVINO_ALONE,)
+    assert choice.why == "asked for, by OpenVINO's own library: its plug-in takes no processor of AMD"
+    assert not openvino_problems(machine)
+    assert "OpenVINO     AMD EPYC, by its own library (BF16, FP32)\n" in diagnose(machine).text()
 
 
 @pytest.mark.parametrize("device", ["cpu", "auto", "cuda", "openvino"])
@@ -215,7 +250,7 @@ def test_a_good_machine_is_told_to_be_one() -> None:
         "Providers    CUDAExecutionProvider, CPUExecutionProvider\n"
         "NVIDIA       driver serves CUDA up to 13.0\n"
         "GPU          NVIDIA H100, 80 GiB\n"
-        "OpenVINO     Intel(R) Xeon(R) Platinum 8481C\n"
+        "OpenVINO     Intel(R) Xeon(R) Platinum 8481C, by the plug-in\n"
         "\n"
         "device cpu: works\n"
         "\n"

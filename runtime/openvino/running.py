@@ -1,0 +1,191 @@
+"""A model on OpenVINO's own library: what a session runs where the plug-in does not take the processor."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from archonnx.contract.diagnostics import ArchonnxError, UsageError
+from archonnx.runtime.arrays import numpy_dtype
+from archonnx.runtime.errors import InputError, RunError
+from archonnx.runtime.forks import Mark
+from archonnx.runtime.modelfile import ModelFile
+from archonnx.runtime.narrowing import check_values
+from archonnx.runtime.openvino.compiled import Bound, Compiled, End, Kept, Lease
+from archonnx.runtime.openvino.library import NAME, library_errors
+from archonnx.runtime.openvino.reading import graph_nodes, open_defaults, read_graph
+from archonnx.runtime.openvino.turns import SpoiledError
+from archonnx.runtime.translate import run_error
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from archonnx.runtime.awaiting import Stop
+    from archonnx.runtime.devices import Choice
+
+    Arrays = Mapping[str, np.ndarray[Any, Any]]
+
+log = logging.getLogger("archonnx.runtime")
+_NODE = re.compile(r"(node with name ')([^']*)'")
+_SHAPE = re.compile(r"Could set new shape: \[([^\]]*)\]")  # what it says where an array is too small
+
+
+class OpenVinoRunner:
+    """A Runner: a model that OpenVINO's library has compiled for the processor.
+
+    Its runs come one after another, those of several threads too: each has all threads of the session.
+    """
+
+    def __init__(
+        self,
+        source: str | bytes,
+        model: ModelFile,
+        choice: Choice,
+        properties: Mapping[str, str],
+        threads: int | None,
+    ) -> None:
+        """properties: OpenVINO's, for this model. Raises MachineError, ModelFileError."""
+        nodes = graph_nodes(source)
+        self._graph = read_graph(source, model, nodes)  # shares its weights with what is compiled of it
+        self._model, self._properties = model, properties
+        self.choice, self.threads = choice, threads
+        self.providers: tuple[str, ...] = (NAME,)
+        self.ran = {NAME: [(node.name, node.operator) for node in nodes]}
+        self._names = {output: node.name for node in nodes for output in node.outputs if node.name}
+        self._defaults = open_defaults(self._graph, model)
+        self._inputs = {each.get_node().get_friendly_name(): at for at, each in enumerate(self._graph.inputs)}
+        self._outputs = {spec.name: (at, numpy_dtype(spec.dtype)) for at, spec in enumerate(model.outputs)}
+        self._lock = threading.Lock()
+        self._made = Compiled(self._graph, model.path, properties)
+        self.mark = Mark(self._made, model.path)
+
+    def run(self, feeds: dict[str, Any], stop: Stop | None = None) -> list[Any]:
+        """The outputs in order, for inputs that have been checked. stop: ends it from another thread.
+
+        Raises RunError, MachineError, and InputError for a number that the device does not carry.
+        """
+        self._check(feeds)
+        ran = self._run(lambda: self._lay(feeds, {}), {}, stop)
+        found = [ran.output(*output).copy() for output in self._outputs.values()]
+        ran.compiled.give_back(ran.request)
+        return found
+
+    def bind(self, feeds: Arrays, out: Arrays) -> list[Bound]:
+        """An inference request that reads these contiguous arrays and writes those; the caller keeps both alive."""
+        self._check(feeds)
+        return [self._lay(feeds, out)]
+
+    def run_bound(self, binding: list[Bound], feeds: Arrays, out: Arrays, stop: Stop | None = None) -> list[Any]:
+        """The outputs in order, those of `out` being its arrays; feeds: the inputs that were bound.
+
+        Raises UsageError for an array of another shape than the result, RunError, MachineError, and InputError for a
+        number that the device does not carry.
+        """
+        self._check(feeds)
+
+        def laid() -> Bound:
+            if binding[0].compiled.turns.spoiled:
+                binding[0] = self._lay(feeds, out)
+            binding[0].refresh()
+            return binding[0]
+
+        ran = self._run(laid, out, stop)
+        found = []
+        for name, output in self._outputs.items():
+            result, array = ran.output(*output), out.get(name)
+            if array is None:
+                array = result.copy()
+            elif array.shape != result.shape:
+                raise _misshapen(name, array, result.shape)
+            elif array.size and array.ctypes.data != result.ctypes.data:  # made elsewhere after all
+                array[...] = result
+            found.append(array)
+        return found
+
+    def step(
+        self, feeds: Arrays, held: Mapping[str, Any], wanted: str, keep: Sequence[str]
+    ) -> tuple[np.ndarray[Any, Any], dict[str, Any]]:
+        """One run of several that follow one another: what it keeps stays in OpenVINO's tensors.
+
+        feeds: inputs that have been checked; held: inputs that an earlier step kept. Gives the output `wanted`, and
+        those of `keep` by name. Raises RunError, MachineError.
+        """
+        self._check(feeds)
+        ran = self._run(lambda: self._lay({**feeds, **held}, {}), {}, None)
+        scores = ran.output(*self._outputs[wanted]).copy()
+        lease = Lease(ran.compiled, ran.request)
+        return scores, {name: Kept(ran.request.get_output_tensor(self._outputs[name][0]), lease) for name in keep}
+
+    def bare(self, feeds: Arrays) -> Callable[[], None]:
+        """A call that runs the model on these inputs and leaves the outputs in OpenVINO's tensors. It raises RunError,
+        MachineError."""
+        binding = self.bind(feeds, {})
+
+        def run() -> None:
+            self._run(lambda: binding[0], {}, None)
+
+        return run
+
+    def _check(self, feeds: Mapping[str, Any]) -> None:
+        if self.mark.forked:
+            self.mark.refuse()
+        check_values(feeds)
+        unknown = next((name for name in feeds if name not in self._inputs), None)
+        if unknown is not None:
+            reason = "OpenVINO has used the value that the file gives it"
+            raise InputError(f'input {unknown}: {reason}; use device="cpu" to give another', unknown)
+
+    def _compiled(self) -> Compiled:
+        """What runs the model: made anew after a run that failed."""
+        with self._lock:
+            if self._made.turns.spoiled:
+                log.info("%s: compiled anew, as OpenVINO gives old results after a run that failed", self._model.path)
+                self._made = Compiled(self._graph, self._model.path, self._properties)
+                self.mark = Mark(self._made, self._model.path)
+            return self._made
+
+    def _lay(self, feeds: Mapping[str, Any], out: Arrays) -> Bound:
+        """A request with these inputs, and those that are left out."""
+        inputs = [(at, feeds[name] if name in feeds else self._defaults[name]) for name, at in self._inputs.items()]
+        return Bound(self._compiled(), inputs, [(self._outputs[name][0], array) for name, array in out.items()])
+
+    def _run(self, lay: Callable[[], Bound], out: Arrays, stop: Stop | None) -> Bound:
+        """Run what `lay` gives, and return it. Raises RunError, MachineError, UsageError for an array of `out`."""
+        end = End() if stop is not None else None
+        if stop is not None:
+            stop.attach(end)
+        while True:
+            try:
+                bound = lay()
+                with bound.compiled.turns:
+                    if end is not None and not end.begin(bound.request):
+                        break
+                    try:
+                        bound.infer()
+                    finally:
+                        if end is not None:
+                            end.over()
+                return bound
+            except SpoiledError:  # another run failed while this one waited
+                continue
+            except library_errors() as error:
+                raise self._failed(error, out) from error
+        raise RunError(f"{self._model.path}: the run was stopped before it began")
+
+    def _failed(self, error: Exception, out: Arrays) -> ArchonnxError:
+        match = _SHAPE.search(str(error))
+        if match and out:
+            shape = tuple(int(size) for size in match[1].split(",") if size)
+            name = next((name for name, array in out.items() if array.ndim == len(shape)), next(iter(out)))
+            return _misshapen(name, out[name], shape)
+        # OpenVINO calls a node as its output is called.
+        text = _NODE.sub(lambda found: f"{found[1]}{self._names.get(found[2], found[2])}'", str(error))
+        return run_error(self._model, MemoryError(text) if isinstance(error, MemoryError) else RuntimeError(text))
+
+
+def _misshapen(name: str, array: np.ndarray[Any, Any], shape: Sequence[int]) -> UsageError:
+    given, found = (", ".join(map(str, sizes)) for sizes in (array.shape, shape))
+    return UsageError(f"out: output {name}: the array has the shape [{given}], the result [{found}]")
