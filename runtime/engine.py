@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from archonnx.contract.diagnostics import MachineError
 from archonnx.runtime.buffers import shape_error
+from archonnx.runtime.caching.graphs import Adjust, Ran, optimised, ran_by
 from archonnx.runtime.devices import CPU, PROVIDERS, Choice
 from archonnx.runtime.errors import ModelFileError
 from archonnx.runtime.forks import Mark
@@ -33,18 +34,20 @@ class Engine:
     """A Runner: a session of onnxruntime and the outline of its model.
 
     choice: where it runs; providers: in onnxruntime's order; ran: provider -> the nodes that it runs, name
-    and operator; threads: None where it decides.
+    and operator; threads: None where it decides; cached: whether it came from the cache.
     """
 
-    def __init__(self, session: Any, model: ModelFile, choice: Choice, threads: int | None) -> None:
+    cached = False
+
+    def __init__(
+        self, session: Any, model: ModelFile, choice: Choice, threads: int | None, ran: Ran | None = None
+    ) -> None:
         self._session, self._model = session, model
         self.mark = Mark(session, model.path)
         self._quiet = _quiet()  # one for all runs that nothing stops
         self.choice, self.threads = choice, threads
         self.providers: tuple[str, ...] = tuple(session.get_providers())
-        self.ran: dict[str, list[tuple[str, str]]] = {}
-        for part in session.get_provider_graph_assignment_info():
-            self.ran.setdefault(part.ep_name, []).extend((node.name, node.op_type) for node in part.get_nodes())
+        self.ran: Ran = ran_by(session) if ran is None else ran
         self._narrow = choice.device == "openvino"
         specs = [*model.inputs, *model.outputs]
         self._foreign = any(spec.dtype in FOREIGN for spec in specs)
@@ -235,25 +238,33 @@ def _start(source: str | bytes, model: ModelFile, choice: Choice, asked: Setting
 
         settings = choice.providers[0].settings(asked.threads, choice.precision)
         return OpenVinoRunner(source, model, choice, settings, asked.threads)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = _FATAL
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
-    if folder:
-        options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
-    set_threads(options, asked.threads)
-    quiet = choice.device != "cpu"
-    if quiet:  # a provider that does not load says so through the process's own logger
-        onnxruntime.set_default_logger_severity(_FATAL)
-    try:
+
+    def made(path: str | bytes, adjust: Adjust = lambda options: None) -> Any:
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = _FATAL
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+        options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+        if folder:
+            options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
+        set_threads(options, asked.threads)
         named = [(provider.name, provider.settings(asked.threads, choice.precision)) for provider in choice.providers]
         if choice.providers[0].plugin:  # one that is registered goes by its device; the CPU follows of itself
             options.add_provider_for_devices(
                 [plugin.cpu()], choice.providers[0].settings(asked.threads, choice.precision)
             )
             named = []
+        adjust(options)
         # With fallback, it prints, and runs on the CPU after all.
-        session = onnxruntime.InferenceSession(source, options, providers=named or None, enable_fallback=0)
+        return onnxruntime.InferenceSession(path, options, providers=named or None, enable_fallback=0)
+
+    quiet = choice.device != "cpu"
+    if quiet:  # a provider that does not load says so through the process's own logger
+        onnxruntime.set_default_logger_severity(_FATAL)
+    try:
+        kept = None
+        if choice.device == "cpu" and isinstance(source, str):
+            kept = optimised(source, model, asked.cache, {"precision": choice.precision}, made)
+        session = kept.session if kept else made(source)
     except ort_errors() as error:
         raise load_error(model, error, choice.device) from error
     finally:
@@ -262,7 +273,8 @@ def _start(source: str | bytes, model: ModelFile, choice: Choice, asked: Setting
     session.disable_fallback()
     if choice.providers[0].plugin:
         session = OneByOne(session)
-    engine = Engine(session, model, choice, asked.threads)
+    engine = Engine(session, model, choice, asked.threads, kept.ran if kept else None)
+    engine.cached = kept is not None and kept.found
     if choice.device != "cpu":
         _verify(engine, model)
     return engine

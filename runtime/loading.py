@@ -9,10 +9,13 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from archonnx.contract.diagnostics import UsageError
+from archonnx.runtime.caching.folders import OFF, check_cache
 from archonnx.runtime.contract import Contract
 from archonnx.runtime.modelfile import ModelFile, read_model
 from archonnx.runtime.precision.starting import start_as_asked
@@ -41,6 +44,7 @@ def load(
     precision: str | None = None,
     max_error: float | None = None,
     data: Data | None = None,
+    cache: str | os.PathLike[str] = "auto",
     tokenizer: str | os.PathLike[str] | bytes | None = None,
 ) -> Session:
     """Load a model for running.
@@ -53,20 +57,26 @@ def load(
     "int8". max_error: take the fastest that stays within this error of float32, max|y - ref| / max|ref| over each
     output; with `precision`, of it and float32 alone. data: what that is measured on, as `read_samples` takes it: the
     path of an .npz file, arrays by input name, a list of such mappings, or the only input's array.
+    cache: where what a start works out is kept for the next one (docs/loading.md): "auto" takes the folder of
+    ARCHONNX_CACHE, else `MODEL.onnx.cache` where it stands beside the model, else the user's cache folder; "off" keeps
+    nothing, "beside" makes the folder beside the model, and any other is a folder. Only models in files are kept.
     tokenizer: the file, or its bytes, that makes tokens of texts, in place of the model's asset `tokenizer`.
 
     Raises OSError where a file cannot be read, ModelFileError where it is no model that runs, UsageError for a
     device or a number of threads that makes no sense, MachineError where a device, a library or memory is missing,
     TokenizerError for a tokenizer that is none.
     """
-    asked = Settings(device, thread_count(threads), read_precision(precision), read_max_error(max_error), data)
-    if tokenizer is None:
-        return _opened(model, asked)
-    from archonnx.runtime.text.tokenizer import read_tokenizer
+    began = time.perf_counter()
+    kept = check_cache(cache)
+    asked = Settings(device, thread_count(threads), read_precision(precision), read_max_error(max_error), data, kept)
+    made = None
+    if tokenizer is not None:
+        from archonnx.runtime.text.tokenizer import read_tokenizer
 
-    made = read_tokenizer(tokenizer)
+        made = read_tokenizer(tokenizer)
     session = _opened(model, asked)
     session.tokenizer = made
+    session.load_time = time.perf_counter() - began
     return session
 
 
@@ -90,6 +100,8 @@ def _load(source: str | bytes, model: ModelFile, asked: Settings, stays: bool = 
     """The steps from an outline to a session, cheapest refusal first. stays: whether the file is there afterwards."""
     check_weights(source, model)
     contract = Contract(model)
+    if not stays:
+        asked = replace(asked, cache=OFF)
     started = start_as_asked(source, model, contract, asked)
     choice = started.runner.choice
     lowered = f" in {choice.precision}" if choice.precision != "float32" else ""

@@ -45,6 +45,7 @@ class Session:
     "openvino"; providers: onnxruntime's, in order; threads: of one call on the CPU, None where onnxruntime decides.
     precision: what products are computed in; choices: the ways to run it that were measured, where an error was
     allowed, the fastest first.
+    load_time: seconds that loading took; cached: whether the optimised model was there already, from an earlier start.
     """
 
     def __init__(self, model: ModelFile, contract: Contract, engine: Runner, source: str | None, bare: bytes) -> None:
@@ -61,6 +62,8 @@ class Session:
         self.choices: tuple[Trial, ...] = ()
         self.providers: tuple[str, ...] = engine.providers
         self.threads: int | None = engine.threads
+        self.load_time: float | None = None
+        self.cached: bool = getattr(engine, "cached", False)
         self.last_time: float | None = None
         self._roles: Roles | None = None
         self._remarked = False

@@ -21,6 +21,7 @@ class Settings:
 
     precision: what products are computed in, None where nothing was said; max_error: how far outputs may be from
     float32's, None where they may not be; data: what errors and times are measured on, None where it is to be drawn.
+    cache: where what a start works out is kept for the next one: "auto", "off", "beside" or a folder.
     """
 
     device: str = "auto"
@@ -28,6 +29,7 @@ class Settings:
     precision: Precision | None = None
     max_error: float | None = None
     data: Any = field(default=None, compare=False, repr=False)
+    cache: str = "auto"
 
     @property
     def insists(self) -> bool:

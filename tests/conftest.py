@@ -1,7 +1,9 @@
-"""What every test shares: hypothesis profiles, the folders of the project, and a torchvision that can be imported."""
+"""What every test shares: hypothesis profiles, the folders of the project, a torchvision that can be imported, and no
+cache of the person who runs them."""
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -14,6 +16,8 @@ from hypothesis import HealthCheck, settings
 sys.path.insert(0, str(Path(__file__).resolve().parent / "conformance"))
 
 import torchvision_operators
+
+os.environ["ARCHONNX_CACHE"] = "off"
 
 torchvision_operators.install()
 

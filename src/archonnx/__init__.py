@@ -93,6 +93,7 @@ def load(
     precision: str | None = None,
     max_error: float | None = None,
     data: Data | None = None,
+    cache: str | PathLike[str] = "auto",
     tokenizer: str | PathLike[str] | bytes | None = None,
 ) -> Session:
     """Load a model for running: the path of any .onnx file, its bytes, or what `compile` returned.
@@ -105,6 +106,8 @@ def load(
     max|y - ref| / max|ref| of each output; with `precision`, of that one and float32 alone. data: what is measured on:
     the path of an .npz file, arrays by input name, a list of such mappings, or the only input's array; drawn at
     random where none is given.
+    cache: where the optimised model is kept for the next start: "auto", a folder of the user's, "off", "beside" the
+    model, or a folder.
     tokenizer: the file that makes tokens of texts, or its bytes, in place of the one that travels in the model.
 
     Raises OSError where a file cannot be read, ArchonnxError where it is no ONNX model or no tokenizer, MachineError
@@ -119,6 +122,7 @@ def load(
         precision=precision,
         max_error=max_error,
         data=data,
+        cache=cache,
         tokenizer=tokenizer,
     )
 
