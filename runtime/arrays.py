@@ -3,9 +3,9 @@
 - Python numbers, strings, booleans and lists of them become the input's dtype where nothing is lost: whole numbers
   where whole numbers are meant and within range, integers in a float only where it holds them exactly; a decimal
   fraction is rounded to the nearest value of a float type, as a literal is anywhere.
-- Arrays (numpy's, and whatever offers itself as one, as tensors of PyTorch, TensorFlow and JAX do) must have the
-  input's dtype already. Only what changes no type passes: another byte order, and numpy's several kinds of text for a
-  string input.
+- Arrays (numpy's, and whatever offers itself as one, as tensors of PyTorch, TensorFlow and JAX do, on a GPU too) must
+  have the input's dtype already. Only what changes no type passes: another byte order, and numpy's several kinds of
+  text for a string input.
 """
 
 from __future__ import annotations
@@ -64,8 +64,9 @@ def describe(array: np.ndarray[Any, Any]) -> str:
     return f"{dtype_name(array.dtype)}[{', '.join(map(str, array.shape))}]"
 
 
-def to_array(spec: Spec, value: Any) -> np.ndarray[Any, Any]:
-    """`value` as an array of the input's dtype; its shape is not looked at. Raises InputError."""
+def to_array(spec: Spec, value: Any) -> Any:
+    """`value` as an array of the input's dtype, a DeviceArray where it lies on a GPU; its shape is not looked at.
+    Raises InputError."""
     import numpy as np
 
     if spec.dtype not in DTYPES:
@@ -76,45 +77,52 @@ def to_array(spec: Spec, value: Any) -> np.ndarray[Any, Any]:
         kinds = _leaf_types(value)
         if kinds <= {bool, int, float, complex, str}:
             return _literal(spec, value, kinds)
-    return _checked(spec, _as_given(spec, value))
+    return _checked(spec, _as_given(spec, value), value)
 
 
-def _as_given(spec: Spec, value: Any) -> np.ndarray[Any, Any]:
+def _as_given(spec: Spec, value: Any) -> Any:
     import numpy as np
 
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise InputError(f"input {spec.name}: the array has masked elements; fill them first: .filled(0)", spec.name)
     if isinstance(value, dict | set | bytes) or value is None:
         raise InputError(f"input {spec.name}: expected {spec.type}, received {type(value).__name__}", spec.name)
+    from archonnx.runtime.dlpack import NotTakenError, taken
+
     try:
-        array = np.asarray(value)
-    except (TypeError, ValueError, RuntimeError, OverflowError) as error:  # a tensor on another device, ragged lists
-        reason = str(error).splitlines()[0]
+        array = taken(value, spec.name if spec.name.isidentifier() else "array")
+    except NotTakenError as error:  # a tensor on another device, ragged lists
         kind = type(value).__name__
-        raise InputError(f"input {spec.name}: this {kind} cannot be read as an array: {reason}", spec.name) from None
+        raise InputError(f"input {spec.name}: this {kind} cannot be read as an array: {error}", spec.name) from None
     if array.dtype == object and spec.dtype != "string":
         kind = type(value).__name__
         raise InputError(f"input {spec.name}: expected {spec.type}, received {kind}, which is no array", spec.name)
     return array
 
 
-def _checked(spec: Spec, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _checked(spec: Spec, array: Any, value: Any) -> Any:
     """The array where its dtype is the input's, in this machine's byte order."""
+    import numpy as np
+
     target = numpy_dtype(spec.dtype)
     if spec.dtype == "string":
         if array.dtype.kind in "UT" or (array.dtype == object and all(isinstance(item, str) for item in array.flat)):
             return array.astype(object)
+    elif array.dtype == target and not isinstance(array, np.ndarray):  # on a GPU
+        return array
     elif array.dtype == target or (array.dtype.kind in "biufc" and array.dtype.newbyteorder("=") == target):
         return array.astype(target, copy=False)
     from archonnx.runtime.pixels import pixel_mend
 
-    how = pixel_mend(spec, array) or f"convert it: {mend(spec)}"
+    how = (isinstance(array, np.ndarray) and pixel_mend(spec, array)) or f"convert it: {mend(spec, value)}"
     raise InputError(f"input {spec.name}: expected {spec.type}, received {describe(array)}; {how}", spec.name)
 
 
-def mend(spec: Spec) -> str:
-    """The expression that gives an array the input's dtype."""
+def mend(spec: Spec, value: Any = None) -> str:
+    """The expression that gives an array the input's dtype. value: the array, where it may be another library's."""
     name = spec.name if spec.name.isidentifier() else "array"
+    if type(value).__module__ == "torch":
+        return f"{name}.to(torch.{_ML_DTYPES.get(spec.dtype, spec.dtype)})"
     if spec.dtype == "string":
         return f"{name}.astype(str)"
     if spec.dtype in _ML_DTYPES:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from archonnx.contract.diagnostics import UsageError, did_you_mean
 from archonnx.runtime.arrays import describe, numpy_dtype
+from archonnx.runtime.devicearray import DeviceArray, like
+from archonnx.runtime.dlpack import NotTakenError, shared, taken
 from archonnx.runtime.modelfile import Spec
 from archonnx.runtime.results import Results
 
@@ -22,20 +24,25 @@ _SHAPE = re.compile(
 )
 
 
-def read_out(outputs: Sequence[Spec], out: Any, feeds: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
-    """`out` as arrays by output, each one that the output can be written into. feeds: the inputs of the call.
+def named_out(outputs: Sequence[Spec], out: Any) -> Mapping[str, Any]:
+    """`out` by output: an array where the model has one, else arrays by name, of all outputs or of some.
 
-    out: an array where the model has one output, else arrays by name, of all outputs or of some.
-    Raises UsageError that names the output.
+    Raises UsageError.
     """
-    import numpy as np
+    if isinstance(out, Mapping):
+        return out
+    if len(outputs) != 1:
+        raise UsageError(f'out= takes arrays by name, as the model gives several: out={{"{outputs[0].name}": ...}}')
+    return {outputs[0].name: out}
 
+
+def read_out(outputs: Sequence[Spec], out: Mapping[str, Any], feeds: Mapping[str, Any]) -> dict[str, Any]:
+    """`out` as arrays by output, each one that the output can be written into: numpy's, which share the memory of
+    other libraries' arrays, and DeviceArrays. feeds: the inputs of the call. Raises UsageError that names the output.
+    """
     specs = {spec.name: spec for spec in outputs}
-    if not isinstance(out, Mapping):
-        if len(specs) != 1:
-            raise UsageError(f'out= takes arrays by name, as the model gives several: out={{"{outputs[0].name}": ...}}')
-        out = {outputs[0].name: out}
-    for name, array in out.items():
+    found: dict[str, Any] = {}
+    for name, value in out.items():
         if name not in specs:
             near = did_you_mean(str(name), list(specs), 1)
             hint = f"; did you mean {near[0]}?" if near else ""
@@ -43,20 +50,41 @@ def read_out(outputs: Sequence[Spec], out: Any, feeds: Mapping[str, Any]) -> dic
         spec = specs[name]
         if spec.kind != "tensor" or spec.dtype == "string":
             raise UsageError(f"out: output {name} is {spec.type}, which is not written into an array")
-        if not isinstance(array, np.ndarray):
-            raise UsageError(
-                f"out: output {name}: expected an array of numpy, {spec.type}, received {type(array).__name__}"
-            )
-        _check(spec, array)
-    taken = [*((f"output {n}", a) for n, a in out.items()), *((f"input {n}", a) for n, a in feeds.items())]
-    for number, (name, array) in enumerate(taken[: len(out)]):
-        for other, second in taken[number + 1 :]:
-            if isinstance(second, np.ndarray) and np.may_share_memory(array, second):
+        found[name] = _writable(spec, value)
+        _check(spec, found[name])
+    all_of_them = [*((f"output {n}", a) for n, a in found.items()), *((f"input {n}", a) for n, a in feeds.items())]
+    for number, (name, array) in enumerate(all_of_them[: len(found)]):
+        for other, second in all_of_them[number + 1 :]:
+            if _overlap(array, second):
                 raise UsageError(f"out: {name} shares memory with {other}; give it an array of its own")
-    return dict(out)
+    return found
 
 
-def _check(spec: Spec, array: np.ndarray[Any, Any]) -> None:
+def _writable(spec: Spec, value: Any) -> Any:
+    """An array of any library that shares its memory. Raises UsageError for what is none."""
+    import numpy as np
+
+    if isinstance(value, np.ndarray | DeviceArray):
+        return value
+    kind = type(value).__name__
+    if not hasattr(value, "__dlpack__"):
+        raise UsageError(f"out: output {spec.name}: expected an array, {spec.type}, received {kind}")
+    try:
+        return taken(value, spec.name, shared)
+    except NotTakenError as error:
+        raise UsageError(f"out: output {spec.name}: this {kind} cannot be written into: {error}") from None
+
+
+def _overlap(array: Any, other: Any) -> bool:
+    import numpy as np
+
+    if isinstance(array, DeviceArray) and isinstance(other, DeviceArray):
+        return array.overlaps(other)
+    both = isinstance(array, np.ndarray) and isinstance(other, np.ndarray)
+    return both and np.may_share_memory(array, other)
+
+
+def _check(spec: Spec, array: Any) -> None:
     expected = f"out: output {spec.name}: expected {spec.type}, received {describe(array)}"
     if array.dtype != numpy_dtype(spec.dtype):
         raise UsageError(expected)
@@ -66,6 +94,8 @@ def _check(spec: Spec, array: np.ndarray[Any, Any]) -> None:
         for axis, size in enumerate(spec.shape):
             if isinstance(size, int) and size != array.shape[axis]:
                 raise UsageError(f"{expected}: axis {axis} is {size}, not {array.shape[axis]}")
+    if isinstance(array, DeviceArray):  # contiguous: onnxruntime takes no other
+        return
     if not array.flags.c_contiguous:
         raise UsageError(f"out: output {spec.name}: the array is not contiguous; numpy.ascontiguousarray makes one")
     if not array.flags.writeable:
@@ -79,7 +109,18 @@ def contiguous(feeds: Mapping[str, Any], inputs: Sequence[Spec]) -> dict[str, np
     for spec in inputs:
         if spec.name in feeds and (spec.kind != "tensor" or spec.dtype == "string"):
             raise UsageError(f"input {spec.name} is {spec.type}: it cannot be bound; call without out= or bind()")
-    return {name: array if array.flags.c_contiguous else np.ascontiguousarray(array) for name, array in feeds.items()}
+    return {
+        name: array if isinstance(array, DeviceArray) or array.flags.c_contiguous else np.ascontiguousarray(array)
+        for name, array in feeds.items()
+    }
+
+
+def given_back(values: Sequence[Any], feeds: Mapping[str, Any]) -> list[Any]:
+    """Results on the GPU as arrays of the library whose array was given there; the others as they are."""
+    if not any(isinstance(value, DeviceArray) for value in values):
+        return list(values)
+    source = next((array.source for array in feeds.values() if isinstance(array, DeviceArray)), None)
+    return [like(value, source) for value in values]
 
 
 def shape_error(text: str) -> UsageError | None:
@@ -90,6 +131,11 @@ def shape_error(text: str) -> UsageError | None:
         return None
     given, found = (", ".join(part.strip() for part in shape.split(",")) for shape in match.groups()[1:])
     return UsageError(f"out: output {match[1]}: the array has the shape [{given}], the result [{found}]")
+
+
+def sources(feeds: Mapping[str, Any]) -> dict[str, Any]:
+    """Inputs as the caller knows them: an array on the GPU is that of its own library."""
+    return {n: a.source if isinstance(a, DeviceArray) and a.source is not None else a for n, a in feeds.items()}
 
 
 class Bound:

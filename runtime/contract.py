@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from archonnx.contract.diagnostics import UsageError, did_you_mean
 from archonnx.runtime.arrays import describe, to_array
+from archonnx.runtime.devicearray import on_host
+from archonnx.runtime.dlpack import host_views, place_of
 from archonnx.runtime.errors import InputError
 from archonnx.runtime.modelfile import ModelFile, Spec
 from archonnx.runtime.pixels import channel_hint
@@ -81,9 +83,14 @@ class Contract:
             feeds = dict(kwargs)
         else:
             return None
-        types = self._seen.get(_key(feeds))
+        key = _key(feeds)
+        types = self._seen.get(key)
         if types is None:
-            return None
+            viewed = None if key else host_views(feeds)
+            types = None if viewed is None else self._seen.get(_key(viewed))
+            if viewed is None or types is None:
+                return None
+            feeds = viewed
         for array, type_ in zip(feeds.values(), types, strict=True):
             if array.dtype is not type_:
                 return None
@@ -94,16 +101,20 @@ class Contract:
         """Check what arrays hold, where that is told: numbers of tokens. Raises InputError."""
         for name in self.tokens:
             if name in feeds:
-                check_tokens(self._known[name], feeds[name], self.tokens[name])
+                check_tokens(self._known[name], on_host(feeds[name]), self.tokens[name])
 
     def takes(self, name: str) -> bool:
         """Whether a call may give an input of this name."""
         return name in self._known
 
     def remember(self, given: Mapping[str, Any], feeds: Mapping[str, Any]) -> None:
-        """That these arrays were found right, if they are fed as they came; strings are to be looked at each time."""
+        """That these arrays were found right, if they are fed as they came, in their own memory; strings are to be
+        looked at each time."""
         key = _key(feeds)
-        if key and all(given[name] is array and array.dtype != object for name, array in feeds.items()):
+        if key and all(
+            (given[name] is array or place_of(given[name]) is not None) and array.dtype != object
+            for name, array in feeds.items()
+        ):
             if len(self._seen) >= _REMEMBERED:
                 self._seen.clear()
             self._seen[key] = [array.dtype for array in feeds.values()]
@@ -118,7 +129,7 @@ class Contract:
                 array = to_array(spec, value)
                 check_shape(spec, array)
                 if name in self.tokens:
-                    check_tokens(spec, array, self.tokens[name])
+                    check_tokens(spec, on_host(array), self.tokens[name])
                 feeds[name], shapes[name] = array, array.shape
             elif spec.kind.endswith("sequence"):
                 feeds[name] = _sequence(spec, value)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from archonnx.contract.diagnostics import MachineError
 from archonnx.runtime.buffers import shape_error
 from archonnx.runtime.caching.graphs import Adjust, Ran, optimised, ran_by
+from archonnx.runtime.devicearray import GPU_DEVICES
 from archonnx.runtime.devices import CPU, PROVIDERS, Choice
 from archonnx.runtime.errors import ModelFileError
 from archonnx.runtime.forks import Mark
@@ -38,13 +39,14 @@ class Engine:
     """
 
     cached = False
+    graph_id = "0"
 
     def __init__(
         self, session: Any, model: ModelFile, choice: Choice, threads: int | None, ran: Ran | None = None
     ) -> None:
         self._session, self._model = session, model
         self.mark = Mark(session, model.path)
-        self._quiet = _quiet()  # one for all runs that nothing stops
+        self._quiet = quiet_options(self.graph_id)  # one for all runs that nothing stops
         self.choice, self.threads = choice, threads
         self.providers: tuple[str, ...] = tuple(session.get_providers())
         self.ran: Ran = ran_by(session) if ran is None else ran
@@ -56,6 +58,10 @@ class Engine:
             raise ModelFileError(
                 model.path, f"onnxruntime's Python side carries no {foreign} beside sequences and maps"
             )
+
+    def only_here(self) -> None:
+        """A failed run is an error, and not run again on the CPU."""
+        self._session.disable_fallback()
 
     def run(self, feeds: dict[str, Any], stop: Stop | None = None) -> list[Any]:
         """The outputs in order, for inputs that have been checked. stop: ends it from another thread.
@@ -79,7 +85,7 @@ class Engine:
             check_values(feeds)
         if stop is None:
             return self._quiet
-        options = _quiet()
+        options = quiet_options(self.graph_id)
         stop.attach(options)
         return options
 
@@ -149,7 +155,7 @@ class Engine:
                 binding.bind_ortvalue_input(name, value)
             binding.bind_output(wanted, "cpu")
             for name in keep:
-                binding.bind_output(name, "cuda" if self.choice.device == "cuda" else "cpu")
+                binding.bind_output(name, "cuda" if self.choice.device in GPU_DEVICES else "cpu")
             self._session.run_with_iobinding(binding, options)
             found = binding.get_outputs()
         except ort_errors() as error:
@@ -200,14 +206,14 @@ class Engine:
         return [to_numpy(spec, value) for spec, value in zip(self._model.outputs, found, strict=True)]
 
 
-def _quiet() -> Any:
-    """RunOptions for runs whose failures are raised, and need not be printed too."""
+def quiet_options(graph_id: str) -> Any:
+    """RunOptions for runs whose failures are raised, and need not be printed too. graph_id: of a CUDA graph."""
     import onnxruntime
 
     options = onnxruntime.RunOptions()
     options.log_severity_level = _FATAL
     # Its default: where it is left out, run_with_iobinding raises and catches an error, 50 us each time.
-    options.add_run_config_entry("gpu_graph_id", "0")
+    options.add_run_config_entry("gpu_graph_id", graph_id)
     return options
 
 
@@ -239,7 +245,7 @@ def _start(source: str | bytes, model: ModelFile, choice: Choice, asked: Setting
         settings = choice.providers[0].settings(asked.threads, choice.precision)
         return OpenVinoRunner(source, model, choice, settings, asked.threads)
 
-    def made(path: str | bytes, adjust: Adjust = lambda options: None) -> Any:
+    def made(path: str | bytes, adjust: Adjust = lambda options: None, more: Mapping[str, str] | None = None) -> Any:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = _FATAL
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
@@ -247,11 +253,11 @@ def _start(source: str | bytes, model: ModelFile, choice: Choice, asked: Setting
         if folder:
             options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
         set_threads(options, asked.threads)
-        named = [(provider.name, provider.settings(asked.threads, choice.precision)) for provider in choice.providers]
-        if choice.providers[0].plugin:  # one that is registered goes by its device; the CPU follows of itself
-            options.add_provider_for_devices(
-                [plugin.cpu()], choice.providers[0].settings(asked.threads, choice.precision)
-            )
+        first, *others = choice.providers
+        settings = {**first.settings(asked.threads, choice.precision), **(more or {})}
+        named = [(first.name, settings), *((each.name, each.settings(asked.threads)) for each in others)]
+        if first.plugin:  # one that is registered goes by its device; the CPU follows of itself
+            options.add_provider_for_devices([plugin.cpu()], settings)
             named = []
         adjust(options)
         # With fallback, it prints, and runs on the CPU after all.
@@ -261,20 +267,25 @@ def _start(source: str | bytes, model: ModelFile, choice: Choice, asked: Setting
     if quiet:  # a provider that does not load says so through the process's own logger
         onnxruntime.set_default_logger_severity(_FATAL)
     try:
-        kept = None
-        if choice.device == "cpu" and isinstance(source, str):
-            kept = optimised(source, model, asked.cache, {"precision": choice.precision}, made)
-        session = kept.session if kept else made(source)
+        engine: Engine
+        if choice.device in GPU_DEVICES:
+            from archonnx.runtime.cuda.starting import start_on_gpu
+
+            engine = start_on_gpu(lambda more: made(source, more=more), model, choice, asked)
+        else:
+            kept = None
+            if choice.device == "cpu" and isinstance(source, str):
+                kept = optimised(source, model, asked.cache, {"precision": choice.precision}, made)
+            session = kept.session if kept else made(source)
+            session = OneByOne(session) if choice.providers[0].plugin else session
+            engine = Engine(session, model, choice, asked.threads, kept.ran if kept else None)
+            engine.cached = kept is not None and kept.found
     except ort_errors() as error:
         raise load_error(model, error, choice.device) from error
     finally:
         if quiet:
             onnxruntime.set_default_logger_severity(_WARNING)
-    session.disable_fallback()
-    if choice.providers[0].plugin:
-        session = OneByOne(session)
-    engine = Engine(session, model, choice, asked.threads, kept.ran if kept else None)
-    engine.cached = kept is not None and kept.found
+    engine.only_here()
     if choice.device != "cpu":
         _verify(engine, model)
     return engine

@@ -12,11 +12,12 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from archonnx.contract.diagnostics import UsageError
 from archonnx.runtime.caching.folders import OFF, check_cache
 from archonnx.runtime.contract import Contract
+from archonnx.runtime.cuda.graphs import read_graphs
 from archonnx.runtime.modelfile import ModelFile, read_model
 from archonnx.runtime.precision.starting import start_as_asked
 from archonnx.runtime.samples import Data
@@ -45,6 +46,7 @@ def load(
     max_error: float | None = None,
     data: Data | None = None,
     cache: str | os.PathLike[str] = "auto",
+    graphs: bool | Literal["auto"] = "auto",
     tokenizer: str | os.PathLike[str] | bytes | None = None,
 ) -> Session:
     """Load a model for running.
@@ -60,6 +62,8 @@ def load(
     cache: where what a start works out is kept for the next one (docs/loading.md): "auto" takes the folder of
     ARCHONNX_CACHE, else `MODEL.onnx.cache` where it stands beside the model, else the user's cache folder; "off" keeps
     nothing, "beside" makes the folder beside the model, and any other is a folder. Only models in files are kept.
+    graphs: on CUDA, whether calls that repeat with the same shapes are captured as CUDA graphs: "auto" where it is
+    possible, True or an error, False never.
     tokenizer: the file, or its bytes, that makes tokens of texts, in place of the model's asset `tokenizer`.
 
     Raises OSError where a file cannot be read, ModelFileError where it is no model that runs, UsageError for a
@@ -67,8 +71,15 @@ def load(
     TokenizerError for a tokenizer that is none.
     """
     began = time.perf_counter()
-    kept = check_cache(cache)
-    asked = Settings(device, thread_count(threads), read_precision(precision), read_max_error(max_error), data, kept)
+    asked = Settings(
+        device,
+        thread_count(threads),
+        read_precision(precision),
+        read_max_error(max_error),
+        data,
+        cache=check_cache(cache),
+        graphs=read_graphs(graphs),
+    )
     made = None
     if tokenizer is not None:
         from archonnx.runtime.text.tokenizer import read_tokenizer

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Unpack
 from archonnx.contract import metadata as keys
 from archonnx.contract.diagnostics import UsageError
 from archonnx.contract.labels import label_lines
-from archonnx.runtime.buffers import Bound, contiguous, read_out
+from archonnx.runtime.buffers import Bound, contiguous, given_back, named_out, read_out, sources
 from archonnx.runtime.contract import Contract
+from archonnx.runtime.devicearray import check_reach
 from archonnx.runtime.errors import ModelFileError
 from archonnx.runtime.modelfile import ModelFile, Spec
 from archonnx.runtime.placement import Placement, place, symbol_sizes
@@ -215,19 +216,22 @@ class Session:
             kwargs = dict(kwargs)
             out = kwargs.pop("out")
         feeds = self._contract.known(args, kwargs)
+        known = feeds is not None
         if feeds is None:
             feeds = self.check(*args, **kwargs)
         if out is None:
             began = time.perf_counter()
             values = engine.run(feeds, stop)
         else:
-            out, feeds = read_out(self.outputs, out, feeds), contiguous(feeds, self.inputs)
+            named = named_out(self.outputs, out)
+            out, feeds = self._out(named, feeds), contiguous(feeds, self.inputs)
             binding = engine.bind(feeds, out)
             began = time.perf_counter()
             values = engine.run_bound(binding, feeds, out, stop)
+            values = [named.get(name, value) for name, value in zip(self._outputs, values, strict=True)]
         seconds = time.perf_counter() - began
         self.last_time = seconds
-        return values, seconds
+        return values if known else given_back(values, feeds), seconds
 
     def bind(self, /, *args: Any, out: Any = None, **kwargs: Any) -> Bound:
         """The session with these inputs and outputs, for calls that repeat with the same shapes: `bound()`.
@@ -240,7 +244,8 @@ class Session:
         """
         engine = self._open()
         feeds = contiguous(self.check(*args, **kwargs), self.inputs)
-        given = {} if out is None else read_out(self.outputs, out, feeds)
+        named = {} if out is None else named_out(self.outputs, out)
+        given = self._out(named, feeds)
         first = engine.run_bound(engine.bind(feeds, given), feeds, given)
         made = read_out(self.outputs, dict(zip(self._outputs, first, strict=True)), feeds)
         binding = engine.bind(feeds, made)
@@ -249,7 +254,13 @@ class Session:
             self._contract.check_values(feeds)
             self._open().run_bound(binding, feeds, made)
 
-        return Bound(run, feeds, made)
+        shown = dict(zip(self._outputs, given_back(list(made.values()), feeds), strict=True))
+        return Bound(run, sources(feeds), {**shown, **named})
+
+    def _out(self, named: Mapping[str, Any], feeds: Mapping[str, Any]) -> dict[str, Any]:
+        found = read_out(self.outputs, named, feeds)
+        check_reach("output", found, self.device)
+        return found
 
     def _open(self) -> Runner:
         engine = self._engine
@@ -262,7 +273,9 @@ class Session:
         from archonnx.runtime.text.feeding import with_texts
 
         given = with_texts(self.tokenize, [spec.name for spec in self.inputs], args, kwargs)
-        return self._contract.check(self._contract.names(*given))
+        feeds = self._contract.check(self._contract.names(*given))
+        check_reach("input", feeds, self.device)
+        return feeds
 
     def generate(
         self, prompt: Any, *, on_token: Callable[[Piece], object] | None = None, **options: Unpack[Options]

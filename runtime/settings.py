@@ -22,6 +22,7 @@ class Settings:
     precision: what products are computed in, None where nothing was said; max_error: how far outputs may be from
     float32's, None where they may not be; data: what errors and times are measured on, None where it is to be drawn.
     cache: where what a start works out is kept for the next one: "auto", "off", "beside" or a folder.
+    graphs: whether runs on CUDA are captured as graphs, None where that is left to us.
     """
 
     device: str = "auto"
@@ -30,6 +31,7 @@ class Settings:
     max_error: float | None = None
     data: Any = field(default=None, compare=False, repr=False)
     cache: str = "auto"
+    graphs: bool | None = None
 
     @property
     def insists(self) -> bool:

@@ -45,6 +45,16 @@ def to_numpy(spec: Spec, value: Any) -> Any:
     return np.frombuffer(data, dtype).reshape(shape).copy()
 
 
+def to_host(spec: Spec, value: Any) -> np.ndarray[Any, Any]:
+    """A copy of a device's value in the processor's memory, an array of its own."""
+    import numpy as np
+
+    array = np.empty(tuple(value.shape()), numpy_dtype(spec.dtype))
+    if array.size:
+        to_value(spec, array).update_inplace(value)
+    return array
+
+
 def view(spec: Spec, value: Any) -> np.ndarray[Any, Any]:
     """An output that onnxruntime gave, as an array that shares its memory where numpy knows the type."""
     import numpy as np

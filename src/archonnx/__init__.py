@@ -13,7 +13,7 @@ Importing the package loads nothing heavy: compiler and runtime come in when the
 from __future__ import annotations
 
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from archonnx._version import __version__
 from archonnx.contract.diagnostics import ArchonnxError, CompileError, Diagnostic, MachineError, UsageError
@@ -94,6 +94,7 @@ def load(
     max_error: float | None = None,
     data: Data | None = None,
     cache: str | PathLike[str] = "auto",
+    graphs: bool | Literal["auto"] = "auto",
     tokenizer: str | PathLike[str] | bytes | None = None,
 ) -> Session:
     """Load a model for running: the path of any .onnx file, its bytes, or what `compile` returned.
@@ -108,6 +109,8 @@ def load(
     random where none is given.
     cache: where the optimised model is kept for the next start: "auto", a folder of the user's, "off", "beside" the
     model, or a folder.
+    graphs: on CUDA, whether calls that repeat with the same shapes are captured as CUDA graphs: "auto" where it is
+    possible, True or an error, False never.
     tokenizer: the file that makes tokens of texts, or its bytes, in place of the one that travels in the model.
 
     Raises OSError where a file cannot be read, ArchonnxError where it is no ONNX model or no tokenizer, MachineError
@@ -123,6 +126,7 @@ def load(
         max_error=max_error,
         data=data,
         cache=cache,
+        graphs=graphs,
         tokenizer=tokenizer,
     )
 

@@ -59,7 +59,7 @@ def test_out_of_some_outputs(two: Any) -> None:
         (np.empty((1, 3), np.float32), "output y: the array has the shape [1, 3], the result [2, 3]"),
         (np.empty((3, 2), np.float32).T, "output y: the array is not contiguous; numpy.ascontiguousarray makes one"),
         (np.broadcast_to(np.float32(1), (1, 3)).view(), "output y: the array is "),
-        ([[1.0]], "output y: expected an array of numpy, float32[N, 3], received list"),
+        ([[1.0]], "output y: expected an array, float32[N, 3], received list"),
         ({"Y": X.copy()}, "there is no output Y; did you mean y? (the model gives y)"),
         (X, "output y shares memory with input x; give it an array of its own"),
     ],

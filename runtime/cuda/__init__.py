@@ -1,0 +1,1 @@
+"""Models on NVIDIA's GPUs: arrays that stay there, and CUDA graphs."""
