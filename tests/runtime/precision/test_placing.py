@@ -8,7 +8,7 @@ import pytest
 
 from archonnx.contract.diagnostics import MachineError, UsageError
 from archonnx.runtime.machine import Cuda, Driver, Gpu, Machine
-from archonnx.runtime.openvino import OpenVino
+from archonnx.runtime.openvino.plugin import OpenVino
 from archonnx.runtime.precision.candidates import candidates
 from archonnx.runtime.precision.placing import choose, refusal
 from archonnx.runtime.settings import PRECISIONS, Precision
