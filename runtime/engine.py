@@ -248,13 +248,14 @@ def _start(source: str | bytes, model: ModelFile, choice: Choice, asked: Setting
     def made(path: str | bytes, adjust: Adjust = lambda options: None, more: Mapping[str, str] | None = None) -> Any:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = _FATAL
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+        level = f"ORT_ENABLE_{asked.options.optimisation.upper()}"
+        options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, level)
         options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
         if folder:
             options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
-        set_threads(options, asked.threads)
+        set_threads(options, asked.threads, asked.options.spinning)
         first, *others = choice.providers
-        settings = {**first.settings(asked.threads, choice.precision), **(more or {})}
+        settings = {**first.settings(asked.threads, choice.precision), **dict(asked.options.provider), **(more or {})}
         named = [(first.name, settings), *((each.name, each.settings(asked.threads)) for each in others)]
         if first.plugin:  # one that is registered goes by its device; the CPU follows of itself
             options.add_provider_for_devices([plugin.cpu()], settings)
@@ -275,7 +276,8 @@ def _start(source: str | bytes, model: ModelFile, choice: Choice, asked: Setting
         else:
             kept = None
             if choice.device == "cpu" and isinstance(source, str):
-                kept = optimised(source, model, asked.cache, {"precision": choice.precision}, made)
+                how = {"precision": choice.precision, "optimisation": asked.options.optimisation}
+                kept = optimised(source, model, asked.cache, how, made)
             session = kept.session if kept else made(source)
             session = OneByOne(session) if choice.providers[0].plugin else session
             engine = Engine(session, model, choice, asked.threads, kept.ran if kept else None)

@@ -15,6 +15,24 @@ _OTHERS = {"fp32": "float32", "f32": "float32", "float": "float32", "single": "f
 _OTHERS |= {"f16": "float16", "half": "float16", "bf16": "bfloat16", "i8": "int8", "tensorfloat32": "tf32"}
 
 
+Optimisation = Literal["all", "extended", "basic"]
+OPTIMISATIONS: tuple[Optimisation, ...] = ("all", "extended", "basic")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How onnxruntime goes about it, the numbers being the same but for rounding: what a plan may say.
+
+    optimisation: of the graph, "all" among it the layout of blocked channels, "extended" all else, "basic" without
+    operators fused for the CPU; spinning: whether threads that wait keep their core busy; provider: options of the
+    device's provider that differ from ours, in the order of their names.
+    """
+
+    optimisation: Optimisation = "all"
+    spinning: bool = False
+    provider: tuple[tuple[str, str], ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """device: "auto", "cpu", "cuda" or "openvino"; threads: of one call on the CPU, None where onnxruntime decides.
@@ -23,6 +41,8 @@ class Settings:
     float32's, None where they may not be; data: what errors and times are measured on, None where it is to be drawn.
     cache: where what a start works out is kept for the next one: "auto", "off", "beside" or a folder.
     graphs: whether runs on CUDA are captured as graphs, None where that is left to us.
+    plan: "auto" for the one beside the model where it fits, the path of one that is insisted on, None for none;
+    options: what a plan says; counted: whether somebody set the number of threads.
     """
 
     device: str = "auto"
@@ -32,6 +52,9 @@ class Settings:
     data: Any = field(default=None, compare=False, repr=False)
     cache: str = "auto"
     graphs: bool | None = None
+    plan: str | None = "auto"
+    options: Options = field(default_factory=Options)
+    counted: bool = False
 
     @property
     def insists(self) -> bool:

@@ -38,11 +38,11 @@ def thread_count(asked: int | None, environment: Mapping[str, str] = os.environ)
     return int(text)
 
 
-def set_threads(options: Any, count: int | None) -> None:
+def set_threads(options: Any, count: int | None, spinning: bool = False) -> None:
     """Set them in onnxruntime's SessionOptions. count: None leaves the number to onnxruntime.
 
     A thread that spins while it waits takes a core from every other session, process and thread of Python.
     """
     if count is not None:
         options.intra_op_num_threads = count
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spinning else "0")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import onnxruntime
 import pytest
@@ -12,7 +12,7 @@ from archonnx.contract.diagnostics import MachineError
 from archonnx.runtime import engine
 from archonnx.runtime.devices import CPU, CUDA, Choice
 from archonnx.runtime.modelfile import ModelFile
-from archonnx.runtime.settings import Settings
+from archonnx.runtime.settings import Options, Settings
 
 ON_CUDA = Choice("cuda", (CUDA, CPU), "asked for")
 NODE = SimpleNamespace(name="net/exp", op_type="Exp")
@@ -25,11 +25,14 @@ class FakeSession:
     runs: tuple[tuple[str, int], ...] = ((CUDA.name, 5), (CPU.name, 1))
     fails = False
     made: list[list[str]]
+    asked: ClassVar[dict[str, Any]]  # of the session made last
 
     def __init__(self, source: Any, options: Any, providers: list[tuple[str, dict[str, str]]], **more: Any) -> None:
         assert more == {"enable_fallback": 0}
         names = [name for name, _ in providers]
         type(self).made.append(names)
+        spins = options.get_session_config_entry("session.intra_op.allow_spinning")
+        type(self).asked = {"level": options.graph_optimization_level, "spins": spins, "providers": dict(providers)}
         self.cuda = CUDA.name in names
         if self.cuda and self.fails:
             raise RuntimeError("CUDA failure 999")
@@ -78,3 +81,17 @@ def test_cuda_asked_for_is_cuda_or_an_error(fake: type[FakeSession], behaviour: 
     assert started.choice.device == "cpu"
     assert words in started.choice.why
     assert fake.made[-1] == [CPU.name]
+
+
+def test_what_a_plan_says_reaches_onnxruntime(fake: type[FakeSession]) -> None:
+    levels = onnxruntime.GraphOptimizationLevel
+    engine.start("m.onnx", ModelFile("m.onnx"), ON_CUDA, Settings("cuda"))
+    assert fake.asked["level"] == levels.ORT_ENABLE_ALL
+    assert fake.asked["spins"] == "0"
+    options = Options("extended", True, (("prefer_nhwc", "1"), ("cudnn_conv_algo_search", "EXHAUSTIVE")))
+    engine.start("m.onnx", ModelFile("m.onnx"), ON_CUDA, Settings("cuda", options=options))
+    assert fake.asked["level"] == levels.ORT_ENABLE_EXTENDED
+    assert fake.asked["spins"] == "1"
+    changed = {"prefer_nhwc": "1", "cudnn_conv_algo_search": "EXHAUSTIVE"}
+    assert fake.asked["providers"][CUDA.name].items() >= changed.items()
+    assert CUDA.options["cudnn_conv_algo_search"] == "HEURISTIC", "the device's own options stay as they are"
