@@ -24,7 +24,8 @@ from archonnx.runtime.samples import Data
 from archonnx.runtime.session import Session
 from archonnx.runtime.settings import Settings, read_max_error, read_precision
 from archonnx.runtime.skeleton import skeleton
-from archonnx.runtime.threads import thread_count
+from archonnx.runtime.threads import VARIABLE, thread_count
+from archonnx.runtime.tuning.planned import read_choice, start_planned
 from archonnx.runtime.weightfiles import check_weights
 
 log = logging.getLogger("archonnx.runtime")
@@ -47,6 +48,7 @@ def load(
     data: Data | None = None,
     cache: str | os.PathLike[str] = "auto",
     graphs: bool | Literal["auto"] = "auto",
+    plan: str | os.PathLike[str] | None = "auto",
     tokenizer: str | os.PathLike[str] | bytes | None = None,
 ) -> Session:
     """Load a model for running.
@@ -64,11 +66,14 @@ def load(
     nothing, "beside" makes the folder beside the model, and any other is a folder. Only models in files are kept.
     graphs: on CUDA, whether calls that repeat with the same shapes are captured as CUDA graphs: "auto" where it is
     possible, True or an error, False never.
+    plan: "auto" takes the one that `archonnx tune` has left beside the model, where it fits model, machine and
+    versions, and says in a line of the log where it does not; a path insists on it; None takes none. device, threads,
+    precision and max_error go before it.
     tokenizer: the file, or its bytes, that makes tokens of texts, in place of the model's asset `tokenizer`.
 
     Raises OSError where a file cannot be read, ModelFileError where it is no model that runs, UsageError for a
     device or a number of threads that makes no sense, MachineError where a device, a library or memory is missing,
-    TokenizerError for a tokenizer that is none.
+    TokenizerError for a tokenizer that is none, PlanError for a plan that was insisted on and does not fit.
     """
     began = time.perf_counter()
     asked = Settings(
@@ -79,6 +84,8 @@ def load(
         data,
         cache=check_cache(cache),
         graphs=read_graphs(graphs),
+        plan=read_choice(plan),
+        counted=threads is not None or bool(os.environ.get(VARIABLE, "").strip()),
     )
     made = None
     if tokenizer is not None:
@@ -113,7 +120,7 @@ def _load(source: str | bytes, model: ModelFile, asked: Settings, stays: bool = 
     contract = Contract(model)
     if not stays:
         asked = replace(asked, cache=OFF)
-    started = start_as_asked(source, model, contract, asked)
+    started = start_planned(source, model, contract, asked, stays) or start_as_asked(source, model, contract, asked)
     choice = started.runner.choice
     lowered = f" in {choice.precision}" if choice.precision != "float32" else ""
     log.info("%s runs on %s%s: %s", model.path, choice.device, lowered, started.why)
@@ -121,5 +128,5 @@ def _load(source: str | bytes, model: ModelFile, asked: Settings, stays: bool = 
         session = Session(model, contract, started.runner, os.path.abspath(source), b"")
     else:
         session = Session(model, contract, started.runner, None, skeleton(source))
-    session.choices = started.trials
+    session.choices, session.plan = started.trials, started.plan
     return session

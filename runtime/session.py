@@ -47,6 +47,7 @@ class Session:
     precision: what products are computed in; choices: the ways to run it that were measured, where an error was
     allowed, the fastest first.
     load_time: seconds that loading took; cached: whether the optimised model was there already, from an earlier start.
+    plan: the path of the plan that it runs by, None where there is none.
     """
 
     def __init__(self, model: ModelFile, contract: Contract, engine: Runner, source: str | None, bare: bytes) -> None:
@@ -65,6 +66,7 @@ class Session:
         self.threads: int | None = engine.threads
         self.load_time: float | None = None
         self.cached: bool = getattr(engine, "cached", False)
+        self.plan: str | None = None
         self.last_time: float | None = None
         self._roles: Roles | None = None
         self._remarked = False

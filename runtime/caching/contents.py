@@ -16,7 +16,7 @@ from typing import Any
 
 from archonnx.contract.files import replace_file
 
-_PIECE = 8 * 2**20
+PIECE = 8 * 2**20
 _BLOCK, _BLOCKS = 4096, 32
 SETTLED = 2_000_000_000  # nanoseconds; the coarsest clock of file systems that are in use ticks every two seconds
 
@@ -53,12 +53,12 @@ def boot(path: Path = Path("/proc/sys/kernel/random/boot_id")) -> str:
 def digest(path: str | os.PathLike[str]) -> str:
     """SHA-256 of the SHA-256 of each 8 MiB of a file, by several threads. Raises OSError."""
     size = os.path.getsize(path)
-    pieces = range(0, max(size, 1), _PIECE)
+    pieces = range(0, max(size, 1), PIECE)
 
     def piece(start: int) -> bytes:
         with open(path, "rb", buffering=0) as stream:
             stream.seek(start)
-            found, left = hashlib.sha256(), _PIECE
+            found, left = hashlib.sha256(), PIECE
             while left and (data := stream.read(min(left, 2**20))):
                 found.update(data)
                 left -= len(data)

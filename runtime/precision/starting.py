@@ -29,11 +29,13 @@ DRAWN = 3
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """What runs and why, and what was tried before, where an error was allowed."""
+    """What runs and why, and what was tried before, where an error was allowed; plan: the path of the plan
+    that said so."""
 
     runner: Runner
     why: str
     trials: tuple[Trial, ...] = ()
+    plan: str | None = None
 
 
 def start_as_asked(source: str | bytes, model: ModelFile, contract: Contract, asked: Settings) -> Started:

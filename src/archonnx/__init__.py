@@ -95,6 +95,7 @@ def load(
     data: Data | None = None,
     cache: str | PathLike[str] = "auto",
     graphs: bool | Literal["auto"] = "auto",
+    plan: str | PathLike[str] | None = "auto",
     tokenizer: str | PathLike[str] | bytes | None = None,
 ) -> Session:
     """Load a model for running: the path of any .onnx file, its bytes, or what `compile` returned.
@@ -111,6 +112,8 @@ def load(
     model, or a folder.
     graphs: on CUDA, whether calls that repeat with the same shapes are captured as CUDA graphs: "auto" where it is
     possible, True or an error, False never.
+    plan: "auto" takes the one that `archonnx tune` has left beside the model, where it fits, and says in a line of the
+    log where it does not; a path insists on it; None takes none. What else is asked for goes before it.
     tokenizer: the file that makes tokens of texts, or its bytes, in place of the one that travels in the model.
 
     Raises OSError where a file cannot be read, ArchonnxError where it is no ONNX model or no tokenizer, MachineError
@@ -127,6 +130,7 @@ def load(
         data=data,
         cache=cache,
         graphs=graphs,
+        plan=plan,
         tokenizer=tokenizer,
     )
 

@@ -39,7 +39,7 @@ def test_the_digest_is_of_the_hashes_of_the_pieces(
     path = tmp_path_factory.mktemp("d") / "f"
     path.write_bytes(data)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(contents, "_PIECE", piece)
+        patch.setattr(contents, "PIECE", piece)
         found = digest(path)
     pieces = [data[at : at + piece] for at in range(0, max(len(data), 1), piece)]
     assert found == hashlib.sha256(b"".join(hashlib.sha256(each).digest() for each in pieces)).hexdigest()
