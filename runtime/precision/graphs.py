@@ -63,3 +63,19 @@ def graphs_of(graph: Any) -> Iterator[Any]:
             for attribute in node.attribute:
                 pending += [attribute.g] if attribute.HasField("g") else []
                 pending += attribute.graphs
+
+
+def hoist_constants(graph: Graph) -> None:
+    """Make initializers of the Constant nodes of the outermost graph that hold a float32 tensor, as others' files have
+    them."""
+    outer = graph.proto.graph
+    places = []
+    for place, node in enumerate(outer.node):
+        if node.op_type == "Constant" and node.domain in ("", "ai.onnx"):
+            value = next((a.t for a in node.attribute if a.name == "value" and a.t.data_type == 1), None)
+            if value is not None and not any(each.name == node.output[0] for each in outer.output):
+                outer.initializer.append(value)
+                outer.initializer[-1].name = node.output[0]
+                places.append(place)
+    for place in reversed(places):
+        del outer.node[place]
