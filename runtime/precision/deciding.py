@@ -6,10 +6,12 @@ A node stays in float32 where
 3. what it adds up inside passes the largest half;
 4. it loses more than is allowed in all, alone;
 5. the whole loses more than is allowed, until it does not: first what goes into those of 4, then those that lose most.
+   Where nothing was said of what is allowed, the whole need only be finite, and what it loses is told.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -105,10 +107,10 @@ def decide(
     types = element_types(source)
     floats = {place: each for place, node in enumerate(nodes) if (each := floats_of(node, types, opset, to))}
     found = probe(_fresh(source, model), model, floats, to, samples[:PROBED], threads)
-    bound = ALLOWED[to] if max_error is None else max_error
+    bound = sys.float_info.max if max_error is None else max_error
     constants = {tensor.name for tensor in graph.proto.graph.initializer}
     kept = {place: why for place in floats if (why := (without or {}).get(nodes[place].name))}
-    kept |= _kept(nodes, constants, floats, found, to, bound)
+    kept |= _kept(nodes, constants, floats, found, to, min(bound, ALLOWED[to]))
     made = {name: place for place, node in enumerate(nodes) for name in node.output}
     error = float("inf")
     for step in range(len(SHARES) + 2):
@@ -129,7 +131,8 @@ def decide(
             kept |= dict.fromkeys(share, f"the whole would be {error:.1e} off")
     left = {place: each for place, each in floats.items() if place not in kept}
     if not left or error > bound:
-        raise MachineError(f"{model.path}: no part of it computes in {to} and stays within {bound:g} of float32")
+        near = "is finite" if max_error is None else f"stays within {bound:g} of float32"
+        raise MachineError(f"{model.path}: no part of it computes in {to} and {near}")
     lower(graph, left, to)
     return graph, Lowering(to, error, tuple(_told(model, nodes, floats, found, kept, to)))
 
