@@ -8,6 +8,7 @@ import pytest
 
 from archonnx.contract.diagnostics import MachineError, UsageError
 from archonnx.runtime.machine import Cuda, Driver, Gpu, Machine
+from archonnx.runtime.openvino.library import Library
 from archonnx.runtime.openvino.plugin import OpenVino
 from archonnx.runtime.precision.candidates import candidates
 from archonnx.runtime.precision.placing import choose, refusal
@@ -29,7 +30,7 @@ BOTH = Machine(
 NO_GPU = replace(
     BOTH, versions={"onnxruntime": "1.32.0"}, providers=("CPUExecutionProvider",), cuda=Cuda((0, 0), Driver())
 )
-BARE = replace(NO_GPU, openvino=OpenVino())
+BARE = replace(NO_GPU, openvino=OpenVino(library=Library()))
 OLD = replace(NO_GPU, openvino=OpenVino("1.8.1", None, {"CPU": "Intel(R) Core(TM)"}, "Intel", ("FP32", "INT8")))
 
 
@@ -62,7 +63,7 @@ def test_the_device_computes_in_what_was_asked_for(
         (NO_GPU, "auto", "tf32", ["cuda: the wheel installed"]),
         (NO_GPU, "cuda", "float16", ['device "cuda" cannot be used']),
         (OLD, "auto", "bfloat16", ["cuda: the wheel", "openvino: OpenVINO does not compute in bfloat16"]),
-        (BARE, "auto", "bfloat16", ["OpenVINO's plug-in is not installed", "pip install"]),
+        (BARE, "auto", "bfloat16", ["OpenVINO is not installed", "pip install"]),
     ],
 )
 def test_what_cannot_be_computed_is_refused_with_the_way_out(
