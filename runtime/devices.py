@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from archonnx.contract.diagnostics import MachineError, UsageError, did_you_mean
+from archonnx.runtime.cuda import tensorrt
 from archonnx.runtime.machine import ORT_WHEELS, Machine, allowed_cores, physical_cores, probe
 from archonnx.runtime.openvino import library, plugin
 from archonnx.runtime.openvino.library import spread
 from archonnx.runtime.settings import Precision
 
-Device = Literal["auto", "cpu", "cuda", "openvino"]
-DEVICES: tuple[Device, ...] = ("auto", "cpu", "cuda", "openvino")
+Device = Literal["auto", "cpu", "cuda", "tensorrt", "openvino"]
+DEVICES: tuple[Device, ...] = ("auto", "cpu", "cuda", "tensorrt", "openvino")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,14 @@ CUDA = Provider(
     "CUDAExecutionProvider",
     "CUDA",
     {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"},
-    lowered={"tf32": {"use_tf32": "1"}},
+    lowered={"tf32": {"use_tf32": "1"}, "float16": {"prefer_nhwc": "1"}},  # tensor cores read half precision so
+)
+# Its own rounding is off; TF32 has no option here, see `tensorrt_problems`. Engines are not kept between starts: it
+# knows them by the graph alone, and would take one with other weights for the same.
+TENSORRT = Provider(
+    tensorrt.NAME,
+    "TensorRT",
+    {"trt_fp16_enable": "0", "trt_bf16_enable": "0", "trt_int8_enable": "0", "trt_engine_cache_enable": "0"},
 )
 # Left alone, OpenVINO computes in bfloat16 where the processor can, and rounds what meets weights of few bits to int8.
 # It binds its threads to processors, the first ones in every session and process: they would wait for each other.
@@ -64,7 +72,7 @@ _HINTS: dict[Precision, dict[str, str]] = {
 }
 OPENVINO = Provider(plugin.NAME, "OpenVINO", properties=_OPENVINO, plugin=True, lowered=_HINTS)
 OPENVINO_ALONE = Provider(library.NAME, "OpenVINO", properties=_OPENVINO, alone=True, lowered=_HINTS)
-PROVIDERS: dict[str, Provider] = {"cpu": CPU, "cuda": CUDA, "openvino": OPENVINO}
+PROVIDERS: dict[str, Provider] = {"cpu": CPU, "cuda": CUDA, "tensorrt": TENSORRT, "openvino": OPENVINO}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +88,8 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Where a model will run. device: "cpu", "cuda" or "openvino"; providers: onnxruntime's, best first, or a library
-    that runs it alone; why: one line on the choice; precision: of its products."""
+    """Where a model will run. device: "cpu", "cuda", "tensorrt" or "openvino"; providers: onnxruntime's, best first, or
+    a library that runs it alone; why: one line on the choice; precision: of its products."""
 
     device: str
     providers: tuple[Provider, ...]
@@ -148,6 +156,25 @@ def cuda_problems(machine: Machine) -> list[Problem]:
     return found
 
 
+def tensorrt_problems(machine: Machine) -> list[Problem]:
+    """What keeps models from running on TensorRT here: what CUDA needs, its libraries, and TF32, which it computes in
+    where the environment does not forbid it."""
+    found = cuda_problems(machine)
+    if machine.onnxruntime is not None and TENSORRT.name not in machine.providers and not found:
+        what = f"onnxruntime {machine.onnxruntime} has no TensorRT provider"
+        found.append(Problem(what, 'use device="cuda"'))
+    there = machine.cuda.tensorrt if machine.cuda else None
+    if machine.cuda is None or there is None:
+        return found
+    if there.missing:
+        install = f'pip install "{tensorrt.package(machine.cuda.needs)}>={tensorrt.MAJOR},<{tensorrt.MAJOR + 1}"'
+        found.append(Problem(f"TensorRT cannot be found: {', '.join(there.missing)}", install))
+    if there.tf32 != "0":
+        what = f"TensorRT computes float32 in TF32 unless the environment variable {tensorrt.VARIABLE} is 0"
+        found.append(Problem(what, f"export {tensorrt.VARIABLE}=0, before Python starts"))
+    return found
+
+
 def openvino_problems(machine: Machine) -> list[Problem]:
     """What keeps models from running on OpenVINO here: onnxruntime, the plug-in, the library, the processor."""
     found = runtime_problems(machine)
@@ -186,7 +213,8 @@ def _openvino(machine: Machine) -> Choice:
 
 
 def resolve(device: str, machine: Machine | None = None) -> Choice:
-    """Where to run. device: "cpu", "cuda" and "openvino" insist, "auto" takes CUDA where it works, else the CPU.
+    """Where to run. device: "cpu", "cuda", "tensorrt" and "openvino" insist, "auto" takes CUDA where it works, else the
+    CPU.
 
     Raises UsageError for an unknown device, MachineError where the device, or onnxruntime itself, cannot be used.
     """
@@ -207,7 +235,13 @@ def resolve(device: str, machine: Machine | None = None) -> Choice:
         return _openvino(found)
     if device == "auto" and CUDA.name not in found.providers:
         return Choice("cpu", (CPU,), "this onnxruntime has no CUDA provider")
-    problems = cuda_problems(found if found.cuda else probe())
+    found = found if found.cuda else probe()
+    if device == "tensorrt":
+        problems = tensorrt_problems(found)
+        if problems:
+            raise MachineError(_refusal(device, problems))
+        return Choice("tensorrt", (TENSORRT, CUDA, CPU), "asked for")
+    problems = cuda_problems(found)
     if not problems:
         return Choice("cuda", (CUDA, CPU), "asked for" if device == "cuda" else "CUDA works here")
     if device == "cuda":
@@ -281,5 +315,6 @@ class Diagnosis:
 def diagnose(machine: Machine | None = None) -> Diagnosis:
     """What this machine can run models on, and why not on more. machine: what was found already, instead of looking."""
     found = machine or probe(openvino=True)
-    problems = {"cpu": runtime_problems(found), "cuda": cuda_problems(found), "openvino": openvino_problems(found)}
+    problems = {"cpu": runtime_problems(found), "cuda": cuda_problems(found)}
+    problems |= {"tensorrt": tensorrt_problems(found), "openvino": openvino_problems(found)}
     return Diagnosis(found, problems)

@@ -54,8 +54,8 @@ def load(
     """Load a model for running.
 
     model: the path of any .onnx file (its external data beside it), the bytes of one, or what `archonnx.compile`
-    returned. device: "auto" takes CUDA where it works, else the CPU; "cpu", "cuda" and "openvino" insist: what is
-    asked for runs the model, or there is an error. threads: of one call on the CPU, by default those of
+    returned. device: "auto" takes CUDA where it works, else the CPU; "cpu", "cuda", "tensorrt" and "openvino" insist:
+    what is asked for runs the model, or there is an error. threads: of one call on the CPU, by default those of
     ARCHONNX_THREADS, else the physical cores that this process may use.
     precision: what products are computed in: "float32" (also where nothing is said), "tf32", "bfloat16", "float16" or
     "int8". max_error: take the fastest that stays within this error of float32, max|y - ref| / max|ref| over each

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from importlib import metadata as distributions
 from pathlib import Path
 
+from archonnx.runtime.cuda import tensorrt
+from archonnx.runtime.cuda.tensorrt import TensorRt
 from archonnx.runtime.openvino.plugin import OpenVino, look
 
 ORT_WHEELS = (
@@ -24,7 +26,7 @@ ORT_WHEELS = (
     "onnxruntime-migraphx",
     "onnxruntime-qnn",
 )
-LIBRARIES = ("onnx", "numpy", *ORT_WHEELS, "onnxruntime-ep-openvino", "openvino", "tokenizers")
+LIBRARIES = ("onnx", "numpy", *ORT_WHEELS, "onnxruntime-ep-openvino", "openvino", "tensorrt-cu13-libs", "tokenizers")
 _UNLIMITED = 1 << 60  # cgroups write "no limit" as a number near 2^63
 
 
@@ -49,12 +51,13 @@ class Driver:
 class Cuda:
     """The CUDA side of a machine. needs: the CUDA version that onnxruntime was built for, (0, 0) for a wheel without
     CUDA; missing: shared libraries that the CUDA provider needs and the loader does not find; visible:
-    CUDA_VISIBLE_DEVICES."""
+    CUDA_VISIBLE_DEVICES; tensorrt: None where onnxruntime has no provider for it, or there is no GPU to look for."""
 
     needs: tuple[int, int]
     driver: Driver
     missing: tuple[str, ...] = ()
     visible: str | None = None
+    tensorrt: TensorRt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ def probe(cuda: bool = True, openvino: bool = False) -> Machine:
         onnxruntime=version,
         ort_error=error,
         providers=providers,
-        cuda=_cuda(needs, "CUDAExecutionProvider" in providers) if cuda else None,
+        cuda=_cuda(needs, providers) if cuda else None,
         openvino=look() if openvino and version else None,
     )
 
@@ -197,10 +200,12 @@ def _text(path: Path) -> str | None:
         return None
 
 
-def _cuda(needs: tuple[int, int], built_in: bool) -> Cuda:
+def _cuda(needs: tuple[int, int], providers: tuple[str, ...]) -> Cuda:
     driver = read_driver()
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return Cuda(needs, driver, missing_libraries(needs) if built_in and driver.gpus else (), visible)
+    missing = missing_libraries(needs) if "CUDAExecutionProvider" in providers and driver.gpus else ()
+    found = tensorrt.look(needs) if tensorrt.NAME in providers and driver.gpus else None
+    return Cuda(needs, driver, missing, visible, found)
 
 
 _DRIVER_ERRORS = {

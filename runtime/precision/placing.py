@@ -27,6 +27,7 @@ COMPUTED_ON: dict[Precision, tuple[str, ...]] = {
 }
 _CAPABILITY: dict[Precision, str] = {"bfloat16": "BF16", "float16": "FP16", "int8": "INT8"}
 _LABEL = {"cuda": "CUDA", "openvino": "OpenVINO", "cpu": "the CPU provider of onnxruntime"}
+_LABEL["tensorrt"] = "TensorRT"
 
 
 def choose(device: str, precision: Precision | None, machine: Machine | None = None) -> Choice:

@@ -100,7 +100,7 @@ def load(
 ) -> Session:
     """Load a model for running: the path of any .onnx file, its bytes, or what `compile` returned.
 
-    device: "auto" takes CUDA where it works, else the CPU; "cpu", "cuda" and "openvino" insist on it.
+    device: "auto" takes CUDA where it works, else the CPU; "cpu", "cuda", "tensorrt" and "openvino" insist on it.
     threads: how many one call uses on the CPU, by default those of the environment variable ARCHONNX_THREADS, else
     the physical cores that this process may use.
     precision: what products are computed in: "float32" (also where nothing is said), "tf32", "bfloat16", "float16" or

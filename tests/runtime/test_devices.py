@@ -9,15 +9,18 @@ from typing import Any
 import pytest
 
 from archonnx.contract.diagnostics import MachineError, UsageError
+from archonnx.runtime.cuda.tensorrt import TensorRt
 from archonnx.runtime.devices import (
     CPU,
     CUDA,
     OPENVINO,
     OPENVINO_ALONE,
+    TENSORRT,
     cuda_problems,
     diagnose,
     openvino_problems,
     resolve,
+    tensorrt_problems,
 )
 from archonnx.runtime.machine import Cuda, Driver, Gpu, Machine
 from archonnx.runtime.openvino.library import Library, spread
@@ -33,8 +36,8 @@ GOOD = Machine(
     versions={"onnx": "1.23.0", "numpy": "2.4.0", "onnxruntime-gpu": "1.32.0"},
     onnxruntime="1.32.0",
     ort_error=None,
-    providers=("CUDAExecutionProvider", "CPUExecutionProvider"),
-    cuda=Cuda((13, 0), Driver((13, 0), None, (H100,))),
+    providers=("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"),
+    cuda=Cuda((13, 0), Driver((13, 0), None, (H100,)), (), None, TensorRt("10.13.3", (), "0")),
     openvino=OpenVino("1.8.1", None, {"CPU": "Intel(R) Xeon(R) Platinum 8481C"}, "Intel"),
 )
 CPU_WHEEL = replace(
@@ -158,6 +161,45 @@ def test_openvino_is_refused_with_what_is_missing_and_the_mend(machine: Machine,
     assert not diagnose(machine).json()["devices"]["openvino"]["works"]
 
 
+TENSORRT_PROBLEMS = [
+    (
+        with_cuda(tensorrt=TensorRt(None, ("libnvinfer.so.10", "libnvonnxparser.so.10"), "0")),
+        "TensorRT cannot be found: libnvinfer.so.10, libnvonnxparser.so.10",
+        'pip install "tensorrt-cu13>=10,<11"',
+    ),
+    (
+        with_cuda(tensorrt=TensorRt("10.13.3", (), None)),
+        "TensorRT computes float32 in TF32 unless the environment variable NVIDIA_TF32_OVERRIDE is 0",
+        "export NVIDIA_TF32_OVERRIDE=0, before Python starts",
+    ),
+    (
+        replace(with_cuda(tensorrt=None), providers=("CUDAExecutionProvider", "CPUExecutionProvider")),
+        "onnxruntime 1.32.0 has no TensorRT provider",
+        'use device="cuda"',
+    ),
+    (with_cuda(missing=("libcudnn.so.9",)), "cuDNN cannot be found: libcudnn.so.9", 'pip install "archonnx[gpu]"'),
+    (NO_ORT, "onnxruntime cannot be imported: it is not installed", 'pip install "archonnx[cpu]"'),
+]
+
+
+@pytest.mark.parametrize(("machine", "what", "mend"), TENSORRT_PROBLEMS)
+def test_tensorrt_is_refused_with_what_is_missing_and_the_mend(machine: Machine, what: str, mend: str) -> None:
+    assert (what, mend) in [(problem.what, problem.mend) for problem in tensorrt_problems(machine)]
+    with pytest.raises(MachineError) as caught:
+        resolve("tensorrt", machine)
+    assert f"{what} (mend: {mend})" in str(caught.value)
+    assert f"  - {what}\n    mend: {mend}" in diagnose(machine).text().split("device tensorrt: cannot be used")[1]
+
+
+def test_float32_stays_float32_on_tensorrt() -> None:
+    assert resolve("tensorrt", GOOD).providers == (TENSORRT, CUDA, CPU)
+    assert {name: TENSORRT.settings(1)[name] for name in ("trt_fp16_enable", "trt_bf16_enable", "trt_int8_enable")} == {
+        "trt_fp16_enable": "0",
+        "trt_bf16_enable": "0",
+        "trt_int8_enable": "0",
+    }
+
+
 def test_several_problems_are_told_together() -> None:
     machine = replace(CPU_WHEEL, cuda=Cuda((0, 0), Driver(error="libcuda.so.1 is missing")))
     with pytest.raises(MachineError, match=r"has no CUDA provider .*; there is no NVIDIA driver"):
@@ -206,14 +248,16 @@ def test_openvinos_library_runs_what_its_plug_in_does_not_take() -> None:
     assert "OpenVINO     AMD EPYC, by its own library (BF16, FP32)\n" in diagnose(machine).text()
 
 
-@pytest.mark.parametrize("device", ["cpu", "auto", "cuda", "openvino"])
+@pytest.mark.parametrize("device", ["cpu", "auto", "cuda", "tensorrt", "openvino"])
 def test_without_onnxruntime_nothing_runs(device: str) -> None:
     with pytest.raises(MachineError, match=r'pip install "archonnx\[cpu\]"'):
         resolve(device, NO_ORT)
 
 
 def test_unknown_devices_are_a_wrong_command() -> None:
-    with pytest.raises(UsageError, match=r"device 'gpu' is not known; it is one of 'auto', 'cpu', 'cuda', 'openvino'"):
+    with pytest.raises(
+        UsageError, match=r"device 'gpu' is not known; it is one of 'auto', 'cpu', 'cuda', 'tensorrt', 'o"
+    ):
         resolve("gpu", GOOD)
     with pytest.raises(UsageError, match="did you mean 'cuda'"):
         resolve("CUDA", GOOD)
@@ -247,7 +291,7 @@ def test_a_good_machine_is_told_to_be_one() -> None:
         "Processors   16 allowed, 8 physical\n"
         "Memory       64.0 GiB\n"
         "Libraries    onnx 1.23.0, numpy 2.4.0, onnxruntime-gpu 1.32.0\n"
-        "Providers    CUDAExecutionProvider, CPUExecutionProvider\n"
+        "Providers    TensorrtExecutionProvider, CUDAExecutionProvider, CPUExecutionProvider\n"
         "NVIDIA       driver serves CUDA up to 13.0\n"
         "GPU          NVIDIA H100, 80 GiB\n"
         "OpenVINO     Intel(R) Xeon(R) Platinum 8481C, by the plug-in\n"
@@ -255,6 +299,8 @@ def test_a_good_machine_is_told_to_be_one() -> None:
         "device cpu: works\n"
         "\n"
         "device cuda: works\n"
+        "\n"
+        "device tensorrt: works\n"
         "\n"
         "device openvino: works\n"
         "\n"
