@@ -130,7 +130,7 @@ class TestDamage:
             (
                 '"device": "cpu"',
                 '"device": "tpu"',
-                'batches[0].kept[0].recipe.device is "tpu", one of cpu, cuda, openvino',
+                'batches[0].kept[0].recipe.device is "tpu", one of cpu, cuda, tensorrt, openvino',
             ),
             ('"spinning": true', '"spinning": 1', "batches[0].kept[0].recipe.spinning is 1, true or false is expected"),
             (
