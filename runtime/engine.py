@@ -238,12 +238,12 @@ def _start(source: str | bytes, model: ModelFile, choice: Choice, asked: Setting
     import onnxruntime
 
     if choice.device == "openvino":
-        check_model(model)
-    if choice.providers[0].alone:
-        from archonnx.runtime.openvino.running import OpenVinoRunner
+        from archonnx.runtime.openvino.starting import start_alone
 
-        settings = choice.providers[0].settings(asked.threads, choice.precision)
-        return OpenVinoRunner(source, model, choice, settings, asked.threads)
+        check_model(model)
+        alone = start_alone(source, model, choice, asked, folder)
+        if alone is not None:
+            return alone
 
     def made(path: str | bytes, adjust: Adjust = lambda options: None, more: Mapping[str, str] | None = None) -> Any:
         options = onnxruntime.SessionOptions()

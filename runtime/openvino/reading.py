@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from archonnx.contract.diagnostics import ArchonnxError, MachineError
 from archonnx.runtime.errors import ModelFileError
 from archonnx.runtime.modelfile import ModelFile
 from archonnx.runtime.openvino.library import core, library_errors
+from archonnx.runtime.openvino.nodes import Node, told
 from archonnx.runtime.translate import clean
-from archonnx.runtime.wire import Source
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,44 +21,9 @@ _UNKNOWN = re.compile(r"No conversion rule found for operations: ([^\n]*)")
 # Whole numbers of few bits wrap round in ONNX; OpenVINO computes them in more, and takes the nearest that there is.
 _ARITHMETIC = frozenset("Add Subtract Multiply Divide Negative Abs Power ReduceSum ReduceProd CumSum".split())
 _NARROW = frozenset({"i8", "u8", "i16", "u16", "i4", "u4"})
-_SHOWN = 3
 
 
-@dataclass(frozen=True, slots=True)
-class GraphNode:
-    """A node outside of branches and loops. outputs: the names of its values."""
-
-    name: str
-    operator: str
-    outputs: tuple[str, ...]
-
-
-def graph_nodes(source: str | bytes) -> list[GraphNode]:
-    """The nodes of a model's own graph but constants, from a file or from bytes. Field numbers are onnx.proto's."""
-    if isinstance(source, bytes):
-        return _nodes(Source(source))
-    with open(source, "rb") as stream:
-        return _nodes(Source(stream))
-
-
-def _nodes(source: Source) -> list[GraphNode]:
-    found = []
-    for graph in (f for f in source.fields() if f.number == 7):
-        for node in (f for f in source.inside(graph) if f.number == 1):
-            name, operator, outputs = "", "", []
-            for f in source.inside(node):
-                if f.number == 2:
-                    outputs.append(source.text(f))
-                elif f.number == 3:
-                    name = source.text(f)
-                elif f.number == 4:
-                    operator = source.text(f)
-            if operator != "Constant":
-                found.append(GraphNode(name, operator, tuple(outputs)))
-    return found
-
-
-def read_graph(source: str | bytes, model: ModelFile, nodes: Sequence[GraphNode]) -> Any:
+def read_graph(source: str | bytes, model: ModelFile, nodes: Sequence[Node]) -> Any:
     """The model as an openvino.Model, its inputs in the file's order.
 
     Raises MachineError for what OpenVINO does not know or would compute otherwise, ModelFileError where it cannot read
@@ -75,6 +39,8 @@ def read_graph(source: str | bytes, model: ModelFile, nodes: Sequence[GraphNode]
     except library_errors() as error:
         raise _unread(model, nodes, error) from error
     for op in graph.get_ops():
+        if op.get_type_name() == "TopK":
+            op.set_attribute("stable", True)  # of equal values the first, as ONNX says
         if op.get_type_name() in _ARITHMETIC and op.get_output_element_type(0).get_type_name() in _NARROW:
             type_ = op.get_output_element_type(0).to_dtype().name
             reason = f"it computes in {type_}, whose ends OpenVINO does not go round"
@@ -82,31 +48,20 @@ def read_graph(source: str | bytes, model: ModelFile, nodes: Sequence[GraphNode]
     return graph
 
 
-def _unread(model: ModelFile, nodes: Sequence[GraphNode], error: Exception) -> ArchonnxError:
+def _unread(model: ModelFile, nodes: Sequence[Node], error: Exception) -> ArchonnxError:
     import openvino
 
     version = openvino.__version__.split("-")[0]
     match = _UNKNOWN.search(str(error))
     if match is None:
         return ModelFileError(model.path, f"OpenVINO {version} cannot read it: {clean(str(error))}")
-    told = []
+    names = []
     for text in match[1].split(", "):
         operator = re.sub(r"-\d+$", "", text.strip())
-        told.append(f"{operator}{_of(operator.rpartition('.')[2], model, nodes)}")
-    those = f"operator{'s' * (len(told) > 1)} {', '.join(told)}"
+        lack = [node for node in nodes if node.operator == operator.rpartition(".")[2]]
+        names.append(f"{operator} ({told(lack, model)})" if lack else operator)
+    those = f"operator{'s' * (len(names) > 1)} {', '.join(names)}"
     return MachineError(f'{model.path}: OpenVINO {version} does not know the {those}; use device="cpu" for it')
-
-
-def _of(operator: str, model: ModelFile, nodes: Sequence[GraphNode]) -> str:
-    """The nodes of an operator in brackets, those of branches and loops too, with their places in the source."""
-    names = [node.name or f"that gives {node.outputs[0]}" for node in nodes if node.operator == operator]
-    names += [name for name, place in model.nodes.items() if place.operator == operator and name not in names]
-    shown = []
-    for name in names[:_SHOWN]:
-        place = model.nodes[name].place if name in model.nodes else None
-        shown.append(f"{name} at {place}" if place else name)
-    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
-    return f" (node{'s' * (len(names) > 1)} {', '.join(shown)}{more})" if shown else ""
 
 
 def open_defaults(graph: Any, model: ModelFile) -> dict[str, np.ndarray[Any, Any]]:
@@ -129,3 +84,31 @@ def open_defaults(graph: Any, model: ModelFile) -> dict[str, np.ndarray[Any, Any
         graph.add_parameters(made)
         graph.validate_nodes_and_infer_types()
     return found
+
+
+def places(graph: Any, model: ModelFile, nodes: Sequence[Node]) -> dict[str, int]:
+    """Input -> its place among those of an openvino.Model, which leaves out inputs that nothing is computed of.
+
+    Raises MachineError where it leaves out one that a node looks at, such as the peepholes of an LSTM.
+    """
+    found: dict[str, int] = {}
+    free = []
+    for at, each in enumerate(graph.inputs):
+        names = {each.get_node().get_friendly_name(), *each.names}
+        name = next((spec.name for spec in model.inputs if spec.name in names), None)
+        if name is None:
+            free.append(at)
+        else:
+            found[name] = at
+    lost = [spec.name for spec in model.inputs if spec.name not in found and spec.name not in model.initializers]
+    users = {name: [node for node in nodes if _looks_at(node, name)] for name in lost}
+    lost = [name for name in lost if users[name]]
+    if len(free) == len(lost):  # OpenVINO calls an input as the value that it becomes unchanged
+        return found | dict(zip(lost, free, strict=True))
+    reason = f"OpenVINO does not look at the input {lost[0]} ({told(users[lost[0]], model)})"
+    raise MachineError(f'{model.path}: {reason}; use device="cpu" for it')
+
+
+def _looks_at(node: Node, name: str) -> bool:
+    """Whether a node computes with a value: CastLike asks for the type of its second alone."""
+    return name in (node.inputs[:1] if node.operator == "CastLike" else node.inputs)

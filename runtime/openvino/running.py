@@ -16,7 +16,8 @@ from archonnx.runtime.modelfile import ModelFile
 from archonnx.runtime.narrowing import check_values
 from archonnx.runtime.openvino.compiled import Bound, Compiled, End, Kept, Lease
 from archonnx.runtime.openvino.library import NAME, library_errors
-from archonnx.runtime.openvino.reading import graph_nodes, open_defaults, read_graph
+from archonnx.runtime.openvino.nodes import Node
+from archonnx.runtime.openvino.reading import open_defaults, places, read_graph
 from archonnx.runtime.openvino.turns import SpoiledError
 from archonnx.runtime.translate import run_error
 
@@ -43,20 +44,22 @@ class OpenVinoRunner:
         self,
         source: str | bytes,
         model: ModelFile,
+        nodes: Sequence[Node],
         choice: Choice,
         properties: Mapping[str, str],
         threads: int | None,
     ) -> None:
-        """properties: OpenVINO's, for this model. Raises MachineError, ModelFileError."""
-        nodes = graph_nodes(source)
+        """nodes: all of the model; properties: OpenVINO's. Raises MachineError, ModelFileError."""
         self._graph = read_graph(source, model, nodes)  # shares its weights with what is compiled of it
         self._model, self._properties = model, properties
         self.choice, self.threads = choice, threads
         self.providers: tuple[str, ...] = (NAME,)
-        self.ran = {NAME: [(node.name, node.operator) for node in nodes]}
+        own = [node for node in nodes if node.outer and node.operator != "Constant"]
+        self.ran = {NAME: [(node.name, node.operator) for node in own]}
         self._names = {output: node.name for node in nodes for output in node.outputs if node.name}
         self._defaults = open_defaults(self._graph, model)
-        self._inputs = {each.get_node().get_friendly_name(): at for at, each in enumerate(self._graph.inputs)}
+        self._inputs = places(self._graph, model, nodes)
+        self._unused = {spec.name for spec in model.inputs} - {*self._inputs, *model.initializers}
         self._outputs = {spec.name: (at, numpy_dtype(spec.dtype)) for at, spec in enumerate(model.outputs)}
         self._lock = threading.Lock()
         self._made = Compiled(self._graph, model.path, properties)
@@ -133,7 +136,7 @@ class OpenVinoRunner:
         if self.mark.forked:
             self.mark.refuse()
         check_values(feeds)
-        unknown = next((name for name in feeds if name not in self._inputs), None)
+        unknown = next((name for name in feeds if name not in self._inputs and name not in self._unused), None)
         if unknown is not None:
             reason = "OpenVINO has used the value that the file gives it"
             raise InputError(f'input {unknown}: {reason}; use device="cpu" to give another', unknown)

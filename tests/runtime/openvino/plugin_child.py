@@ -1,4 +1,4 @@
-"""A process that runs models on OpenVINO and prints what it found as JSON: `python openvino_child.py FOLDER`.
+"""A process that runs models on OpenVINO and prints what it found as JSON: `python plugin_child.py FOLDER`.
 
 The plug-in offers itself on Intel's processors alone, though OpenVINO runs on others. So that the way to it is tested
 on those too, this process tells it that its processor is Intel's.

@@ -19,7 +19,7 @@ import archonnx
 from archonnx.contract import metadata as keys
 
 MODELS = Path(archonnx.__file__).parent / "models"
-CHILD = Path(__file__).with_name("openvino_child.py")
+CHILD = Path(__file__).with_name("plugin_child.py")
 BITS: tuple[Literal[8, 4], ...] = (8, 4)
 LAYERS = """
 model Layers():
@@ -30,7 +30,7 @@ model Layers():
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory, make: Any) -> dict[str, Any]:
-    """What openvino_child.py found with the models that are made here."""
+    """What plugin_child.py found with the models that are made here."""
     if importlib.util.find_spec("onnxruntime_ep_openvino") is None:
         pytest.skip("the package onnxruntime-ep-openvino is not installed")
     folder = tmp_path_factory.mktemp("openvino")

@@ -1,0 +1,54 @@
+"""A model on OpenVINO: looked at for what it computes otherwise, and started on its library where that was chosen."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archonnx.runtime.modelfile import ModelFile
+from archonnx.runtime.openvino.nodes import read_nodes
+from archonnx.runtime.openvino.otherwise import check_nodes
+
+if TYPE_CHECKING:
+    from archonnx.runtime.devices import Choice
+    from archonnx.runtime.openvino.running import OpenVinoRunner
+    from archonnx.runtime.settings import Settings
+
+
+def start_alone(
+    source: str | bytes, model: ModelFile, choice: Choice, asked: Settings, folder: str
+) -> OpenVinoRunner | None:
+    """The model on OpenVINO's library; None where onnxruntime runs it on the plug-in. folder: where the external data
+    of bytes lie.
+
+    Raises MachineError for what OpenVINO does not know or computes otherwise, ModelFileError for what it cannot read.
+    """
+    nodes = read_nodes(source)
+    check_nodes(source, model, nodes)
+    first = choice.providers[0]
+    if not first.alone:
+        return None
+    from archonnx.runtime.openvino.running import OpenVinoRunner
+
+    properties = {**first.settings(asked.threads, choice.precision), **dict(asked.options.provider)}
+    with _readable(source, model, folder) as readable:
+        return OpenVinoRunner(readable, model, nodes, choice, properties, asked.threads)
+
+
+@contextmanager
+def _readable(source: str | bytes, model: ModelFile, folder: str) -> Iterator[str | bytes]:
+    """What OpenVINO reads: it looks for external data beside a file alone."""
+    if isinstance(source, str) or not model.external:
+        yield source
+        return
+    with tempfile.TemporaryDirectory(prefix="archonnx-", ignore_cleanup_errors=True) as temporary:
+        for name in model.external:
+            link = Path(temporary) / name
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to((Path(folder) / name).resolve())
+        path = Path(temporary) / "model.onnx"
+        path.write_bytes(source)
+        yield str(path)
