@@ -105,7 +105,9 @@ def places(graph: Any, model: ModelFile, nodes: Sequence[Node]) -> dict[str, int
     lost = [name for name in lost if users[name]]
     if len(free) == len(lost):  # OpenVINO calls an input as the value that it becomes unchanged
         return found | dict(zip(lost, free, strict=True))
-    reason = f"OpenVINO does not look at the input {lost[0]} ({told(users[lost[0]], model)})"
+    reason = "OpenVINO asks for inputs that it does not have"
+    if lost:
+        reason = f"OpenVINO does not look at the input {lost[0]} ({told(users[lost[0]], model)})"
     raise MachineError(f'{model.path}: {reason}; use device="cpu" for it')
 
 
