@@ -128,5 +128,5 @@ def _load(source: str | bytes, model: ModelFile, asked: Settings, stays: bool = 
         session = Session(model, contract, started.runner, os.path.abspath(source), b"")
     else:
         session = Session(model, contract, started.runner, None, skeleton(source))
-    session.choices, session.plan = started.trials, started.plan
+    session.choices, session.lowered, session.plan = started.trials, started.lowered, started.plan
     return session

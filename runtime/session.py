@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from archonnx.runtime.generation.roles import Roles
     from archonnx.runtime.generation.session import Options, Stream
     from archonnx.runtime.precision.candidates import Trial
+    from archonnx.runtime.precision.deciding import Lowering
     from archonnx.runtime.settings import Precision
     from archonnx.runtime.text.tokenizer import Tokenizer
 
@@ -45,7 +46,7 @@ class Session:
     inputs, outputs: their names, types and shapes; metadata: the file's own entries; device: "cpu", "cuda" or
     "openvino"; providers: onnxruntime's, in order; threads: of one call on the CPU, None where onnxruntime decides.
     precision: what products are computed in; choices: the ways to run it that were measured, where an error was
-    allowed, the fastest first.
+    allowed, the fastest first; lowered: what became of each node, where the graph was made one of half precision.
     load_time: seconds that loading took; cached: whether the optimised model was there already, from an earlier start.
     plan: the path of the plan that it runs by, None where there is none.
     """
@@ -62,6 +63,7 @@ class Session:
         self.device: str = engine.choice.device
         self.precision: Precision = engine.choice.precision
         self.choices: tuple[Trial, ...] = ()
+        self.lowered: Lowering | None = None
         self.providers: tuple[str, ...] = engine.providers
         self.threads: int | None = engine.threads
         self.load_time: float | None = None

@@ -12,7 +12,7 @@ A node stays in float32 where
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,8 @@ ALLOWED = {
     "bfloat16": 5e-2,
 }  # where nothing was said: what both come to, in models that are lowered well
 PROBED = 4  # samples
-SHARES = (0.05, 0.15, 0.35, 0.7)  # of the nodes, those that lose most, one after another
+SHOWN = 12  # nodes that the text lists
+SHARES = (0.05, 0.15, 0.35, 0.7, 0.9)  # of the nodes, those that lose most, one after another
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +91,12 @@ def decide(
     max_error: float | None = None,
     threads: int | None = None,
     without: Mapping[str, str] | None = None,
+    kinds: Collection[str] = (),
 ) -> tuple[Graph, Lowering]:
     """The model with the nodes lowered that can be, and what became of each.
 
     to: "float16" or "bfloat16"; samples, reference: checked inputs, and the outputs of float32 for them; max_error: of
-    the whole; without: nodes that are kept, by name, each with the reason.
+    the whole; without: nodes that are kept, by name, each with the reason; kinds: operators that the device lacks.
 
     Raises MachineError where nothing can be lowered, RunError, ModelFileError, OSError.
     """
@@ -105,17 +107,19 @@ def decide(
     graph = _fresh(source, model)
     nodes = list(graph.proto.graph.node)
     types = element_types(source)
-    floats = {place: each for place, node in enumerate(nodes) if (each := floats_of(node, types, opset, to))}
+    every = {place: each for place, node in enumerate(nodes) if (each := floats_of(node, types, opset, to))}
+    floats = {place: each for place, each in every.items() if each.outputs}
     found = probe(_fresh(source, model), model, floats, to, samples[:PROBED], threads)
     bound = sys.float_info.max if max_error is None else max_error
     constants = {tensor.name for tensor in graph.proto.graph.initializer}
     kept = {place: why for place in floats if (why := (without or {}).get(nodes[place].name))}
+    kept |= {place: f"the device has no {to} of it" for place in floats if nodes[place].op_type in kinds}
     kept |= _kept(nodes, constants, floats, found, to, min(bound, ALLOWED[to]))
     made = {name: place for place, node in enumerate(nodes) for name in node.output}
     error = float("inf")
     for step in range(len(SHARES) + 2):
-        left = {place: each for place, each in floats.items() if place not in kept}
-        if not left:
+        left = {place: each for place, each in every.items() if place not in kept}
+        if floats.keys() <= kept.keys():
             break
         trial = _fresh(source, model)
         lower(trial, left, to, emulate=True)
@@ -126,11 +130,11 @@ def decide(
             before = {place: "it feeds one that loses much" for each in kept for place in _feeding(nodes, each, made)}
             kept = {**{place: why for place, why in before.items() if place in floats}, **kept}
         elif step <= len(SHARES):
-            worst = sorted(left, key=lambda place: -found[place].error)
+            worst = sorted(floats.keys() - kept.keys(), key=lambda place: -found[place].error)
             share = worst[: max(1, int(len(floats) * SHARES[step - 1]))]
             kept |= dict.fromkeys(share, f"the whole would be {error:.1e} off")
-    left = {place: each for place, each in floats.items() if place not in kept}
-    if not left or error > bound:
+    left = {place: each for place, each in every.items() if place not in kept}
+    if floats.keys() <= kept.keys() or error > bound:
         near = "is finite" if max_error is None else f"stays within {bound:g} of float32"
         raise MachineError(f"{model.path}: no part of it computes in {to} and {near}")
     lower(graph, left, to)

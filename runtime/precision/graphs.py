@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-from archonnx.contract.diagnostics import MachineError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +25,7 @@ class Graph:
     path: str
 
     def array(self, tensor: Any) -> np.ndarray[Any, Any]:
-        """What an initializer holds, wherever it lies. Raises MachineError where it cannot be read."""
+        """What an initializer holds, wherever it lies. Raises OSError where that cannot be read."""
         from onnx import external_data_helper, numpy_helper
 
         if external_data_helper.uses_external_data(tensor):
@@ -36,12 +36,29 @@ class Graph:
         found: np.ndarray[Any, Any] = numpy_helper.to_array(tensor)
         return found
 
-    def data(self) -> bytes:
-        """The model as bytes, whose external data are looked for in `folder`. Raises MachineError past 2 GB."""
-        if self.proto.ByteSize() > LIMIT:
-            raise MachineError(f"{self.path}: changed, it takes more than the 2 GB that a model in memory may have")
-        found: bytes = self.proto.SerializeToString()
-        return found
+    @contextmanager
+    def loadable(self) -> Iterator[tuple[str | bytes, str]]:
+        """What onnxruntime loads: bytes, and the folder of their external data; or, past the 2 GB that a message may
+        have, the path of a file that is there as long as the context is. Raises OSError."""
+        if self.proto.ByteSize() <= LIMIT:
+            yield self.proto.SerializeToString(), self.folder
+            return
+        import onnx
+        from onnx import external_data_helper
+
+        with tempfile.TemporaryDirectory(prefix="archonnx-", ignore_cleanup_errors=True) as folder:
+            whole = type(self.proto)()
+            whole.CopyFrom(self.proto)
+            for each in graphs_of(whole.graph):
+                for tensor in each.initializer:
+                    if external_data_helper.uses_external_data(tensor):
+                        external_data_helper.load_external_data_for_tensor(tensor, self.folder)
+                        del tensor.external_data[:]
+                        tensor.data_location = onnx.TensorProto.DEFAULT
+            path = os.path.join(folder, "model.onnx")
+            onnx.save(whole, path, save_as_external_data=True, location="weights.data", size_threshold=1024)
+            del whole
+            yield path, ""
 
 
 def read_graph(source: str | bytes, path: str) -> Graph:

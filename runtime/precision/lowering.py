@@ -1,7 +1,7 @@
 """A graph in float32 made one whose nodes, but those that are kept, compute in half precision.
 
 1. A value keeps its name where it is float32; its half has that name and the type's behind it. Inputs, outputs and what
-   branches and loops read stay float32.
+   branches and loops read stay float32. A node that gives no floats reads what is there.
 2. A node that is lowered reads halves and gives halves; a Cast stands before the first that reads the other type, one
    for all of them. Constants are converted once, and dropped where no one reads them in float32 any more.
 3. `emulate` rounds to half and back instead: what is computed is what a machine with wide sums would compute, on any.
@@ -23,7 +23,7 @@ def lower(graph: Graph, floats: Mapping[int, Floats], to: str, emulate: bool = F
     each. Raises OSError where external data cannot be read."""
     writer = _Writer(graph, to, emulate)
     for place, node in enumerate(graph.proto.graph.node):
-        if place in floats:
+        if place in floats and (floats[place].outputs or writer.there(node, floats[place])):
             writer.lowered(node, floats[place])
         else:
             writer.kept(node)
@@ -40,6 +40,10 @@ class _Writer:
         self.added: list[Any] = []
         self.halves: dict[str, str] = {}
         self.owed: set[str] = set()  # float32 values that are there as halves alone so far
+
+    def there(self, node: Any, floats: Floats) -> bool:
+        """Whether all that a node reads is there as halves."""
+        return all(node.input[at] in self.halves or node.input[at] in self.constants for at in floats.inputs)
 
     def half(self, name: str) -> str:
         """The name of a value's half, which is made where it is not there."""

@@ -24,7 +24,8 @@ SET_ELSEWHERE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Floats:
-    """The places of a node's inputs and outputs that become half when it does."""
+    """The places of a node's inputs and outputs that become half when it does. Where no output does, as with
+    comparisons, the node computes in whatever its inputs are there in."""
 
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
@@ -73,17 +74,13 @@ def floats_of(node: Any, types: Mapping[str, int], opset: int, to: str) -> Float
     inputs = _variables(schema.inputs, node.input)
     outputs = _variables(schema.outputs, node.output)
     able = set()
-    for variable in set(inputs):
+    for variable in set(inputs) & allowed.keys():  # others are types, which stay
         bound = [name for name, each in zip(node.input, inputs, strict=True) if each == variable and name]
-        if any(types.get(name) == FLOAT for name in bound):
-            if f"tensor({to})" not in allowed.get(variable, ()) or any(types.get(name) != FLOAT for name in bound):
-                return None  # one that must stay float32 beside others is no gain
+        if f"tensor({to})" in allowed[variable] and bound and all(types.get(name) == FLOAT for name in bound):
             able.add(variable)
-    given = {each for name, each in zip(node.output, outputs, strict=True) if name and types.get(name) == FLOAT}
-    if not able or not given <= able:
-        return None
     places = tuple(place for place, each in enumerate(inputs) if each in able and node.input[place])
-    return Floats(places, tuple(place for place, each in enumerate(outputs) if each in able and node.output[place]))
+    given = tuple(place for place, each in enumerate(outputs) if each in able and node.output[place])
+    return Floats(places, given) if places else None
 
 
 def _own(node: Any, types: Mapping[str, int]) -> Floats | None:

@@ -169,20 +169,20 @@ def evaluate(graph: Graph, model: ModelFile, samples: Sequence[Sample], threads:
     """The outputs of a graph on the CPU, for each sample, with every Cast as it stands. Raises as `probe`."""
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL  # or casts would go
-    if graph.folder:
-        options.add_session_config_entry("session.model_external_initializers_file_folder_path", graph.folder)
-    set_threads(options, threads)
     quiet = onnxruntime.RunOptions()
     quiet.log_severity_level = 4
-    data = graph.data()
-    try:
-        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    except ort_errors() as error:
-        raise load_error(model, error, "cpu") from error
-    try:
-        return [session.run(None, dict(sample), quiet) for sample in samples]
-    except ort_errors() as error:
-        raise run_error(model, error) from error
+    with graph.loadable() as (source, folder):
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL  # or casts would go
+        if folder:
+            options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
+        set_threads(options, threads)
+        try:
+            session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        except ort_errors() as error:
+            raise load_error(model, error, "cpu") from error
+        try:
+            return [session.run(None, dict(sample), quiet) for sample in samples]
+        except ort_errors() as error:
+            raise run_error(model, error) from error

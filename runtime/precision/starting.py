@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from archonnx.contract.diagnostics import MachineError, UsageError
+from archonnx.runtime.caching.folders import OFF
 from archonnx.runtime.contract import Contract
-from archonnx.runtime.devices import resolve
+from archonnx.runtime.devices import Choice, resolve
 from archonnx.runtime.engine import start
 from archonnx.runtime.modelfile import ModelFile
 from archonnx.runtime.precision.candidates import Candidate, Trial, candidates, fastest, measure, outputs_of
@@ -20,6 +22,7 @@ from archonnx.runtime.samples import Sample, read_samples
 from archonnx.runtime.settings import Settings
 
 if TYPE_CHECKING:
+    from archonnx.runtime.precision.deciding import Lowering
     from archonnx.runtime.runner import Runner
 
 log = logging.getLogger("archonnx.runtime")
@@ -30,12 +33,13 @@ DRAWN = 3
 @dataclass(frozen=True, slots=True)
 class Started:
     """What runs and why, and what was tried before, where an error was allowed; plan: the path of the plan
-    that said so."""
+    that said so; lowered: what became of each node, where the graph was changed."""
 
     runner: Runner
     why: str
     trials: tuple[Trial, ...] = ()
     plan: str | None = None
+    lowered: Lowering | None = None
 
 
 def start_as_asked(source: str | bytes, model: ModelFile, contract: Contract, asked: Settings) -> Started:
@@ -48,8 +52,25 @@ def start_as_asked(source: str | bytes, model: ModelFile, contract: Contract, as
         return _fastest(source, model, contract, asked, asked.max_error)
     if asked.precision is None:
         return _as_written(source, model, asked)
-    runner = start_in(source, model, Candidate(asked.device, asked.precision), asked)
-    return Started(runner, runner.choice.why)
+    way = Candidate(asked.device, asked.precision)
+    choice = choose(way.device, way.precision)
+    if not converted(choice):
+        runner = start_in(source, model, way, asked)
+        return Started(runner, runner.choice.why)
+    from archonnx.runtime.precision.deciding import ALLOWED
+
+    samples = samples_of(model, contract, asked.data)
+    exact = start_in(source, model, Candidate("cpu"), replace(asked, device="cpu", precision=None))
+    runner, lowered = start_converted(source, model, choice, asked, samples, outputs_of(exact, samples))
+    log.info("%s: %s", model.path, str(lowered).splitlines()[0])
+    if lowered.error > ALLOWED[choice.precision]:
+        log.warning(
+            "%s: in %s it is %.1e off float32 on the data; max_error=... keeps more of it in float32",
+            model.path,
+            choice.precision,
+            lowered.error,
+        )
+    return Started(runner, choice.why, lowered=lowered)
 
 
 def _as_written(source: str | bytes, model: ModelFile, asked: Settings) -> Started:
@@ -77,8 +98,32 @@ def start_in(source: str | bytes, model: ModelFile, way: Candidate, asked: Setti
     if way.precision == "float32" and model.rounding and choice.device != "openvino":  # which is told not to round
         graph = read_graph(source, model.path)
         compute_exactly(graph)
-        return start(graph.data(), model, choice, asked, graph.folder)
+        with graph.loadable() as (made, folder):
+            return start(made, model, choice, replace(asked, cache=OFF), folder)
     return start(source, model, choice, asked)
+
+
+def converted(choice: Choice) -> bool:
+    """Whether a precision is a graph of its own there, not a hint to the device."""
+    return choice.device == "cuda" and choice.precision in ("float16", "bfloat16")
+
+
+def start_converted(
+    source: str | bytes,
+    model: ModelFile,
+    choice: Choice,
+    asked: Settings,
+    samples: Sequence[Sample],
+    reference: Sequence[Sequence[Any]],
+) -> tuple[Runner, Lowering]:
+    """The model lowered to half, where the choice says. Raises as `start_as_asked`."""
+    from archonnx.runtime.precision.halves import start_lowered
+
+    def begin(made: str | bytes, folder: str) -> Runner:
+        return start(made, model, choice, replace(asked, device=choice.device, cache=OFF), folder)
+
+    options = {"max_error": asked.max_error, "threads": asked.threads}
+    return start_lowered(source, model, choice.precision, samples, reference, begin, **options)
 
 
 def _fastest(source: str | bytes, model: ModelFile, contract: Contract, asked: Settings, bound: float) -> Started:
@@ -90,26 +135,32 @@ def _fastest(source: str | bytes, model: ModelFile, contract: Contract, asked: S
         choose(asked.device, asked.precision or "float32")  # says why
     if model.rounding and asked.device in ("auto", "cpu") and asked.precision in (None, "int8"):
         ways.append(Candidate("cpu", "int8"))
-    one = replace(asked, precision=None)
-    starts = {way: _starter(source, model, way, one) for way in ways}
+    lowered: dict[Candidate, Lowering] = {}
+
+    def begin(way: Candidate) -> Runner:
+        choice = choose(way.device, way.precision)
+        one = replace(asked, device=way.device, precision=None)
+        if not converted(choice):
+            return start_in(source, model, way, one)
+        runner, lowered[way] = start_converted(source, model, choice, one, samples, reference)
+        return runner
+
+    starts = {way: partial(begin, way) for way in ways}
     if Candidate("cpu") in ways:
         starts[Candidate("cpu")] = lambda: exact
     trials, runners = measure(starts, samples, reference, max_error=bound)
     best = fastest(trials, bound)
-    every = sorted([*trials, *out], key=lambda trial: (trial.median is None, trial.median or 0.0))
+    told = out if asked.device != "auto" or asked.precision is not None else []
+    every = sorted([*trials, *told], key=lambda trial: (trial.median is None, trial.median or 0.0))
     if best is None:
-        told = "; ".join(str(trial) for trial in every)
-        raise MachineError(f"{model.path}: nothing on device {asked.device!r} stays within max_error={bound:g}: {told}")
+        each = "; ".join(str(trial) for trial in every)
+        raise MachineError(f"{model.path}: nothing on device {asked.device!r} stays within max_error={bound:g}: {each}")
     best.kept = True
     for trial in every:
         log.info("%s: %s", model.path, trial)
     tried = sum(trial.failed is None for trial in trials)
     why = f"the fastest of {tried} that were tried and stay within {bound:g}" if tried > 1 else "nothing else is here"
-    return Started(runners[best.candidate], why, tuple(every))
-
-
-def _starter(source: str | bytes, model: ModelFile, way: Candidate, asked: Settings) -> Callable[[], Runner]:
-    return lambda: start_in(source, model, way, replace(asked, device=way.device))
+    return Started(runners[best.candidate], why, tuple(every), lowered=lowered.get(best.candidate))
 
 
 def samples_of(model: ModelFile, contract: Contract, data: Any) -> list[Sample]:

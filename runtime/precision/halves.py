@@ -1,0 +1,59 @@
+"""A model in half precision on a GPU: lowered by what its data show, and by what the GPU has kernels for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from archonnx.contract.diagnostics import MachineError
+from archonnx.runtime.modelfile import ModelFile
+from archonnx.runtime.precision.candidates import Sample
+from archonnx.runtime.precision.deciding import Lowering, decide
+
+if TYPE_CHECKING:
+    from archonnx.runtime.runner import Runner
+    from archonnx.runtime.settings import Precision
+
+TRIES = 8  # each finds an operator, or nodes, that the device does not compute in half
+_MISSING = re.compile(r"no implementation of (\w+) for these types")
+
+
+def start_lowered(
+    source: str | bytes,
+    model: ModelFile,
+    to: Precision,
+    samples: Sequence[Sample],
+    reference: Sequence[Sequence[Any]],
+    start: Callable[[str | bytes, str], Runner],
+    *,
+    max_error: float | None = None,
+    threads: int | None = None,
+) -> tuple[Runner, Lowering]:
+    """The model started with its nodes lowered, and what became of each. What the device would leave to the CPU in
+    half stays in float32, so that it runs on the device.
+
+    start: makes a session of what onnxruntime loads and the folder of its external data. Raises MachineError where
+    nothing can be lowered or the device does not take it, RunError, ModelFileError, OSError.
+    """
+    without: dict[str, str] = {}
+    kinds: set[str] = set()
+    for _ in range(TRIES):
+        graph, lowering = decide(
+            source, model, to, samples, reference, max_error=max_error, threads=threads, without=without, kinds=kinds
+        )
+        try:
+            with graph.loadable() as (made, folder):
+                runner = start(made, folder)
+        except MachineError as error:
+            match = _MISSING.search(str(error))
+            if match is None or match[1] in kinds:
+                raise
+            kinds.add(match[1])
+            continue
+        left = {name for name, _ in runner.ran.get("CPUExecutionProvider", [])}
+        strayed = {node.name for node in lowering.nodes if node.precision == to} & left
+        if not strayed:
+            return runner, lowering
+        without |= dict.fromkeys(strayed, f"the device has no such operator in {to}")
+    raise MachineError(f"{model.path}: no way was found to run it in {to} on the device in {TRIES} tries")
