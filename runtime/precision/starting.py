@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -122,8 +122,8 @@ def start_converted(
     def begin(made: str | bytes, folder: str) -> Runner:
         return start(made, model, choice, replace(asked, device=choice.device, cache=OFF), folder)
 
-    options = {"max_error": asked.max_error, "threads": asked.threads}
-    return start_lowered(source, model, choice.precision, samples, reference, begin, **options)
+    bound, threads = asked.max_error, asked.threads
+    return start_lowered(source, model, choice.precision, samples, reference, begin, max_error=bound, threads=threads)
 
 
 def _fastest(source: str | bytes, model: ModelFile, contract: Contract, asked: Settings, bound: float) -> Started:
@@ -145,7 +145,7 @@ def _fastest(source: str | bytes, model: ModelFile, contract: Contract, asked: S
         runner, lowered[way] = start_converted(source, model, choice, one, samples, reference)
         return runner
 
-    starts = {way: partial(begin, way) for way in ways}
+    starts: dict[Candidate, Callable[[], Runner]] = {way: partial(begin, way) for way in ways}
     if Candidate("cpu") in ways:
         starts[Candidate("cpu")] = lambda: exact
     trials, runners = measure(starts, samples, reference, max_error=bound)

@@ -136,6 +136,8 @@ def run(
     with session:
         for trial in session.choices:
             _remark(str(trial))
+        if session.lowered is not None:
+            _remark(str(session.lowered))
         inputs = Inputs(session, given, truncate, _remark)
         times = []
         with busy(f"running {name}"):
