@@ -51,7 +51,7 @@ def start_lowered(
                 raise
             kinds.add(match[1])
             continue
-        left = {name for name, _ in runner.ran.get("CPUExecutionProvider", [])}
+        left = {name for other, nodes in runner.ran.items() if other != runner.providers[0] for name, _ in nodes}
         strayed = {node.name for node in lowering.nodes if node.precision == to} & left
         if not strayed:
             return runner, lowering

@@ -15,10 +15,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 import archonnx
 from archonnx.contract.diagnostics import MachineError
+from archonnx.runtime.devices import CPU, Choice
 from archonnx.runtime.loading import load
 from archonnx.runtime.modelfile import read_model
-from archonnx.runtime.precision import graphs
-from archonnx.runtime.precision.candidates import largest_error
+from archonnx.runtime.precision import graphs, starting
+from archonnx.runtime.precision.candidates import Candidate, largest_error
 from archonnx.runtime.precision.deciding import Lowering, decide
 from archonnx.runtime.precision.graphs import Graph, hoist_constants, read_graph
 from archonnx.runtime.precision.halves import start_lowered
@@ -329,6 +330,8 @@ def test_any_choice_of_nodes_gives_a_graph_of_fitting_types(data: st.DataObject)
 class Ran:
     """What is left of a runner here: which nodes the CPU got."""
 
+    providers = ("CUDAExecutionProvider", "CPUExecutionProvider")
+
     def __init__(self, nodes: list[tuple[str, str]]) -> None:
         self.ran = {"CPUExecutionProvider": nodes}
 
@@ -354,6 +357,32 @@ def test_what_a_device_does_not_compute_in_half_stays_in_float32() -> None:
     assert why["Conv"] == "the device has no float16 of it"
     assert why["MaxPool"] == "the device has no such operator in float16"
     assert any(node.precision == "float16" and node.operator in ("Gemm", "MatMul") for node in told.nodes)
+
+
+@pytest.mark.parametrize("bound", [None, 1e-2])
+def test_loading_lowers_tells_and_runs(bound: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU; the CPU stands for it, which computes in float16 by casting."""
+    source, feeds = compiled("convolutions")
+
+    def chosen(device: str, precision: Any, machine: Any = None) -> Choice:
+        return Choice("cpu", (CPU,), "stands for a GPU", precision)
+
+    monkeypatch.setattr(starting, "choose", chosen)
+    monkeypatch.setattr(starting, "converted", lambda choice: choice.precision == "float16")
+    ways = ([Candidate("cpu"), Candidate("cuda", "float16")], [])
+    monkeypatch.setattr(starting, "candidates", lambda device, precision: ways)
+    with load(source, "cpu") as session:
+        reference = session(feeds)
+    with load(source, precision="float16", max_error=bound, data=feeds) as session:
+        if bound is not None:  # which of the two is faster, the machine decides
+            assert {str(trial.candidate) for trial in session.choices} == {"cpu float32", "cuda float16"}
+            assert all(trial.error is not None and trial.error < bound for trial in session.choices)
+        if session.precision == "float16":
+            assert session.lowered is not None
+            assert str(session.lowered).startswith(f"{len(session.lowered.nodes)} of ")
+            assert 1e-6 < largest_error([[session(feeds)]], [[reference]]) < 5e-3
+        else:
+            assert bound is not None
 
 
 def test_constants_of_others_are_hoisted() -> None:
