@@ -1,0 +1,308 @@
+"""Whether a model computes each row of a batch for itself: then rows that run apart and are joined give what they give
+together.
+
+The graph is walked once with what is known of each value (`values.Value`); the table says what each operator makes of
+it. What is not shown to keep rows apart is taken to mix them: the node is named, and the batch stays whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from archonnx.runtime.batching.counting import numbers_of
+from archonnx.runtime.batching.examples import keeps
+from archonnx.runtime.batching.extents import ROWS, Size, named
+from archonnx.runtime.batching.folding import FOLDED, folded
+from archonnx.runtime.batching.nodes import Found, Node
+from archonnx.runtime.batching.table import DRAWS, ML, REASONS, TABLE
+from archonnx.runtime.batching.values import Blame, Unprovable, Value, holding, unknown
+
+Scope = dict[str, Value]
+_NOWHERE = Value(None, blame=Blame("", "", "a value of it is made nowhere"))
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """axes: output -> the axis of its rows, None for one that is the same for all; blame: the node that forbids it,
+    else None."""
+
+    axes: dict[str, int | None]
+    blame: Blame | None = None
+
+
+def analyse(model: bytes, axes: Mapping[str, int], symbols: Collection[str], given: Collection[str]) -> Verdict:
+    """Whether the rows of the inputs are kept apart up to every output.
+
+    model: a ModelProto, with or without weights; axes: input -> the axis of its rows, all of which have as many;
+    symbols: names of axes that are one size wherever they stand; given: the inputs that a call gives.
+    """
+    import onnx
+    from onnx import inliner
+
+    proto = onnx.load_from_string(model)
+    if proto.functions:
+        proto = inliner.inline_local_functions(proto)
+    walk = _Walk(_inferred(proto), {_domain(each.domain): each.version for each in proto.opset_import})
+    scope: Scope = {}
+    for value in proto.graph.input:
+        shape = walk.declared(value, symbols, axes.get(value.name))
+        if value.name in axes:
+            if shape is None:
+                return Verdict({}, Blame("", "", f"the rank of input {value.name} is not known"))
+            scope[value.name] = Value(shape, axes[value.name])
+        else:
+            scope[value.name] = Value(shape)
+    for each in proto.graph.initializer:
+        if each.name not in given:
+            scope[each.name] = walk.initializer(each)
+    for each in proto.graph.sparse_initializer:
+        scope[each.values.name] = Value(tuple(Size(size) for size in each.dims))
+    walk.graph(proto.graph, scope)
+    if walk.blame is not None:
+        return Verdict({}, walk.blame)
+    found: dict[str, int | None] = {}
+    for output in proto.graph.output:
+        value = scope.get(output.name, _NOWHERE)
+        if value.blame is not None:
+            return Verdict({}, value.blame)
+        if value.counts:
+            return Verdict({}, Blame("", "", f"output {output.name} is the number of rows"))
+        found[output.name] = value.axis
+    return Verdict(found)
+
+
+def _inferred(proto: Any) -> dict[str, list[int | None]]:
+    """The sizes that onnx infers of a model's values whatever the open ones are; declared ones may be wrong."""
+    import onnx
+
+    bare = onnx.ModelProto()
+    bare.CopyFrom(proto)
+    del bare.graph.value_info[:]
+    for value in bare.graph.input:
+        for dim in value.type.tensor_type.shape.dim if value.type.HasField("tensor_type") else ():
+            if dim.dim_value < 0:  # old exporters write -1 where they mean unknown
+                dim.Clear()
+    for output in bare.graph.output:
+        if output.type.HasField("tensor_type"):
+            output.type.tensor_type.ClearField("shape")
+    try:
+        graph = onnx.shape_inference.infer_shapes(bare, data_prop=True).graph
+    except onnx.shape_inference.InferenceError:  # a model that is run all the same, by a runtime that knows more
+        return {}
+    return {
+        value.name: [dim.dim_value if dim.HasField("dim_value") else None for dim in value.type.tensor_type.shape.dim]
+        for value in [*graph.value_info, *graph.output]
+        if value.type.HasField("tensor_type") and value.type.tensor_type.HasField("shape")
+    }
+
+
+class _Walk:
+    """Goes through a graph and those inside of its nodes. inferred: value -> sizes that hold for any batch."""
+
+    def __init__(self, inferred: Mapping[str, list[int | None]], opsets: Mapping[str, int]) -> None:
+        self._inferred, self._opsets = inferred, opsets
+        self.blame: Blame | None = None  # the first node that may mix rows, whether or not an output comes of it
+        self._path = ""  # of the graph inside of nodes that it is in: two branches may call their values alike
+
+    def declared(self, value: Any, symbols: Collection[str], axis: int | None) -> tuple[Size, ...] | None:
+        """The shape of an input as the file declares it, with the rows on `axis`."""
+        if not value.type.HasField("tensor_type") or not value.type.tensor_type.HasField("shape"):
+            return None
+        sizes = []
+        for place, dim in enumerate(value.type.tensor_type.shape.dim):
+            if place == axis:
+                sizes.append(ROWS)
+            elif dim.HasField("dim_value") and dim.dim_value >= 0:
+                sizes.append(Size(dim.dim_value))
+            else:
+                sizes.append(named(dim.dim_param) if dim.dim_param in symbols else unknown(value.name, place))
+        return tuple(sizes)
+
+    def initializer(self, tensor: Any) -> Value:
+        """Its weights may have been left out."""
+        from onnx import numpy_helper
+
+        shape = tuple(Size(size) for size in tensor.dims)
+        held = tensor.ByteSize() > 0 and any(
+            (tensor.raw_data, tensor.int64_data, tensor.int32_data, tensor.float_data, tensor.double_data)
+        )
+        if tensor.data_location or not held or tensor.data_type == tensor.STRING:
+            return Value(shape)
+        return holding(numpy_helper.to_array(tensor))
+
+    def graph(self, graph: Any, scope: Scope) -> None:
+        for each in graph.node:
+            self.node(each, scope)
+
+    def node(self, proto: Any, scope: Scope) -> None:
+        inputs = [scope.get(name, _NOWHERE) if name else None for name in proto.input]
+        captured = [scope[name] for name in _captured(proto) if name in scope]
+        every = [value for value in [*inputs, *captured] if value is not None]
+        blame = next((value.blame for value in every if value.blame is not None), None)
+        found: list[Value]
+        if blame is not None:
+            found = [Value(None, blame=blame)] * len(proto.output)
+        else:
+            try:
+                found = self.made(proto, inputs, every, scope)
+            except Unprovable as error:
+                blame = Blame(proto.name, proto.op_type, str(error))
+                self.blame = self.blame or blame
+                found = [Value(None, blame=blame)] * len(proto.output)
+        scope.update({name: value for name, value in zip(proto.output, found, strict=True) if name})
+
+    def made(self, proto: Any, inputs: list[Value | None], every: list[Value], scope: Scope) -> list[Value]:
+        """The outputs of a node none of whose inputs is mixed. Raises Unprovable."""
+        domain = _domain(proto.domain)
+        drawing = _drawing(proto)
+        if drawing:
+            raise Unprovable("it draws numbers" if drawing == proto.op_type else f"{drawing} in it draws numbers")
+        if proto.op_type == "Constant" and not domain:
+            return [self.constant(proto)]
+        attributes = {each.name: _attribute(each) for each in proto.attribute if not _graphs(each)}
+        label = self._path + next(iter(proto.output), "")
+        node = Node(proto.op_type, self._opsets.get(domain, 1), label, inputs, list(proto.output), attributes)
+        if proto.op_type == "If" and not domain and node.input(0).same:
+            return self.branches(proto, node.input(0), scope)
+        if not domain and node.operator in FOLDED and (held := folded(proto, inputs, node.opset)) is not None:
+            return [holding(held)]
+        none = not any(value.rows for value in every)
+        if none and not domain and (numbers := numbers_of(node)) is not None:
+            return [Value(numbers.shape, numbers=numbers)]
+        if all(value.same for value in every):
+            if proto.op_type == "Dropout" and not domain:
+                keeps(node)
+            if not _standard(proto):
+                raise Unprovable("nothing is known of this operator")
+            return [self.value(name, None, Found(None, None)) for name in proto.output]
+        rule = TABLE.get((domain, proto.op_type))
+        if rule is None:
+            raise Unprovable(REASONS.get(proto.op_type, "no rule is known that keeps its rows apart"))
+        result = rule(node)
+        if isinstance(result, Found):
+            return [self.value(name, result.axis, result) for name in proto.output]
+        return [self.value(name, each.axis, each) for name, each in zip(proto.output, result, strict=False)]
+
+    def value(self, name: str, axis: int | None, found: Found) -> Value:
+        """What a rule found, with what onnx inferred of the sizes that it left open."""
+        if found.numbers is not None:
+            return Value(found.numbers.shape, numbers=found.numbers)
+        known = None if self._path else self._inferred.get(name)
+        if found.dims is None:
+            if known is None:
+                return Value(None)
+            dims: list[Size | None] = [None] * len(known)
+        else:
+            dims = list(found.dims)
+        sizes = []
+        for place, size in enumerate(dims):
+            inferred = known[place] if known is not None and len(known) == len(dims) and place != axis else None
+            if inferred is not None:
+                sizes.append(Size(inferred))
+            else:
+                sizes.append(unknown(self._path + name, place) if size is None else size)
+        return Value(tuple(sizes), axis)
+
+    def constant(self, proto: Any) -> Value:
+        import numpy as np
+        from onnx import helper
+
+        each = proto.attribute[0]
+        if each.name == "value":
+            return self.initializer(each.t)
+        if each.name in ("value_int", "value_ints", "value_float", "value_floats"):
+            return holding(np.array(helper.get_attribute_value(each)))
+        return self.value(proto.output[0], None, Found(None, None))
+
+    def branches(self, proto: Any, test: Value, scope: Scope) -> list[Value]:
+        """If, on what is the same for all: both branches have their rows on the same axis, or one is never taken."""
+        graphs = {each.name: each.g for each in proto.attribute}
+        taken = test.numbers.known if test.numbers else None
+        names = ["then_branch" if taken[0] else "else_branch"] if taken else ["then_branch", "else_branch"]
+        ends = []
+        for name in names:
+            inner = dict(scope)
+            for each in graphs[name].initializer:
+                inner[each.name] = self.initializer(each)
+            outer, self._path = self._path, f"{self._path}{proto.output[0]}/{name}/"
+            self.graph(graphs[name], inner)
+            self._path = outer
+            ends.append([inner.get(output.name, _NOWHERE) for output in graphs[name].output])
+        found = []
+        for output, values in zip(proto.output, zip(*ends, strict=True), strict=True):
+            first = values[0]
+            for value in values:
+                if value.blame is not None:
+                    return [value] * len(proto.output)
+            if len(values) > 1 and any(value.counts for value in values):
+                raise Unprovable("a branch of it gives the number of rows")
+            if len({value.axis for value in values}) > 1 or len({len(v.shape or ()) for v in values if v.rows}) > 1:
+                raise Unprovable("its branches have the rows on different axes")
+            if len(values) == 1 or first == values[1]:
+                found.append(first)
+            elif first.axis is None:
+                found.append(self.value(output, None, Found(None, None)))
+            else:
+                found.append(self.joint(output, first, values[1]))
+        return found
+
+    def joint(self, name: str, first: Value, second: Value) -> Value:
+        a, b = first.shape or (), second.shape or ()
+        axis = first.axis
+        if axis is None or a[axis] != b[axis]:
+            raise Unprovable("its branches hold different numbers of places for a row")
+        return self.value(name, axis, Found(axis, [x if x == y else None for x, y in zip(a, b, strict=True)]))
+
+
+def _attribute(attribute: Any) -> Any:
+    from onnx import helper
+
+    return helper.get_attribute_value(attribute)
+
+
+def _graphs(attribute: Any) -> list[Any]:
+    """The graphs that an attribute holds."""
+    return [attribute.g] if attribute.type == attribute.GRAPH else list(attribute.graphs)
+
+
+def _captured(node: Any) -> set[str]:
+    """The names that graphs inside of a node take from outside."""
+    found: set[str] = set()
+    for attribute in node.attribute:
+        for graph in _graphs(attribute):
+            own = {each.name for each in [*graph.input, *graph.initializer]}
+            for inner in graph.node:
+                found |= {name for name in [*inner.input, *_captured(inner)] if name and name not in own}
+                own |= set(inner.output)
+            found |= {each.name for each in graph.output if each.name not in own}
+    return found
+
+
+def _drawing(node: Any) -> str:
+    """The operator of this node, or of one inside of it, that draws numbers; else nothing."""
+    if node.op_type in DRAWS:
+        return str(node.op_type)
+    for attribute in node.attribute:
+        for graph in _graphs(attribute):
+            for inner in graph.node:
+                found = _drawing(inner)
+                if found or (inner.op_type == "Dropout" and len(inner.input) > 2):
+                    return found or "Dropout"
+    return ""
+
+
+def _standard(node: Any) -> bool:
+    """Whether this operator, and those inside of it, give the same for the same: ONNX's own do, and those of the
+    table."""
+    from onnx import defs
+
+    domain = _domain(node.domain)
+    if (domain, node.op_type) not in TABLE and (domain not in ("", ML) or not defs.has(node.op_type, domain)):
+        return False
+    return all(_standard(inner) for attribute in node.attribute for graph in _graphs(attribute) for inner in graph.node)
+
+
+def _domain(name: str) -> str:
+    return "" if name == "ai.onnx" else name

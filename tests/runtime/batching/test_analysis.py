@@ -1,0 +1,334 @@
+"""What the analysis says of whole models: shapes that exporters compute, branches, loops, and what is the same for all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from apart import Input, graph_of, running, verdict_of, worst
+from onnx import TensorProto, helper, numpy_helper
+
+from archonnx.runtime.batching.analysis import analyse
+from archonnx.runtime.skeleton import skeleton
+
+node = helper.make_node
+X = Input("N", 4, 6)
+
+
+def i(*numbers: int) -> np.ndarray[Any, Any]:
+    return np.array(numbers, np.int64)
+
+
+def apart(
+    nodes: list[Any], held: dict[str, Any] | None = None, inputs: dict[str, Input] | None = None, opset: int = 21
+) -> None:
+    """That the analysis says so, and that onnxruntime finds the same."""
+    given = inputs or {"x": X}
+    model = graph_of(nodes, given, ["y"], held or {}, opset)
+    verdict = verdict_of(model, given)
+    assert verdict.blame is None, verdict.blame
+    assert worst(running(model), given, verdict) < 1e-5
+
+
+def blamed(
+    nodes: list[Any], held: dict[str, Any] | None = None, inputs: dict[str, Input] | None = None
+) -> tuple[str, str]:
+    given = inputs or {"x": X}
+    blame = verdict_of(graph_of(nodes, given, ["y"], held or {}), given).blame
+    assert blame is not None
+    return blame.operator, blame.why
+
+
+def test_a_view_by_the_shape_of_the_input_keeps_rows_apart() -> None:
+    """`x.view(x.shape[0], -1)`, as PyTorch writes it."""
+    nodes = [
+        node("Shape", ["x"], ["s"]),
+        node("Gather", ["s", "zero"], ["n"]),
+        node("Unsqueeze", ["n", "first"], ["n1"]),
+        node("Concat", ["n1", "open"], ["target"], axis=0),
+        node("Reshape", ["x", "target"], ["y"]),
+    ]
+    apart(nodes, {"zero": np.array(0, np.int64), "first": i(0), "open": i(-1)})
+
+
+def test_heads_are_parted_and_joined_again() -> None:
+    nodes = [
+        node("Shape", ["x"], ["s"]),
+        node("Slice", ["s", "zero", "two"], ["nt"]),
+        node("Concat", ["nt", "heads"], ["target"], axis=0),
+        node("Reshape", ["x", "target"], ["h"]),
+        node("Transpose", ["h"], ["ht"], perm=[0, 2, 1, 3]),
+        node("Transpose", ["h"], ["hk"], perm=[0, 2, 3, 1]),
+        node("MatMul", ["ht", "hk"], ["scores"]),
+        node("Softmax", ["scores"], ["p"]),
+        node("MatMul", ["p", "ht"], ["o"]),
+        node("Transpose", ["o"], ["ot"], perm=[0, 2, 1, 3]),
+        node("Reshape", ["ot", "back"], ["y"]),
+    ]
+    apart(nodes, {"zero": i(0), "two": i(2), "heads": i(2, 3), "back": i(0, 0, 6)})
+
+
+def test_heads_that_are_joined_to_the_batch_keep_rows_apart() -> None:
+    """torch.nn.MultiheadAttention: [steps, batch, width] to [steps, batch * heads, ...] and back."""
+    nodes = [
+        node("Shape", ["x"], ["s"]),
+        node("Gather", ["s", "one"], ["n"], axis=0),
+        node("Mul", ["n", "heads"], ["nh"]),
+        node("Concat", ["steps", "nh", "open"], ["target"], axis=0),
+        node("Reshape", ["x", "target"], ["h"]),
+        node("Transpose", ["h"], ["ht"], perm=[1, 0, 2]),
+        node("MatMul", ["ht", "w"], ["hw"]),
+        node("Transpose", ["hw"], ["hb"], perm=[1, 0, 2]),
+        node("Concat", ["steps", "n", "open"], ["back"], axis=0),
+        node("Reshape", ["hb", "back"], ["y"]),
+    ]
+    held = {"one": i(1), "heads": i(2), "steps": i(4), "open": i(-1), "w": np.ones((3, 3), np.float32)}
+    apart(nodes, held, {"x": Input(4, "N", 6)})
+
+
+def test_a_mask_that_is_expanded_by_exporters_keeps_rows_apart() -> None:
+    """`torch.expand` writes a Where that replaces -1, which no size is."""
+    nodes = [
+        node("Shape", ["x"], ["s"]),
+        node("Gather", ["s", "zero"], ["n"], axis=0),
+        node("Concat", ["n", "one", "four"], ["shape"], axis=0),
+        node("Equal", ["shape", "minus"], ["open"]),
+        node("Where", ["open", "ones", "shape"], ["full"]),
+        node("Expand", ["w", "full"], ["e"]),
+        node("ConstantOfShape", ["shape"], ["z"]),
+        node("Add", ["e", "z"], ["ez"]),
+        node("MatMul", ["ez", "x"], ["y"]),
+    ]
+    held = {
+        "zero": i(0),
+        "one": i(1),
+        "four": i(4),
+        "minus": i(-1),
+        "ones": i(1, 1, 1),
+        "w": np.ones((1, 4), np.float32),
+    }
+    apart(nodes, held)
+
+
+def test_a_state_that_begins_with_zeros_is_the_rows_own() -> None:
+    nodes = [
+        node("Transpose", ["x"], ["t"], perm=[1, 0, 2]),
+        node("Shape", ["x"], ["s"], start=0, end=1),
+        node("Concat", ["one", "s", "units"], ["shape"], axis=0),
+        node("Expand", ["zero", "shape"], ["h"]),
+        node("GRU", ["t", "w", "r", "", "", "h"], ["y"], hidden_size=2),
+    ]
+    rng = np.random.default_rng(0)
+    held = {"one": i(1), "units": i(2), "zero": np.zeros((1, 1, 1), np.float32)}
+    held |= {"w": rng.random((1, 6, 6), np.float32), "r": rng.random((1, 6, 2), np.float32)}
+    apart(nodes, held)
+
+
+def test_positions_are_the_same_for_all_rows() -> None:
+    nodes = [
+        node("Shape", ["t"], ["s"]),
+        node("Gather", ["s", "one"], ["steps"]),
+        node("Range", ["zero", "steps", "one"], ["places"]),
+        node("Gather", ["table", "places"], ["p"]),
+        node("Gather", ["table", "t"], ["e"]),
+        node("Add", ["e", "p"], ["y"]),
+    ]
+    held = {"zero": np.array(0, np.int64), "one": np.array(1, np.int64), "table": np.ones((9, 3), np.float32)}
+    apart(nodes, held, {"t": Input("N", 5, dtype="int64")})
+
+
+def test_sizes_that_grow_with_the_rows_are_followed_through_what_exporters_compute() -> None:
+    nodes = [
+        node("Size", ["x"], ["all"]),
+        node("Div", ["all", "six"], ["rest"]),
+        node("Unsqueeze", ["rest", "first"], ["rest1"]),
+        node("Cast", ["rest1"], ["rest2"], to=TensorProto.INT64),
+        node("Concat", ["rest2", "six1"], ["target"], axis=0),
+        node("Reshape", ["x", "target"], ["y"]),
+    ]
+    apart(nodes, {"six": np.array(6, np.int64), "six1": i(6), "first": i(0)})
+
+
+def test_numbers_of_rows_that_are_computed_with_are_refused() -> None:
+    shape = node("Shape", ["x"], ["s"])
+    first = node("Gather", ["s", "zero"], ["n"])
+    held = {"zero": np.array(0, np.int64), "one": np.array(1, np.int64)}
+    assert blamed([shape, first, node("Range", ["zero", "n", "one"], ["y"])], held) == ("Range", "it counts the rows")
+    cast = node("Cast", ["n"], ["f"], to=1)
+    assert blamed([shape, first, cast, node("Mul", ["x", "f"], ["y"])], held)[0] == "Cast"
+    assert blamed([shape, first, node("Sub", ["n", "one"], ["y"])], held)[0] == "Sub"
+    blame = verdict_of(graph_of([shape], {"x": X}, ["s"], {}), {"x": X}).blame
+    assert blame is not None
+    assert blame.why == "output s is the number of rows"
+
+
+@pytest.mark.parametrize("operator", ["NonZero", "Unique", "DynamicQuantizeLinear", "RandomNormalLike", "Bernoulli"])
+def test_what_looks_at_all_rows_or_draws_is_refused(operator: str) -> None:
+    outputs = ["y", "scale", "zero"] if operator == "DynamicQuantizeLinear" else ["y"]
+    found, why = blamed([node(operator, ["x"], outputs)])
+    assert found == operator
+    assert why in (
+        "it draws numbers",
+        "it lists places of all rows together",
+        "it lists what is different among all rows",
+        "its scale is that of all rows together",
+    )
+
+
+def test_an_unknown_operator_is_refused_even_where_no_row_goes_in() -> None:
+    odd = node("Odd", ["w"], ["o"], domain="mine")
+    model = graph_of(
+        [odd, node("Add", ["x", "o"], ["y"])], {"x": X}, ["y"], {"w": np.ones(6, np.float32)}, domains=["mine"]
+    )
+    blame = verdict_of(model, {"x": X}).blame
+    assert blame is not None
+    assert (blame.operator, blame.why) == ("Odd", "nothing is known of this operator")
+    model = graph_of([node("Odd", ["x"], ["y"], domain="mine")], {"x": X}, ["y"], {}, domains=["mine"])
+    blame = verdict_of(model, {"x": X}).blame
+    assert blame is not None
+    assert blame.why == "no rule is known that keeps its rows apart"
+
+
+def test_a_draw_that_no_row_goes_into_is_refused() -> None:
+    nodes = [node("RandomNormal", [], ["r"], shape=[6]), node("Add", ["x", "r"], ["y"])]
+    assert blamed(nodes) == ("RandomNormal", "it draws numbers")
+
+
+def branch(*nodes: Any, output: str) -> onnx.GraphProto:
+    return helper.make_graph(list(nodes), "branch", [], [onnx.ValueInfoProto(name=output)])
+
+
+def test_branches_on_what_is_the_same_for_all_keep_rows_apart() -> None:
+    then = branch(node("Softmax", ["x"], ["a"]), output="a")
+    other = branch(node("Relu", ["x"], ["b"]), output="b")
+    test = Input(dtype="bool")
+    apart([node("If", ["c"], ["y"], then_branch=then, else_branch=other)], {}, {"x": X, "c": test})
+    mixing = branch(node("Softmax", ["x"], ["b"], axis=0), output="b")
+    nodes = [node("If", ["c"], ["y"], then_branch=then, else_branch=mixing)]
+    assert blamed(nodes, {}, {"x": X, "c": test})[0] == "Softmax"
+
+
+def test_values_of_two_branches_that_are_called_alike_are_not_taken_for_one() -> None:
+    """Both branches leave their second size open, and call it by the same name."""
+
+    def part(end: int) -> onnx.GraphProto:
+        cut = node("Slice", ["x", "zero", f"end{end}", "one"], ["v"])
+        return branch(cut, node("Reshape", ["v", "flat"], ["w"]), output="w")
+
+    held = {"zero": i(0), "end2": i(2), "end3": i(3), "one": i(1), "flat": i(0, -1), "back": i(-1, 12)}
+    cond = node("If", ["c"], ["f"], then_branch=part(2), else_branch=part(3))
+    inputs = {"x": X, "c": Input(dtype="bool")}
+    assert blamed([cond, node("Reshape", ["f", "back"], ["y"])], held, inputs)[0] == "Reshape"
+
+
+def test_a_branch_that_rows_choose_and_a_loop_over_them_are_refused() -> None:
+    then, other = branch(node("Relu", ["x"], ["a"]), output="a"), branch(node("Neg", ["x"], ["b"]), output="b")
+    nodes = [
+        node("ReduceMax", ["x"], ["m"], keepdims=0),
+        node("Cast", ["m"], ["c"], to=TensorProto.BOOL),
+        node("If", ["c"], ["y"], then_branch=then, else_branch=other),
+    ]
+    assert blamed(nodes)[0] == "ReduceMax"
+    body = helper.make_graph(
+        [node("Relu", ["v"], ["w"]), node("Identity", ["go"], ["on"])],
+        "body",
+        [
+            helper.make_tensor_value_info("n", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("v", TensorProto.FLOAT, None),
+        ],
+        [onnx.ValueInfoProto(name="on"), onnx.ValueInfoProto(name="w")],
+    )
+    loop = node("Loop", ["three", "", "x"], ["y"], body=body)
+    found = blamed([loop], {"three": np.array(3, np.int64)})
+    assert found == ("Loop", "what its rounds do with the rows is not followed")
+
+
+def test_functions_of_the_file_are_looked_into() -> None:
+    function = helper.make_function(
+        "mine", "Twice", ["a"], ["b"], [node("Add", ["a", "a"], ["b"])], [helper.make_opsetid("", 21)]
+    )
+    model = graph_of([node("Twice", ["x"], ["y"], domain="mine")], {"x": X}, ["y"], {}, domains=["mine"])
+    model.functions.append(function)
+    verdict = verdict_of(model, {"x": X})
+    assert verdict.axes == {"y": 0}
+
+
+def test_what_is_declared_of_values_inside_is_not_believed() -> None:
+    """Declared sizes may be those of one example alone, whatever runs."""
+    nodes = [node("Slice", ["x", "zero", "n"], ["v"]), node("Reshape", ["v", "flat"], ["y"])]
+    model = graph_of(
+        nodes, {"x": Input("N", "T"), "n": Input(1, dtype="int64")}, ["y"], {"zero": i(0), "flat": i(-1, 4)}
+    )
+    model.graph.value_info.append(helper.make_tensor_value_info("v", TensorProto.FLOAT, ["N", 4]))
+    inputs = {"x": Input("N", "T"), "n": Input(1, dtype="int64")}
+    assert verdict_of(model, inputs).blame is not None
+
+
+def test_an_output_that_no_row_reaches_is_the_same_for_all() -> None:
+    nodes = [node("Relu", ["x"], ["y"]), node("Exp", ["s"], ["z"])]
+    inputs = {"x": X, "s": Input(3)}
+    model = graph_of(nodes, inputs, ["y", "z"], {})
+    verdict = verdict_of(model, inputs)
+    assert verdict.axes == {"y": 0, "z": None}
+    assert worst(running(model), inputs, verdict) == 0
+
+
+def test_sizes_without_a_name_are_not_taken_for_one_another() -> None:
+    """Two open axes of others' files: what fits one need not fit the other."""
+    nodes = [
+        node("Shape", ["b"], ["s"], start=1, end=2),
+        node("Concat", ["open", "s"], ["target"], axis=0),
+        node("Reshape", ["a", "target"], ["y"]),
+    ]
+    inputs = {"a": Input("N", "T"), "b": Input("N", "T")}
+    model = graph_of(nodes, inputs, ["y"], {"open": i(-1)})
+    axes = {"a": 0, "b": 0}
+    assert analyse(model.SerializeToString(), axes, {"T"}, ["a", "b"]).axes == {"y": 0}
+    assert analyse(model.SerializeToString(), axes, set(), ["a", "b"]).blame is not None
+
+
+def test_a_model_is_looked_at_without_its_weights() -> None:
+    weights = np.ones((600, 7), np.float32)
+    model = graph_of([node("MatMul", ["x", "w"], ["y"])], {"x": Input("N", 600)}, ["y"], {"w": weights})
+    bare = skeleton(model.SerializeToString())
+    assert len(bare) < 1000
+    assert analyse(bare, {"x": 0}, set(), ["x"]).axes == {"y": 0}
+    shared = numpy_helper.from_array(weights, "w")
+    assert shared.dims == [600, 7]
+
+
+@pytest.mark.parametrize(
+    ("file", "model", "outputs"),
+    [
+        ("dnn", None, {"logits": 0}),
+        ("gates", "XOR", None),
+        ("bert", "MiniLM", {"sentence_embedding": 0}),
+        ("digits", None, None),
+        ("lstm", "SmallCharacterModel", None),
+        ("unet", None, None),
+    ],
+)
+def test_models_of_the_zoo_keep_rows_apart(
+    project: Path, tmp_path: Path, file: str, model: str | None, outputs: Any
+) -> None:
+    import archonnx
+
+    archonnx.compile(project / "models" / f"{file}.arch", **({"model": model} if model else {})).save(
+        tmp_path / "m.onnx", weights="none"
+    )
+    bare = onnx.load_from_string(skeleton(tmp_path / "m.onnx"))
+    first = bare.graph.input[0].type.tensor_type.shape.dim[0].dim_param
+    axes = {
+        value.name: place
+        for value in bare.graph.input
+        for place, dim in enumerate(value.type.tensor_type.shape.dim)
+        if dim.dim_param == first
+    }
+    verdict = analyse(skeleton(tmp_path / "m.onnx"), axes, {"T", "H", "W"}, list(axes))
+    assert verdict.blame is None, verdict.blame
+    assert outputs is None or verdict.axes == outputs
+    assert None not in verdict.axes.values()
