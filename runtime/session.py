@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from archonnx.runtime.generation.session import Options, Stream
     from archonnx.runtime.precision.candidates import Trial
     from archonnx.runtime.precision.deciding import Lowering
+    from archonnx.runtime.profiling.profile import Profile
     from archonnx.runtime.settings import Precision
     from archonnx.runtime.text.tokenizer import Tokenizer
 
@@ -333,6 +334,17 @@ class Session:
         symbols = symbol_sizes(self._model, sizes)
         bare = self._bare or skeleton(self._source or "")
         return place(self._model, engine.ran, count_macs(bare, symbols), symbols)
+
+    def profile(self, /, *args: Any, runs: int | None = None, **kwargs: Any) -> Profile:
+        """Where the time of a call with these inputs goes, which are drawn where none are given: print() shows it.
+
+        runs: how many are timed, by default those of two seconds, 3 to 50. The model is loaded a second time for it.
+
+        Raises what a call raises, UsageError where the model was not loaded from a file.
+        """
+        from archonnx.runtime.profiling.measured import inputs_for, profiled
+
+        return profiled(self, inputs_for(self, args, kwargs), runs=runs)
 
     def close(self) -> None:
         """Give the model's memory back. Calls in progress finish; later ones raise UsageError. May be called again."""

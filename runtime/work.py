@@ -46,11 +46,13 @@ def count_macs(model: bytes, sizes: Mapping[str, int]) -> dict[str, int | None]:
     for name, dims in declared.items():
         if None not in dims or name not in shapes:
             shapes[name] = dims
-    found: dict[str, int | None] = {}
-    for node in inferred.graph.node:
-        rule = _RULES.get(node.op_type)
-        found[node.name] = 0 if rule is None else _counted(rule, node, shapes)
-    return found
+    return {node.name: macs_of(node, shapes) for node in inferred.graph.node}
+
+
+def macs_of(node: Any, shapes: Shapes) -> int | None:
+    """The MACs of a NodeProto whose values have these shapes; None where those that count are not known."""
+    rule = _RULES.get(node.op_type)
+    return 0 if rule is None else _counted(rule, node, shapes)
 
 
 def symbols_of(axis: str) -> set[str]:
@@ -116,6 +118,11 @@ def _product(node: Any, shapes: Shapes) -> int:
     return _size(shapes[node.output[0]]) * _size(shapes[node.input[0]][-1:])
 
 
+def _fused_product(node: Any, shapes: Shapes) -> int:
+    inner = shapes[node.input[0]][-2 if _attribute(node, "transA", 0) else -1]
+    return _size((*shapes[node.output[0]], inner))
+
+
 def _gemm(node: Any, shapes: Shapes) -> int:
     inner = shapes[node.input[0]][0 if _attribute(node, "transA", 0) else 1]
     return _size((*shapes[node.output[0]], inner))
@@ -155,6 +162,9 @@ _RULES: dict[str, Callable[[Any, Shapes], int]] = {
     "MatMulInteger": _product,
     "QLinearMatMul": _product,
     "Gemm": _gemm,
+    "FusedConv": _conv(1),
+    "FusedGemm": _gemm,
+    "FusedMatMul": _fused_product,
     "MatMulNBits": _bits,
     "RNN": _recurrent,
     "GRU": _recurrent,
