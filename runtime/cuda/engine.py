@@ -91,7 +91,8 @@ class CudaEngine(Engine):
             return self._regular(static, feeds, out, options, stay)
         if not static.number and static.runs >= graphs.after and graphs.count < MOST:
             static.number = graphs.number()
-        if not static.number:
+        known = static.number and static.number in graphs.own.numbers
+        if not static.number or not (known or graphs.count < MOST):  # each thread that calls captures for itself
             self._tell_full(graphs)
             return self._regular(static, feeds, out, options, stay)
         return self._played(static, feeds, out, stay, options)
@@ -162,7 +163,7 @@ class CudaEngine(Engine):
             if reason is not None:
                 self._give_up(reason, spoilt=False)
                 return self._after(static, feeds, out, options, stay)
-            own.numbers.add(static.number)
+            graphs.captured(static.number)
             shapes = ", ".join(f"{name}{list(array.shape)}" for name, array in feeds.items())
             log.info("%s: captured as a CUDA graph for %s", self._model.path, shapes)
             with self._translated():

@@ -1,15 +1,14 @@
 """Which calls are captured as CUDA graphs, and how many.
 
 A graph replays the kernels of one run, on the same memory, without launching each of them. onnxruntime keeps it for
-the thread that captured it, under a number (`gpu_graph_id`), and gives none back before the session ends: there may be
-only so many.
+the thread that captured it, under a number (`gpu_graph_id`), and gives none back before the session ends, also where
+the thread has: there may be only so many.
 """
 
 from __future__ import annotations
 
 import itertools
 import threading
-import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ from archonnx.runtime.modelfile import ModelFile
 if TYPE_CHECKING:
     from archonnx.runtime.cuda.static import Static
 
-MOST = 16  # graphs of one session, each with its buffers
+MOST = 64  # graphs of one session, each with its buffers
 _SEEN = 256  # shapes whose calls are counted
 NONE = "-1"  # onnxruntime's number for a run that is neither captured nor replayed
 _BRANCHING = ("If", "Loop", "Scan")
@@ -68,8 +67,8 @@ class Graphs:
         self.told = False  # that there are as many as may be
         self._numbers = itertools.count(1)
         self._local = threading.local()
-        self._all: weakref.WeakSet[Own] = weakref.WeakSet()  # a thread's go with it, here as in onnxruntime
         self._lock = threading.Lock()
+        self.count = 0  # also of threads that have ended: onnxruntime keeps theirs
 
     def number(self) -> int:
         return next(self._numbers)
@@ -80,15 +79,13 @@ class Graphs:
         found: Own | None = getattr(self._local, "own", None)
         if found is None:
             found = self._local.own = Own()
-            with self._lock:
-                self._all.add(found)
         return found
 
-    @property
-    def count(self) -> int:
-        """How many there are, in all threads."""
+    def captured(self, number: int) -> None:
+        """That the calling thread has captured a graph."""
         with self._lock:
-            return sum(len(own.numbers) for own in self._all)
+            self.own.numbers.add(number)
+            self.count += 1
 
     def due(self, key: tuple[Any, ...]) -> bool:
         """Count a call of the calling thread; whether it is to be captured now."""
