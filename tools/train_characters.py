@@ -144,7 +144,7 @@ def main(curve: Path | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "characters.onnx"
         model().with_weights(target).save(path)
-        with archonnx.load(path) as session:
+        with archonnx.load(path, cache="off") as session:
             for temperature in (0.0, 0.5, 0.8):
                 found = session.generate("The ", max_new_tokens=400, temperature=temperature, seed=1)
                 print(f"--- temperature {temperature}\nThe {found.text}")

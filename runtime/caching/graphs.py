@@ -43,15 +43,14 @@ class Optimised:
     found: bool
 
 
-def worth(source: str, model: ModelFile) -> bool:
-    """Whether loading takes long enough that a cache saves time."""
+def worth(source: str | os.PathLike[str], model: ModelFile) -> bool:
+    """Whether loading takes long enough that a cache saves time. Raises OSError."""
     return len(model.nodes) > _FEW or total_size(source, model) > _SMALL
 
 
-def total_size(source: str, model: ModelFile) -> int:
-    """Bytes of the model file and of those that hold its weights. Raises OSError."""
-    path = Path(source)
-    return sum(os.path.getsize(each) for each in (path, *(path.parent / name for name in model.external)))
+def total_size(source: str | os.PathLike[str], model: ModelFile) -> int:
+    """Bytes of the model file, and of those that hold its weights as far as it needs them. Raises OSError."""
+    return os.path.getsize(source) + sum(model.external.values())
 
 
 def optimised(source: str, model: ModelFile, cache: str, settings: dict[str, Any], make: Make) -> Optimised | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 
 from archonnx.runtime.measuring.energy import Meter
@@ -16,13 +16,15 @@ ROUNDS, FEWEST = 10, 3
 @dataclass(slots=True)
 class Measured:
     """What was found of one model. turns: one a round; joules: of all turns, None where the machine does not tell;
-    failed: why it was given up, at the start or later."""
+    failed: why it was given up, at the start or later; first_load: seconds that another process took to load it before,
+    None where there was none."""
 
     started: Started | None = None
     turns: list[Turn] = field(default_factory=list)
     memory: Memory | None = None
     joules: float | None = None
     failed: Failed | None = None
+    first_load: float | None = None
 
     @property
     def seconds(self) -> float:
@@ -63,6 +65,13 @@ def take_turns(
         players: dict[int, Player] = {}
         for place, job in enumerate(jobs):
             progress(place, steps)
+            if job.twice:
+                try:
+                    with closing(player()) as before:
+                        found[place].first_load = before.start(job).load
+                except FailedError as error:
+                    found[place].failed = error.failed
+                    continue
             players[place] = player()
             stack.callback(players[place].close)
             try:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from archonnx.contract.diagnostics import UsageError
+from archonnx.runtime.caching.graphs import worth
 from archonnx.runtime.contract import Contract
 from archonnx.runtime.errors import InputError
 from archonnx.runtime.inputs import decode, parse_assignment
@@ -20,12 +21,13 @@ Say = Callable[[str], None]
 
 @dataclass(slots=True)
 class Subject:
-    """name: what it is called here; path: its file; given: values by input name."""
+    """name: what it is called here; path: its file; given: values by input name; kept: whether a cache keeps it."""
 
     name: str
     path: str
     contract: Contract
     given: dict[str, Any]
+    kept: bool = False
 
     @property
     def symbols(self) -> set[str]:
@@ -50,7 +52,7 @@ class Subject:
 def read_subject(path: str | os.PathLike[str], name: str) -> Subject:
     """A model file by its outline. Raises OSError, ModelFileError."""
     model = read_model(path, name)
-    return Subject(name, os.fspath(path), Contract(model), {})
+    return Subject(name, os.fspath(path), Contract(model), {}, worth(path, model))
 
 
 def give(subjects: Sequence[Subject], texts: Sequence[str], data: str | None, say: Say = lambda line: None) -> None:

@@ -17,7 +17,8 @@ from archonnx.contract.diagnostics import ArchonnxError
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a process measures. inputs: arrays by name, checked; errors are measured on them too."""
+    """What a process measures. inputs: arrays by name, checked; errors are measured on them too. cache: the folder that
+    `load` keeps it in, "off" for none; twice: whether another process is to load it first."""
 
     path: str
     inputs: dict[str, Any]
@@ -25,18 +26,21 @@ class Job:
     threads: int | None = None
     precision: str | None = None
     max_error: float | None = None
+    cache: str = "off"
+    twice: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
     """load: seconds from the file to a session; first: of the first call, in which memory is taken and kernels are
-    chosen; device, threads, precision: those that it runs on, and in."""
+    chosen; device, threads, precision: those that it runs on, and in; cached: whether an earlier start had kept it."""
 
     load: float
     first: float
     device: str
     threads: int | None
     precision: str = "float32"
+    cached: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +111,13 @@ class Bench:
             precision=job.precision,
             max_error=job.max_error,
             data=None if job.max_error is None else [job.inputs],
+            cache=job.cache,
         )
         loaded = time.perf_counter()
         session(job.inputs)
         ended = time.perf_counter()
-        self.started = Started(loaded - began, ended - loaded, session.device, session.threads, session.precision)
+        taken = (loaded - began, ended - loaded)
+        self.started = Started(*taken, session.device, session.threads, session.precision, session.cached)
         self._call: Callable[[], Any] = lambda: session(job.inputs)
         engine = session._engine
         self._bare = engine.bare(session.check(job.inputs)) if engine is not None else None

@@ -63,6 +63,18 @@ def test_two_models_side_by_side(folder: Path, capsys: Output) -> None:
     assert "Traceback" not in captured.err
 
 
+def test_a_model_that_a_cache_keeps_is_loaded_twice(folder: Path, capsys: Output) -> None:
+    (folder / "wide.arch").write_text("model Wide():\n    input x: float32[N, 600]\n    Dense(600)\n    Dense(5)\n")
+    assert main(["bench", "wide.arch", "--batch", "1,2", "--repeat", "3", "--format", "json"]) == 0
+    first, second = json.loads(capsys.readouterr().out)["results"]
+    assert first["load_seconds"] > 0
+    assert first["load_again_seconds"] > 0
+    assert second["load_seconds"] is None  # there it had been loaded before
+    assert second["load_again_seconds"] > 0
+    assert main(["bench", "wide.arch", "--repeat", "3"]) == 0
+    assert "\nload again " in capsys.readouterr().out
+
+
 def test_json_has_a_result_for_each_model_and_batch(folder: Path, capsys: Output) -> None:
     argv = ["--against", "add.onnx", "--batch", "2,3", "--bind", "size=5", "--repeat", "4", "--format", "json"]
     assert main(["bench", "small.arch", "--set", "units=7", *argv]) == 0

@@ -78,7 +78,7 @@ def ways(model: str, folder: Path, with_transformers: bool) -> dict[str, Measure
     for way, cache in zip(WAYS, (True, False), strict=False):
         target = folder / f"{cache}.onnx"
         archonnx.compile(ROOT / "models" / "gpt2.arch", model, cache=cache).save(target)
-        found[way] = partial(ours, archonnx.load(target, device="cpu", threads=1))
+        found[way] = partial(ours, archonnx.load(target, device="cpu", threads=1, cache="off"))
     if with_transformers:
         found[WAYS[2]] = partial(theirs, module(model))
     return found

@@ -92,8 +92,8 @@ def measure(name: str, rounds: int, seconds: float) -> list[Way]:
         threads = physical_cores()
         ways = [
             Way("onnxruntime, spinning", (plain(path, threads), plain(path, threads))),
-            Way("archonnx", (archonnx.load(path, "cpu"), archonnx.load(path, "cpu"))),
-            Way("archonnx, threads=1", tuple(archonnx.load(path, "cpu", threads=1) for _ in range(2))),  # type: ignore[arg-type]
+            Way("archonnx", (archonnx.load(path, "cpu", cache="off"), archonnx.load(path, "cpu", cache="off"))),
+            Way("archonnx, threads=1", tuple(archonnx.load(path, "cpu", threads=1, cache="off") for _ in range(2))),  # type: ignore[arg-type]
         ]
         session: Any = ways[1].calls[0]
         shape = [size if isinstance(size, int) else 1 for size in session.inputs[0].shape]

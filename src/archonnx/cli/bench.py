@@ -102,8 +102,9 @@ def bench(
 
     Printed are the time of a call at its median (p50) and the slowest tenth and hundredth (p90, p99), the median
     without copies (inputs laid down where the model runs, outputs left there), examples a second, the time to load
-    the model and of its first call, the memory of its process at its most, the energy where the machine tells it, and
-    for each OTHER how many times as long as MODEL it takes: the median of the rounds, and the middle half of them.
+    the model, first and again, and of its first call, the memory of its process at its most, the energy where the
+    machine tells it, and for each OTHER how many times as long as MODEL it takes: the median of the rounds, and the
+    middle half of them.
 
     Inputs that are not given are drawn at random within what the model takes; rows of given ones are repeated to fill
     the batch. Sizes that are open take likely values, which are said: --bind chooses others, as in T=128, or x.1=128
@@ -141,7 +142,10 @@ def bench(
         for batch in batches:
             made = [inputs_of(s.name, s.contract, s.given, batch=batch, bind=bind, seed=seed) for s in subjects]
             lower = (precision, max_error)
-            jobs = [Job(s.path, arrays, device, threads, *lower) for s, (arrays, _) in zip(subjects, made, strict=True)]
+            jobs = []
+            for place, (subject, (arrays, _)) in enumerate(zip(subjects, made, strict=True)):
+                kept = {"cache": str(Path(folder) / f"cache{place}"), "twice": subject.kept and not prepared}
+                jobs.append(Job(subject.path, arrays, device, threads, *lower, **kept))
             prepared.append((jobs, [sizes for _, sizes in made]))
         _say_sizes(subjects, prepared[0][1])
         found: list[tuple[list[Job], list[Sizes], list[Measured]]] = []

@@ -74,10 +74,18 @@ def print_table(subjects: Sequence[Subject], sizes: Sequence[Sizes], measured: S
     print()
 
 
+def _first_load(one: Measured) -> float | None:
+    """Seconds of loading where nothing was kept of the model yet."""
+    if one.started is None or one.started.cached:
+        return one.first_load
+    return one.started.load if one.first_load is None else one.first_load
+
+
 def _column(one: Measured, size: Sizes, first: Measured) -> dict[str, str]:
     """The figures of one model as text, "" for what there is none of."""
     calls, bare = times_of(one)
     started, memory, against = one.started, one.memory, ratio_of(one, first)
+    first_load = _first_load(one)
     spread = f"{against.median:.2f} ({against.low:.2f} to {against.high:.2f})" if against else ""
     return {
         "batch": str(size.batch),
@@ -87,7 +95,8 @@ def _column(one: Measured, size: Sizes, first: Measured) -> dict[str, str]:
         "p50 without copies": time_text(bare.p50) if bare else "",
         "examples a second": _digits(size.batch / calls.mean) if calls else "",
         "times as long": spread,
-        "load": time_text(started.load) if started else "",
+        "load": time_text(first_load) if first_load is not None else "",
+        "load again": time_text(started.load) if started and started.cached else "",
         "first call": time_text(started.first) if started else "",
         "memory at most": size_text(memory.peak) if memory and memory.peak else "",
         "energy a call": f"{one.joules / one.runs:.3g} J" if one.joules is not None else "",
@@ -123,7 +132,8 @@ def document(
                     "milliseconds": _milliseconds(calls),
                     "milliseconds_without_copies": _milliseconds(bare),
                     "examples_per_second": size.batch / calls.mean if calls else None,
-                    "load_seconds": started.load if started else None,
+                    "load_seconds": _first_load(one),
+                    "load_again_seconds": started.load if started and started.cached else None,
                     "first_call_seconds": started.first if started else None,
                     "memory_bytes": memory.peak if memory else None,
                     "memory_before_loading_bytes": memory.before if memory else None,

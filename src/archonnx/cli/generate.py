@@ -10,7 +10,16 @@ import click
 
 from archonnx.cli.console import busy, say
 from archonnx.cli.filling import wanted, weights_options
-from archonnx.cli.options import FilePath, SourcePath, color_option, format_option, model_options, threads_option, warn
+from archonnx.cli.options import (
+    FilePath,
+    SourcePath,
+    cache_option,
+    color_option,
+    format_option,
+    model_options,
+    threads_option,
+    warn,
+)
 from archonnx.cli.run import loaded, say_untrained
 from archonnx.contract.diagnostics import UsageError
 
@@ -75,6 +84,7 @@ if TYPE_CHECKING:
     "--device", default="auto", show_default=True, help="auto, cpu or cuda; the latter two never run elsewhere."
 )
 @threads_option
+@cache_option
 @format_option("text", "json")
 @color_option
 def generate(
@@ -92,6 +102,7 @@ def generate(
     repeat: int,
     device: str,
     threads: int | None,
+    cache: Path,
     format: str,
     **options: Any,
 ) -> int:
@@ -117,7 +128,10 @@ def generate(
     asked = wanted(weights, maps)
     if asked.bare:
         raise UsageError("--weights none: nothing is generated without weights")
-    session, name = loaded(file, model, parameters, root, device, threads, 0, asked, tokenizer, compile=_with_cache)
+    more = {"cache": cache}
+    session, name = loaded(
+        file, model, parameters, root, device, threads, 0, asked, tokenizer, compile=_with_cache, options=more
+    )
     stop = [*stops, *stop_tokens] or None
     runs = []
     with session:

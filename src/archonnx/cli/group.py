@@ -25,6 +25,7 @@ COMMANDS = {
     "zoo": "List the models that ship, or show one file of them.",
     "layers": "List the layers there are, or describe one.",
     "fmt": "Format architecture files.",
+    "cache": "List what starts have kept for the next ones, or take it away.",
     "doctor": "Say what this machine can run models on, and why not on more.",
     "explain": "Explain a diagnostic's code.",
     "completion": "Print the script that completes archonnx's words in your shell.",

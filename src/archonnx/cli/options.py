@@ -89,6 +89,18 @@ def threads_option(function: Function) -> Function:
     )(function)
 
 
+def cache_option(function: Function) -> Function:
+    """--cache, passed on as `cache`: "auto" where it is not given."""
+    return click.option(
+        "--cache",
+        type=FilePath(),
+        default="auto",
+        show_default=True,
+        metavar="FOLDER",
+        help="Where the optimised model is kept for the next start: auto, off, beside (the model), or a folder.",
+    )(function)
+
+
 def precision_options(function: Function) -> Function:
     """--precision and --max-error, passed on as `precision` and `max_error`: None where they are not given."""
     for option in (

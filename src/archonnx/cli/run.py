@@ -17,6 +17,7 @@ from archonnx.cli.filling import Wanted, filled, wanted, warn_of, weights_option
 from archonnx.cli.options import (
     FilePath,
     SourcePath,
+    cache_option,
     color_option,
     compiled,
     format_option,
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     "--device", default="auto", show_default=True, help="auto, cpu or cuda; the latter two never run elsewhere."
 )
 @threads_option
+@cache_option
 @precision_options
 @click.option(
     "--data",
@@ -87,6 +89,7 @@ def run(
     output: Path | None,
     device: str,
     threads: int | None,
+    cache: Path,
     precision: str | None,
     max_error: float | None,
     data: Path | None,
@@ -131,8 +134,8 @@ def run(
     asked = wanted(weights, maps)
     if asked.bare:
         raise UsageError("--weights none: nothing is computed without weights")
-    lower = {"precision": precision, "max_error": max_error, "data": data}
-    session, name = loaded(file, model, parameters, root, device, threads, seed, asked, tokenizer, options=lower)
+    more = {"precision": precision, "max_error": max_error, "data": data, "cache": cache}
+    session, name = loaded(file, model, parameters, root, device, threads, seed, asked, tokenizer, options=more)
     with session:
         for trial in session.choices:
             _remark(str(trial))
@@ -223,6 +226,8 @@ def _about(session: Session, name: str, times: list[float]) -> dict[str, Any]:
         "precision": session.precision,
         "weights": "initial" if session.initial_weights else "given",
         "milliseconds": round(statistics.median(times) * 1000, 3),
+        "load_milliseconds": round((session.load_time or 0.0) * 1000, 3),
+        "cached": session.cached,
     }
 
 
@@ -231,7 +236,9 @@ def _say_about(session: Session, about: dict[str, Any], repeat: int) -> None:
         say_untrained(about["model"])
     runs = f", the median of {repeat} runs" if repeat > 1 else ""
     lowered = f" in {session.precision}" if session.precision != "float32" else ""
-    say(f"{about['model']} ran on {about['device']}{lowered} in {about['milliseconds']:.1f} ms{runs}")
+    whence = " from the cache" if session.cached else ""
+    loading = f"loaded{whence} in {about['load_milliseconds']:,.0f} ms"
+    say(f"{about['model']} ran on {about['device']}{lowered} in {about['milliseconds']:.1f} ms{runs}; {loading}")
 
 
 def say_untrained(name: str) -> None:

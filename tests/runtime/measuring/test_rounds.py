@@ -69,6 +69,18 @@ def test_models_take_turns_and_every_other_round_is_turned_round() -> None:
     ] * 2
 
 
+def test_what_is_loaded_twice_is_first_loaded_by_a_process_that_ends() -> None:
+    table = Table(a=0.1, b=0.2)
+    jobs = [Job("a", {}, twice=True), Job("b", {})]
+    first, second = take_turns(jobs, calls=1, meter=Meter(Path("/nowhere")), player=table)
+    assert table.log[:4] == ["a starts", "a closes", "a starts", "b starts"]
+    assert (first.first_load, second.first_load) == (1.0, None)
+    table.fails["a"], table.log = 0, []
+    first, second = take_turns(jobs, calls=1, meter=Meter(Path("/nowhere")), player=table)
+    assert (first.failed, second.failed) == (Failed("it broke", 3), None)
+    assert table.log[:3] == ["a starts", "a closes", "b starts"]
+
+
 def test_time_is_shared_by_ten_rounds() -> None:
     found = measured(Table(a=0.001, b=0.01), 1.0)
     assert [len(one.turns) for one in found] == [10, 10]
