@@ -67,8 +67,8 @@ def take_turns(
             progress(place, steps)
             if job.twice:
                 try:
-                    with closing(player()) as before:
-                        found[place].first_load = before.start(job).load
+                    with closing(player()) as earlier:
+                        found[place].first_load = earlier.start(job).load
                 except FailedError as error:
                     found[place].failed = error.failed
                     continue

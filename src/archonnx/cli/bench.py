@@ -17,6 +17,7 @@ from archonnx.cli.options import (
     SourcePath,
     color_option,
     compiled,
+    device_option,
     format_option,
     model_options,
     precision_options,
@@ -68,7 +69,7 @@ def _bound(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -
 @click.option(
     "--repeat", type=click.IntRange(min=1, max=10_000_000), metavar="N", help="So many calls of each instead."
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda; the latter two insist.")
+@device_option
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="For one operator on the CPU.")
 @precision_options
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True, help="Of inputs and weights.")
@@ -144,8 +145,8 @@ def bench(
             lower = (precision, max_error)
             jobs = []
             for place, (subject, (arrays, _)) in enumerate(zip(subjects, made, strict=True)):
-                kept = {"cache": str(Path(folder) / f"cache{place}"), "twice": subject.kept and not prepared}
-                jobs.append(Job(subject.path, arrays, device, threads, *lower, **kept))
+                kept, twice = str(Path(folder) / f"cache{place}"), subject.kept and not prepared
+                jobs.append(Job(subject.path, arrays, device, threads, *lower, cache=kept, twice=twice))
             prepared.append((jobs, [sizes for _, sizes in made]))
         _say_sizes(subjects, prepared[0][1])
         found: list[tuple[list[Job], list[Sizes], list[Measured]]] = []

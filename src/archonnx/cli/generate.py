@@ -15,6 +15,7 @@ from archonnx.cli.options import (
     SourcePath,
     cache_option,
     color_option,
+    device_option,
     format_option,
     model_options,
     threads_option,
@@ -80,9 +81,7 @@ if TYPE_CHECKING:
     metavar="N",
     help="Generate N times and tell the median speed; where tokens are drawn, each time from the next seed.",
 )
-@click.option(
-    "--device", default="auto", show_default=True, help="auto, cpu or cuda; the latter two never run elsewhere."
-)
+@device_option
 @threads_option
 @cache_option
 @format_option("text", "json")

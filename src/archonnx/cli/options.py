@@ -79,6 +79,12 @@ def color_option(function: Function) -> Function:
     )(function)
 
 
+def device_option(function: Function) -> Function:
+    """--device NAME."""
+    text = "auto, cpu, cuda, tensorrt or openvino; all but auto never run elsewhere."
+    return click.option("--device", default="auto", show_default=True, help=text)(function)
+
+
 def threads_option(function: Function) -> Function:
     """--threads, passed on as `threads`: None where it is not given."""
     return click.option(

@@ -18,6 +18,7 @@ from archonnx.cli.options import (
     SourcePath,
     color_option,
     compiled,
+    device_option,
     format_option,
     model_options,
     threads_option,
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 @click.option(
     "--runs", type=click.IntRange(1, 1000), metavar="N", help="Runs to time; by default those of two seconds, 3 to 50."
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or openvino; all but auto insist.")
+@device_option
 @threads_option
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True, help="Of inputs and weights.")
 @click.option("--output", "-o", type=FilePath(), metavar="FILE", help="Write there, not on the terminal.")

@@ -20,6 +20,7 @@ from archonnx.cli.options import (
     cache_option,
     color_option,
     compiled,
+    device_option,
     format_option,
     model_options,
     precision_options,
@@ -53,9 +54,7 @@ if TYPE_CHECKING:
 )
 @click.option("--truncate", is_flag=True, help="Cut texts that have more tokens than the model takes.")
 @click.option("--output", "-o", type=FilePath(), metavar="FILE", help="Write the outputs: .npz or .json.")
-@click.option(
-    "--device", default="auto", show_default=True, help="auto, cpu or cuda; the latter two never run elsewhere."
-)
+@device_option
 @threads_option
 @cache_option
 @precision_options
