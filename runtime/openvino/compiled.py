@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from archonnx.contract.diagnostics import MachineError
+from archonnx.runtime.forks import Mark
 from archonnx.runtime.openvino.library import core, library_errors
 from archonnx.runtime.openvino.turns import Turns
 from archonnx.runtime.translate import clean, lacks_memory
@@ -30,6 +31,7 @@ class Compiled:
                 raise MachineError(f"{path}: there is not enough memory to load the model") from error
             reason = f"OpenVINO {version()} cannot run it: {clean(str(error))}"
             raise MachineError(f'{path}: {reason}; use device="cpu" for it') from error
+        self.mark = Mark(self, path)
         self.turns = Turns()
         self._free: deque[Any] = deque()
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import re
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +12,11 @@ from archonnx.runtime.errors import InputError, RunError
 from archonnx.runtime.forks import Mark
 from archonnx.runtime.modelfile import ModelFile
 from archonnx.runtime.narrowing import check_values
-from archonnx.runtime.openvino.compiled import Bound, Compiled, End, Kept, Lease
+from archonnx.runtime.openvino.compiled import Bound, End, Kept, Lease
 from archonnx.runtime.openvino.library import NAME, library_errors
 from archonnx.runtime.openvino.nodes import Node
 from archonnx.runtime.openvino.reading import open_defaults, places, read_graph
+from archonnx.runtime.openvino.shapes import Shapes
 from archonnx.runtime.openvino.turns import SpoiledError
 from archonnx.runtime.translate import run_error
 
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
     Arrays = Mapping[str, np.ndarray[Any, Any]]
 
-log = logging.getLogger("archonnx.runtime")
 _NODE = re.compile(r"(node with name ')([^']*)'")
 _SHAPE = re.compile(r"Could set new shape: \[([^\]]*)\]")  # what it says where an array is too small
 
@@ -48,22 +46,29 @@ class OpenVinoRunner:
         choice: Choice,
         properties: Mapping[str, str],
         threads: int | None,
+        shapes: int = 0,
     ) -> None:
-        """nodes: all of the model; properties: OpenVINO's. Raises MachineError, ModelFileError."""
-        self._graph = read_graph(source, model, nodes)  # shares its weights with what is compiled of it
-        self._model, self._properties = model, properties
+        """nodes: all of the model; properties: OpenVINO's; shapes: for how many sets of shapes it is compiled apart.
+
+        Raises MachineError, ModelFileError.
+        """
+        graph = read_graph(source, model, nodes)
+        self._model = model
         self.choice, self.threads = choice, threads
         self.providers: tuple[str, ...] = (NAME,)
         own = [node for node in nodes if node.outer and node.operator != "Constant"]
         self.ran = {NAME: [(node.name, node.operator) for node in own]}
         self._names = {output: node.name for node in nodes for output in node.outputs if node.name}
-        self._defaults = open_defaults(self._graph, model)
-        self._inputs = places(self._graph, model, nodes)
+        self._defaults = open_defaults(graph, model)
+        self._inputs = places(graph, model, nodes)
         self._unused = {spec.name for spec in model.inputs} - {*self._inputs, *model.initializers}
         self._outputs = {spec.name: (at, numpy_dtype(spec.dtype)) for at, spec in enumerate(model.outputs)}
-        self._lock = threading.Lock()
-        self._made = Compiled(self._graph, model.path, properties)
-        self.mark = Mark(self._made, model.path)
+        self._shapes = Shapes(graph, model.path, properties, shapes)
+
+    @property
+    def mark(self) -> Mark:
+        """Tells whether the process has forked since."""
+        return self._shapes.every.mark
 
     def run(self, feeds: dict[str, Any], stop: Stop | None = None) -> list[Any]:
         """The outputs in order, for inputs that have been checked. stop: ends it from another thread.
@@ -141,19 +146,11 @@ class OpenVinoRunner:
             reason = "OpenVINO has used the value that the file gives it"
             raise InputError(f'input {unknown}: {reason}; use device="cpu" to give another', unknown)
 
-    def _compiled(self) -> Compiled:
-        """What runs the model: made anew after a run that failed."""
-        with self._lock:
-            if self._made.turns.spoiled:
-                log.info("%s: compiled anew, as OpenVINO gives old results after a run that failed", self._model.path)
-                self._made = Compiled(self._graph, self._model.path, self._properties)
-                self.mark = Mark(self._made, self._model.path)
-            return self._made
-
     def _lay(self, feeds: Mapping[str, Any], out: Arrays) -> Bound:
         """A request with these inputs, and those that are left out."""
-        inputs = [(at, feeds[name] if name in feeds else self._defaults[name]) for name, at in self._inputs.items()]
-        return Bound(self._compiled(), inputs, [(self._outputs[name][0], array) for name, array in out.items()])
+        inputs = {at: feeds[name] if name in feeds else self._defaults[name] for name, at in self._inputs.items()}
+        outputs = [(self._outputs[name][0], array) for name, array in out.items()]
+        return Bound(self._shapes.of(inputs), inputs.items(), outputs)
 
     def _run(self, lay: Callable[[], Bound], out: Arrays, stop: Stop | None) -> Bound:
         """Run what `lay` gives, and return it. Raises RunError, MachineError, UsageError for an array of `out`."""

@@ -32,10 +32,12 @@ def start_alone(
     if not first.alone:
         return None
     from archonnx.runtime.openvino.running import OpenVinoRunner
+    from archonnx.runtime.openvino.shapes import OPTION
 
     properties = {**first.settings(asked.threads, choice.precision), **dict(asked.options.provider)}
+    shapes = int(properties.pop(OPTION, 0))
     with _readable(source, model, folder) as readable:
-        return OpenVinoRunner(readable, model, nodes, choice, properties, asked.threads)
+        return OpenVinoRunner(readable, model, nodes, choice, properties, asked.threads, shapes)
 
 
 @contextmanager

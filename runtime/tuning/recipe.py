@@ -15,6 +15,7 @@ from archonnx.runtime.tuning.reading import Damaged, Reader
 # lowers the precision, and none names a file. Written from onnxruntime's documentation; no GPU has measured them yet.
 PROVIDER_OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
     "cuda": {"prefer_nhwc": ("1",), "cudnn_conv_algo_search": ("EXHAUSTIVE",)},
+    "openvino": {"static_shapes": ("4",)},  # ours, for its library: docs/devices.md
 }
 
 

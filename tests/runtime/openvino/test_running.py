@@ -243,7 +243,7 @@ def test_a_run_that_is_stopped_while_it_waits_never_begins(make: Any, on_library
             ended.append(error)
 
     thread = threading.Thread(target=run)
-    with runner._made.turns:
+    with runner._shapes.every.turns:
         thread.start()
         time.sleep(0.02)
         stop.stop()
@@ -306,3 +306,28 @@ if pid == 0:
 print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), (session(x) == before).all())
 """
     assert said(program, tmp_path / "m.onnx") == ["this process was forked", "True", "7 True"]
+
+
+def test_shapes_of_calls_are_compiled_for_where_that_is_asked(
+    make: Any, openvino: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    from archonnx.runtime.devices import resolve
+    from archonnx.runtime.engine import start
+    from archonnx.runtime.modelfile import read_model
+    from archonnx.runtime.settings import Options, Settings
+
+    data = reshaping(make).SerializeToString()
+    asked = Settings("openvino", 2, options=Options(provider=(("static_shapes", "2"),)))
+    runner = start(data, read_model(data), resolve("openvino"), asked)
+    with caplog.at_level(logging.INFO, "archonnx.runtime"):
+        for size in (6, 4, 6, 6, 8, 4, 6):
+            x, shape = np.arange(size, dtype=np.float32), np.array([2, size // 2])
+            np.testing.assert_array_equal(runner.run({"x": x, "s": shape})[0], -x.reshape(shape))
+            with pytest.raises(RunError, match=rf"input data \({size}\) conflicts with the reshape pattern \(3\.1\)"):
+                runner.run({"x": x, "s": np.array([3, 1])})
+    # What is compiled for few shapes is left, the shape used longest ago first; after a failure all is made anew.
+    assert set(caplog.messages) == {f"<bytes>: compiled for [{size}], [2]" for size in (4, 6, 8)}
+    out = np.empty((3, 2), np.float32)
+    bound = runner.bind({"x": SIX, "s": np.array([3, 2])}, {"y": out})
+    assert runner.run_bound(bound, {"x": SIX, "s": np.array([3, 2])}, {"y": out})[0] is out
+    np.testing.assert_array_equal(out, -SIX.reshape(3, 2))
