@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from archonnx.contract.agreement import error
 from archonnx.contract.diagnostics import ArchonnxError
+from archonnx.runtime.devices import resolve
 from archonnx.runtime.machine import Machine
 from archonnx.runtime.precision.placing import COMPUTED_ON, refusal
 from archonnx.runtime.settings import PRECISIONS, Precision
@@ -70,10 +71,12 @@ def candidates(
     with its reason.
 
     device: "auto" for all; precision: that one and float32 alone. int8 needs a model of its own, made on data: it is
-    not among them.
+    not among them. Raises as `resolve`.
     """
-    names = [name for name in COMPUTED_ON["float32"] if device in ("auto", name)]
-    there = [name for name in names if refusal(name, "float32", machine) is None]
+    if device == "auto":
+        there = [name for name in COMPUTED_ON["float32"] if refusal(name, "float32", machine) is None]
+    else:
+        there = [resolve(device, machine).device]
     found = [Candidate(name) for name in there]
     out = []
     for each in PRECISIONS:

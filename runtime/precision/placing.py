@@ -26,8 +26,12 @@ COMPUTED_ON: dict[Precision, tuple[str, ...]] = {
     "int8": ("openvino", "cpu"),
 }
 _CAPABILITY: dict[Precision, str] = {"bfloat16": "BF16", "float16": "FP16", "int8": "INT8"}
-_LABEL = {"cuda": "CUDA", "openvino": "OpenVINO", "cpu": "the CPU provider of onnxruntime"}
-_LABEL["tensorrt"] = "TensorRT"
+_LABEL = {
+    "cuda": "CUDA",
+    "openvino": "OpenVINO",
+    "cpu": "the CPU provider of onnxruntime",
+    "tensorrt": "TensorRT",
+}
 
 
 def choose(device: str, precision: Precision | None, machine: Machine | None = None) -> Choice:

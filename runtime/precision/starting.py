@@ -131,8 +131,6 @@ def _fastest(source: str | bytes, model: ModelFile, contract: Contract, asked: S
     exact = start_in(source, model, Candidate("cpu"), replace(asked, device="cpu", precision=None))
     reference = outputs_of(exact, samples)
     ways, out = candidates(asked.device, asked.precision)
-    if not ways:
-        choose(asked.device, asked.precision or "float32")  # says why
     if model.rounding and asked.device in ("auto", "cpu") and asked.precision in (None, "int8"):
         ways.append(Candidate("cpu", "int8"))
     lowered: dict[Candidate, Lowering] = {}

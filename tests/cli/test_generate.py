@@ -85,6 +85,7 @@ def test_the_result_as_json(session: archonnx.Session, letters: list[str], capsy
     assert found == {
         "model": "GPT2",
         "device": "cpu",
+        "precision": "float32",
         "weights": "initial",
         "cached": True,
         "seed": 5,

@@ -18,6 +18,7 @@ from archonnx.cli.options import (
     device_option,
     format_option,
     model_options,
+    precision_option,
     threads_option,
     warn,
 )
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
 )
 @device_option
 @threads_option
+@precision_option
 @cache_option
 @format_option("text", "json")
 @color_option
@@ -101,6 +103,7 @@ def generate(
     repeat: int,
     device: str,
     threads: int | None,
+    precision: str | None,
     cache: Path,
     format: str,
     **options: Any,
@@ -127,7 +130,7 @@ def generate(
     asked = wanted(weights, maps)
     if asked.bare:
         raise UsageError("--weights none: nothing is generated without weights")
-    more = {"cache": cache}
+    more = {"cache": cache, "precision": precision}
     session, name = loaded(
         file, model, parameters, root, device, threads, 0, asked, tokenizer, compile=_with_cache, options=more
     )

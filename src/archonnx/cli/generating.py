@@ -61,6 +61,7 @@ def told(session: Session, name: str, runs: Sequence[Generation]) -> dict[str, A
     return {
         "model": name,
         "device": session.device,
+        "precision": session.precision,
         "weights": "initial" if session.initial_weights else "given",
         "cached": runs[0].cached,
         "seed": runs[0].seed,
@@ -108,7 +109,8 @@ def _last_line(runs: Sequence[Generation], about: dict[str, Any]) -> str:
     rows = [row for run in runs for row in run.rows]
     count = sum(len(row.tokens) for row in rows)
     speed = about["tokens_per_second"]
-    parts = [f"{_tokens(count)} on {about['device']}"]
+    lowered = f" in {about['precision']}" if about["precision"] != "float32" else ""
+    parts = [f"{_tokens(count)} on {about['device']}{lowered}"]
     if speed is not None:
         parts[0] += f" at {speed:,.1f} tokens/s" + (f", the median of {len(runs)} runs" if len(runs) > 1 else "")
     read = about["prompt_tokens_per_second"]

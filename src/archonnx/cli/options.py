@@ -107,23 +107,24 @@ def cache_option(function: Function) -> Function:
     )(function)
 
 
+def precision_option(function: Function) -> Function:
+    """--precision, passed on as `precision`: None where it is not given."""
+    return click.option(
+        "--precision",
+        metavar="NAME",
+        help="float32 (the default), tf32, bfloat16, float16 or int8: what products are computed in.",
+    )(function)
+
+
 def precision_options(function: Function) -> Function:
     """--precision and --max-error, passed on as `precision` and `max_error`: None where they are not given."""
-    for option in (
-        click.option(
-            "--max-error",
-            type=float,
-            metavar="E",
-            help="Take the fastest way that is measured to stay within this error of float32: 1e-2.",
-        ),
-        click.option(
-            "--precision",
-            metavar="NAME",
-            help="float32 (the default), tf32, bfloat16, float16 or int8: what products are computed in.",
-        ),
-    ):
-        function = option(function)
-    return function
+    bound = click.option(
+        "--max-error",
+        type=float,
+        metavar="E",
+        help="Take the fastest way that is measured to stay within this error of float32: 1e-2.",
+    )
+    return precision_option(bound(function))
 
 
 def format_option(*formats: str) -> Callable[[Function], Function]:
