@@ -25,7 +25,7 @@ from archonnx.runtime.caching.folders import size_limit
 
 log = logging.getLogger("archonnx.runtime")
 
-KINDS = ("graphs", "blobs")
+KINDS = ("graphs", "blobs", "halves")
 _FORMAT = 1
 _ENTRY, _CHECKED = "entry.json", "checked.json"
 _ABANDONED = 3600.0  # seconds after which what was being written belongs to a process that is gone

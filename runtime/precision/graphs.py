@@ -43,22 +43,26 @@ class Graph:
         if self.proto.ByteSize() <= LIMIT:
             yield self.proto.SerializeToString(), self.folder
             return
-        import onnx
-        from onnx import external_data_helper
-
         with tempfile.TemporaryDirectory(prefix="archonnx-", ignore_cleanup_errors=True) as folder:
-            whole = type(self.proto)()
-            whole.CopyFrom(self.proto)
-            for each in graphs_of(whole.graph):
-                for tensor in each.initializer:
-                    if external_data_helper.uses_external_data(tensor):
-                        external_data_helper.load_external_data_for_tensor(tensor, self.folder)
-                        del tensor.external_data[:]
-                        tensor.data_location = onnx.TensorProto.DEFAULT
             path = os.path.join(folder, "model.onnx")
-            onnx.save(whole, path, save_as_external_data=True, location="weights.data", size_threshold=1024)
-            del whole
+            save(self, path)
             yield path, ""
+
+
+def save(graph: Graph, path: str | os.PathLike[str]) -> None:
+    """Write a model with all its weights, large ones into a file beside it. Raises OSError."""
+    import onnx
+    from onnx import external_data_helper
+
+    whole = type(graph.proto)()
+    whole.CopyFrom(graph.proto)
+    for each in graphs_of(whole.graph):
+        for tensor in each.initializer:
+            if external_data_helper.uses_external_data(tensor):
+                external_data_helper.load_external_data_for_tensor(tensor, graph.folder)
+                del tensor.external_data[:]
+                tensor.data_location = onnx.TensorProto.DEFAULT
+    onnx.save(whole, path, save_as_external_data=True, location="weights.data", size_threshold=1024)
 
 
 def read_graph(source: str | bytes, path: str) -> Graph:

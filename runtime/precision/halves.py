@@ -10,6 +10,7 @@ from archonnx.contract.diagnostics import MachineError
 from archonnx.runtime.modelfile import ModelFile
 from archonnx.runtime.precision.candidates import Sample
 from archonnx.runtime.precision.deciding import Lowering, decide
+from archonnx.runtime.precision.graphs import Graph
 
 if TYPE_CHECKING:
     from archonnx.runtime.runner import Runner
@@ -29,9 +30,9 @@ def start_lowered(
     *,
     max_error: float | None = None,
     threads: int | None = None,
-) -> tuple[Runner, Lowering]:
-    """The model started with its nodes lowered, and what became of each. What the device would leave to the CPU in
-    half stays in float32, so that it runs on the device.
+) -> tuple[Runner, Lowering, Graph]:
+    """The model started with its nodes lowered, what became of each, and the graph. What the device would leave to the
+    CPU in half stays in float32, so that it runs on the device.
 
     start: makes a session of what onnxruntime loads and the folder of its external data. Raises MachineError where
     nothing can be lowered or the device does not take it, RunError, ModelFileError, OSError.
@@ -54,6 +55,6 @@ def start_lowered(
         left = {name for other, nodes in runner.ran.items() if other != runner.providers[0] for name, _ in nodes}
         strayed = {node.name for node in lowering.nodes if node.precision == to} & left
         if not strayed:
-            return runner, lowering
+            return runner, lowering, graph
         without |= dict.fromkeys(strayed, f"the device has no such operator in {to}")
     raise MachineError(f"{model.path}: no way was found to run it in {to} on the device in {TRIES} tries")

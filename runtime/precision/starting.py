@@ -60,8 +60,7 @@ def start_as_asked(source: str | bytes, model: ModelFile, contract: Contract, as
     from archonnx.runtime.precision.deciding import ALLOWED
 
     samples = samples_of(model, contract, asked.data)
-    exact = start_in(source, model, Candidate("cpu"), replace(asked, device="cpu", precision=None))
-    runner, lowered = start_converted(source, model, choice, asked, samples, outputs_of(exact, samples))
+    runner, lowered = start_converted(source, model, choice, asked, samples)
     log.info("%s: %s", model.path, str(lowered).splitlines()[0])
     if lowered.error > ALLOWED[choice.precision]:
         log.warning(
@@ -114,21 +113,41 @@ def start_converted(
     choice: Choice,
     asked: Settings,
     samples: Sequence[Sample],
-    reference: Sequence[Sequence[Any]],
+    reference: Sequence[Sequence[Any]] | None = None,
 ) -> tuple[Runner, Lowering]:
-    """The model lowered to half, where the choice says. Raises as `start_as_asked`."""
+    """The model lowered to half, where the choice says. reference: the outputs of float32, which are computed where
+    they are needed and not given. Raises as `start_as_asked`."""
     from archonnx.runtime.precision.halves import start_lowered
+    from archonnx.runtime.precision.keeping import place_of
 
-    def begin(made: str | bytes, folder: str) -> Runner:
+    def begin(made: str | bytes, folder: str = "") -> Runner:
         return start(made, model, choice, replace(asked, device=choice.device, cache=OFF), folder)
 
     bound, threads = asked.max_error, asked.threads
-    return start_lowered(source, model, choice.precision, samples, reference, begin, max_error=bound, threads=threads)
+    settings = {"to": choice.precision, "max_error": bound, "device": choice.device}
+    place = place_of(source, model, asked.cache, samples, settings)
+    found = place.find() if place else None
+    if found is not None:
+        path, lowered = found
+        return begin(path), lowered
+    if reference is None:
+        reference = outputs_of(exact_of(source, model, asked), samples)
+    runner, lowered, graph = start_lowered(
+        source, model, choice.precision, samples, reference, begin, max_error=bound, threads=threads
+    )
+    if place is not None:
+        place.keep(graph, lowered)
+    return runner, lowered
+
+
+def exact_of(source: str | bytes, model: ModelFile, asked: Settings) -> Runner:
+    """The model in float32 on the CPU: what errors are measured against."""
+    return start_in(source, model, Candidate("cpu"), replace(asked, device="cpu", precision=None))
 
 
 def _fastest(source: str | bytes, model: ModelFile, contract: Contract, asked: Settings, bound: float) -> Started:
     samples = samples_of(model, contract, asked.data)
-    exact = start_in(source, model, Candidate("cpu"), replace(asked, device="cpu", precision=None))
+    exact = exact_of(source, model, asked)
     reference = outputs_of(exact, samples)
     ways, out = candidates(asked.device, asked.precision)
     if model.rounding and asked.device in ("auto", "cpu") and asked.precision in (None, "int8"):

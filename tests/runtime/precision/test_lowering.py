@@ -18,7 +18,7 @@ from archonnx.contract.diagnostics import MachineError
 from archonnx.runtime.devices import CPU, Choice
 from archonnx.runtime.loading import load
 from archonnx.runtime.modelfile import read_model
-from archonnx.runtime.precision import graphs, starting
+from archonnx.runtime.precision import graphs, halves, starting
 from archonnx.runtime.precision.candidates import Candidate, largest_error
 from archonnx.runtime.precision.deciding import Lowering, decide
 from archonnx.runtime.precision.graphs import Graph, hoist_constants, read_graph
@@ -350,7 +350,7 @@ def test_what_a_device_does_not_compute_in_half_stays_in_float32() -> None:
             raise MachineError("onnxruntime 1.32.0 has no implementation of Conv for these types on device cuda")
         return Ran([(node.name, node.op_type) for node in tries[-1].graph.node if node.op_type == "MaxPool"])
 
-    found, told = start_lowered(source, read_model(source), "float16", [feeds], reference, start, threads=1)
+    found, told, _ = start_lowered(source, read_model(source), "float16", [feeds], reference, start, threads=1)
     assert isinstance(found, Ran)
     assert len(tries) == 3
     why = {node.operator: node.why for node in told.nodes if node.precision == "float32"}
@@ -359,10 +359,9 @@ def test_what_a_device_does_not_compute_in_half_stays_in_float32() -> None:
     assert any(node.precision == "float16" and node.operator in ("Gemm", "MatMul") for node in told.nodes)
 
 
-@pytest.mark.parametrize("bound", [None, 1e-2])
-def test_loading_lowers_tells_and_runs(bound: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on a GPU; the CPU stands for it, which computes in float16 by casting."""
-    source, feeds = compiled("convolutions")
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The CPU stands for a GPU, and computes in float16 by casting."""
 
     def chosen(device: str, precision: Any, machine: Any = None) -> Choice:
         return Choice("cpu", (CPU,), "stands for a GPU", precision)
@@ -371,6 +370,12 @@ def test_loading_lowers_tells_and_runs(bound: float | None, monkeypatch: pytest.
     monkeypatch.setattr(starting, "converted", lambda choice: choice.precision == "float16")
     ways = ([Candidate("cpu"), Candidate("cuda", "float16")], [])
     monkeypatch.setattr(starting, "candidates", lambda device, precision: ways)
+
+
+@pytest.mark.usefixtures("stand_in")
+@pytest.mark.parametrize("bound", [None, 1e-2])
+def test_loading_lowers_tells_and_runs(bound: float | None) -> None:
+    source, feeds = compiled("convolutions")
     with load(source, "cpu") as session:
         reference = session(feeds)
     with load(source, precision="float16", max_error=bound, data=feeds) as session:
@@ -383,6 +388,28 @@ def test_loading_lowers_tells_and_runs(bound: float | None, monkeypatch: pytest.
             assert 1e-6 < largest_error([[session(feeds)]], [[reference]]) < 5e-3
         else:
             assert bound is not None
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_what_was_lowered_is_kept_for_these_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, feeds = compiled("convolutions")
+    path = tmp_path / "model.onnx"
+    path.write_bytes(source)
+    decisions = []
+    monkeypatch.setattr(halves, "decide", lambda *a, **k: decisions.append(a) or decide(*a, **k))
+    found = []
+    for data in (feeds, feeds, {"x": feeds["x"][:1]}):
+        with load(path, precision="float16", data=data, cache=tmp_path / "cache") as session:
+            assert session.lowered is not None
+            found.append((session.lowered, session(feeds)))
+        assert len(decisions) == (1 if data is feeds else 2)
+    assert found[0][0] == found[1][0]
+    assert np.array_equal(found[0][1], found[1][1])
+    for entry in (tmp_path / "cache" / "halves").glob("*/entry.json"):
+        entry.write_text("{")
+    with load(path, precision="float16", data=feeds, cache=tmp_path / "cache") as session:
+        assert np.array_equal(session(feeds), found[0][1])  # made again
+    assert len(decisions) == 3
 
 
 def test_constants_of_others_are_hoisted() -> None:
