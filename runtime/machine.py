@@ -12,6 +12,7 @@ import sys
 from dataclasses import dataclass
 from importlib import metadata as distributions
 from pathlib import Path
+from typing import Any
 
 from archonnx.runtime.cuda import tensorrt
 from archonnx.runtime.cuda.tensorrt import TensorRt
@@ -32,10 +33,12 @@ _UNLIMITED = 1 << 60  # cgroups write "no limit" as a number near 2^63
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """One GPU as the driver shows it: its name and memory in bytes."""
+    """One GPU as the driver shows it: its name and memory in bytes. capability: of computing, (9, 0), which tells the
+    precisions that it has; None where the driver does not tell."""
 
     name: str
     memory: int
+    capability: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,8 +240,21 @@ def read_driver() -> Driver:
         text, size = ctypes.create_string_buffer(256), ctypes.c_size_t(0)
         library.cuDeviceGetName(text, 256, index)
         library.cuDeviceTotalMem_v2(ctypes.byref(size), index)
-        gpus.append(Gpu(text.value.decode(errors="replace"), size.value))
+        gpus.append(Gpu(text.value.decode(errors="replace"), size.value, _capability(library, index)))
     return Driver(cuda, None if gpus else _DRIVER_ERRORS[100], tuple(gpus))
+
+
+def _capability(library: Any, index: int) -> tuple[int, int] | None:
+    """A GPU's compute capability, by the driver's attributes 75 and 76."""
+    import ctypes
+
+    found = []
+    for attribute in (75, 76):
+        value = ctypes.c_int(0)
+        if library.cuDeviceGetAttribute(ctypes.byref(value), attribute, index):
+            return None
+        found.append(value.value)
+    return found[0], found[1]
 
 
 def cuda_libraries(needs: tuple[int, int]) -> tuple[str, ...]:

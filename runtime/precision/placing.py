@@ -26,6 +26,7 @@ COMPUTED_ON: dict[Precision, tuple[str, ...]] = {
     "int8": ("openvino", "cpu"),
 }
 _CAPABILITY: dict[Precision, str] = {"bfloat16": "BF16", "float16": "FP16", "int8": "INT8"}
+_GENERATION: dict[Precision, tuple[int, int]] = {"tf32": (8, 0), "bfloat16": (8, 0), "float16": (5, 3)}
 _LABEL = {
     "cuda": "CUDA",
     "openvino": "OpenVINO",
@@ -70,7 +71,8 @@ def refusal(device: str, precision: Precision, machine: Machine | None = None) -
     found = machine or probe(cuda=False, openvino=device == "openvino")
     if device == "cuda":
         there = found.cuda or CUDA.name not in found.providers  # asking the driver takes a tenth of a second
-        return "; ".join(map(str, cuda_problems(found if there else probe()))) or None
+        found = found if there else probe()
+        return "; ".join(map(str, cuda_problems(found))) or _too_old(found, precision)
     found = found if found.openvino else probe(cuda=False, openvino=True)
     problems = openvino_problems(found)
     if problems:
@@ -80,6 +82,16 @@ def refusal(device: str, precision: Precision, machine: Machine | None = None) -
         return None
     has = ", ".join(name for name in plug.computes if name in {"FP32", *_CAPABILITY.values()}) or "none of them"
     return f"OpenVINO does not compute in {precision} on this processor (it lists {has})"
+
+
+def _too_old(machine: Machine, precision: Precision) -> str | None:
+    """Why the first GPU, which runs models, does not compute in a precision: its generation."""
+    gpu = next(iter(machine.cuda.driver.gpus), None) if machine.cuda else None
+    least = _GENERATION.get(precision)
+    if gpu is None or gpu.capability is None or least is None or gpu.capability >= least:
+        return None
+    has, needs = (".".join(map(str, version)) for version in (gpu.capability, least))
+    return f"{gpu.name} has compute capability {has}, {precision} begins with {needs}"
 
 
 def _never(device: str, precision: Precision) -> str:

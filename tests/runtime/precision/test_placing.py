@@ -74,6 +74,18 @@ def test_what_cannot_be_computed_is_refused_with_the_way_out(
     assert all(text in str(caught.value) for text in texts), str(caught.value)
 
 
+def test_a_gpu_of_another_generation_does_not_pretend() -> None:
+    assert BOTH.cuda
+    for capability, refused in (((7, 5), ["tf32", "bfloat16"]), ((9, 0), []), (None, []), ((5, 2), PRECISIONS[1:4])):
+        gpu = Gpu("NVIDIA T4", 16 * 2**30, capability)
+        machine = replace(BOTH, cuda=Cuda((13, 0), Driver((13, 0), None, (gpu,))))
+        found = [name for name in PRECISIONS[:4] if refusal("cuda", name, machine) is not None]
+        assert found == list(refused)
+    machine = replace(BOTH, cuda=Cuda((13, 0), Driver((13, 0), None, (Gpu("NVIDIA T4", 1, (7, 5)),))))
+    with pytest.raises(MachineError, match=r"NVIDIA T4 has compute capability 7\.5, tf32 begins with 8\.0"):
+        choose("auto", "tf32", machine)
+
+
 def test_an_unknown_device_is_told_as_ever() -> None:
     with pytest.raises(UsageError, match="did you mean 'cuda'"):
         choose("cud", "float16", BOTH)
