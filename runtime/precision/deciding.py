@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from archonnx.contract.diagnostics import MachineError
 from archonnx.runtime.modelfile import ModelFile, NodePlace
 from archonnx.runtime.precision.candidates import Sample, largest_error
+from archonnx.runtime.precision.exact import forbid_rounding
 from archonnx.runtime.precision.graphs import Graph, hoist_constants, read_graph
 from archonnx.runtime.precision.lowering import lower
 from archonnx.runtime.precision.operators import Floats, element_types, floats_of
@@ -144,6 +145,7 @@ def decide(
 def _fresh(source: str | bytes, model: ModelFile) -> Graph:
     graph = read_graph(source, model.path)
     hoist_constants(graph)
+    forbid_rounding(graph)
     for place, node in enumerate(graph.proto.graph.node):
         node.name = node.name or f"{node.op_type}.{place}"
     return graph

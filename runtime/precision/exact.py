@@ -50,6 +50,15 @@ def compute_exactly(graph: Graph) -> int:
     return changed
 
 
+def forbid_rounding(graph: Graph) -> None:
+    """Set the level of all such products to 1, whatever that takes on the CPU."""
+    for each in graphs_of(graph.proto.graph):
+        for node in each.node:
+            level = _level(node)
+            if level is not None and level.i > 1:
+                level.i = 1
+
+
 def _level(node: Any) -> Any:
     if node.op_type != "MatMulNBits":
         return None

@@ -118,15 +118,19 @@ class _Writer:
         self.nodes.append(helper.make_node("Cast", [low], [target], name=target, to=FLOAT))
 
     def _converted(self, tensor: Any, target: str) -> Any:
-        """The initializer rounded to half; as float32 again where that is emulated."""
-        import ml_dtypes
-        import numpy as np
-        from onnx import numpy_helper
+        return rounded(self.graph, tensor, target, self.to, self.emulate)
 
-        array = self.graph.array(tensor)
-        with np.errstate(over="ignore"):
-            half = array.astype(np.float16 if self.to == "float16" else ml_dtypes.bfloat16)
-        return numpy_helper.from_array(half.astype(np.float32) if self.emulate else half, target)
+
+def rounded(graph: Graph, tensor: Any, target: str, to: str, emulate: bool) -> Any:
+    """An initializer rounded to half, under another name; as float32 again where that is emulated. Raises OSError."""
+    import ml_dtypes
+    import numpy as np
+    from onnx import numpy_helper
+
+    array = graph.array(tensor)
+    with np.errstate(over="ignore"):
+        half = array.astype(np.float16 if to == "float16" else ml_dtypes.bfloat16)
+    return numpy_helper.from_array(half.astype(np.float32) if emulate else half, target)
 
 
 def _copy(message: Any) -> Any:

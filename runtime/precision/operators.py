@@ -9,11 +9,12 @@ from typing import Any
 
 from archonnx.runtime.skeleton import skeleton
 
-FLOAT = 1  # TensorProto.FLOAT
+FLOAT, BYTES = 1, 2  # TensorProto.FLOAT, UINT8
 MICROSOFT = "com.microsoft"
 # Operators of onnxruntime's own whose CUDA kernels take float16 for all that is float32: inputs and the first output.
 OWN_HALF = frozenset(
-    "Gelu FastGelu BiasGelu QuickGelu FusedMatMul SkipLayerNormalization SkipSimplifiedLayerNormalization".split()
+    "Gelu FastGelu BiasGelu QuickGelu FusedMatMul SkipLayerNormalization SkipSimplifiedLayerNormalization "
+    "MatMulNBits".split()
 )
 # What they give is decided by an attribute, or by what lies inside of them.
 SET_ELSEWHERE = frozenset(
@@ -85,7 +86,7 @@ def floats_of(node: Any, types: Mapping[str, int], opset: int, to: str) -> Float
 
 def _own(node: Any, types: Mapping[str, int]) -> Floats | None:
     floats = tuple(place for place, name in enumerate(node.input) if name and types.get(name) == FLOAT)
-    whole = all(types.get(name) == FLOAT for name in node.input if name)
+    whole = all(types.get(name) in (FLOAT, BYTES) for name in node.input if name)
     alone = sum(bool(name) for name in node.output) == 1
     return Floats(floats, (0,)) if whole and alone else None
 

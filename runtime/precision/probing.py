@@ -9,7 +9,7 @@ from typing import Any
 
 from archonnx.runtime.modelfile import ModelFile
 from archonnx.runtime.precision.graphs import Graph
-from archonnx.runtime.precision.lowering import ONNX
+from archonnx.runtime.precision.lowering import ONNX, rounded
 from archonnx.runtime.precision.operators import FLOAT, Floats
 from archonnx.runtime.threads import set_threads
 from archonnx.runtime.translate import load_error, ort_errors, run_error
@@ -53,7 +53,7 @@ def probe(
     Raises RunError, MachineError, ModelFileError.
     """
     nodes = graph.proto.graph.node
-    builder = _Builder(to)
+    builder = _Builder(graph, to)
     wanted: list[tuple[int, str, str]] = []
     for place, halves in floats.items():
         wanted += builder.add(nodes[place], halves, place)
@@ -89,11 +89,13 @@ def probe(
 
 
 class _Builder:
-    def __init__(self, to: str) -> None:
+    def __init__(self, graph: Graph, to: str) -> None:
         import numpy as np
         from onnx import numpy_helper
 
-        self.to = ONNX[to]
+        self.graph, self.to = graph, to
+        given = {value.name for value in graph.proto.graph.input}
+        self.held = {tensor.name: tensor for tensor in graph.proto.graph.initializer if tensor.name not in given}
         self.nodes: list[Any] = []
         self.outputs: list[Any] = []
         self.constants = [numpy_helper.from_array(np.array(np.inf, np.float32), f"{_PREFIX}inf")]
@@ -145,12 +147,16 @@ class _Builder:
 
     def _round(self, name: str) -> str:
         if name not in self.rounded:
-            self.rounded[name] = self._pair(name, f"{_PREFIX}{name}.rounded")
+            self.rounded[name] = target = f"{_PREFIX}{name}.rounded"
+            if name in self.held:  # some operators take constants alone
+                self.constants.append(rounded(self.graph, self.held[name], target, self.to, emulate=True))
+            else:
+                self._pair(name, target)
         return self.rounded[name]
 
     def _pair(self, name: str, target: str) -> str:
         """Round to half and back."""
-        self._node("Cast", [name], f"{target}.low", to=self.to)
+        self._node("Cast", [name], f"{target}.low", to=ONNX[self.to])
         self._node("Cast", [f"{target}.low"], target, to=FLOAT)
         return target
 

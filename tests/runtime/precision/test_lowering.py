@@ -129,6 +129,24 @@ def test_whole_models_lose_as_much_as_half_precision_has_to(name: str) -> None:
     assert 1e-4 < told.error < 5e-2
 
 
+@pytest.mark.parametrize("bits", [4, 8])
+def test_weights_of_few_bits_stay_and_what_meets_them_is_half(bits: Any, tmp_path: Path) -> None:
+    text = "model M():\n    input x: float32[N, 128]\n    x -> Dense(96, activation='relu') -> Dense(64)\n"
+    path = tmp_path / "bits.onnx"
+    archonnx.compile(text=text.replace("'", '"')).save(path, weight_bits=bits)
+    feeds = {"x": floats(3, 128)}
+    with load(path, "cpu", precision="float32") as session:
+        reference = [[session(feeds)]]
+    graph, told = decide(str(path), read_model(path), "float16", [feeds], reference, threads=1)
+    assert [node.operator for node in told.kept] == []
+    assert told.error < 2e-3  # no more than half precision: nothing is rounded to int8
+    products = [node for node in graph.proto.graph.node if node.op_type == "MatMulNBits"]
+    held = {tensor.name: tensor.data_type for tensor in graph.proto.graph.initializer}
+    assert [held[node.input[1]] for node in products] == [TensorProto.UINT8] * 2
+    assert [held[node.input[2]] for node in products] == [TensorProto.FLOAT16] * 2
+    assert largest_error([run(graph, feeds)], reference) < 5e-3
+
+
 def test_what_overflows_stays_and_the_line_is_told() -> None:
     source = saved(
         archonnx.compile(
