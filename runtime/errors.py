@@ -3,7 +3,7 @@ MachineError."""
 
 from __future__ import annotations
 
-from archonnx.contract.diagnostics import ArchonnxError
+from archonnx.contract.diagnostics import ArchonnxError, MachineError
 
 
 class ModelFileError(ArchonnxError):
@@ -40,3 +40,7 @@ class RunError(ArchonnxError, RuntimeError):
     ) -> None:
         self.node, self.layer, self.place, self.trail = node, layer, place, trail
         super().__init__(message)
+
+
+class OutOfMemoryError(MachineError):
+    """A run needs more memory than there is; fewer rows may fit."""

@@ -10,11 +10,15 @@ import logging
 import os
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
 from archonnx.contract.diagnostics import UsageError
+from archonnx.runtime.batching.planning import Bare
+from archonnx.runtime.batching.rows import read_batch
+from archonnx.runtime.batching.running import in_batches
 from archonnx.runtime.caching.folders import OFF, check_cache
 from archonnx.runtime.contract import Contract
 from archonnx.runtime.cuda.graphs import read_graphs
@@ -23,7 +27,6 @@ from archonnx.runtime.precision.starting import start_as_asked
 from archonnx.runtime.samples import Data
 from archonnx.runtime.session import Session
 from archonnx.runtime.settings import Settings, read_max_error, read_precision
-from archonnx.runtime.skeleton import skeleton
 from archonnx.runtime.threads import VARIABLE, thread_count
 from archonnx.runtime.tuning.planned import read_choice, start_planned
 from archonnx.runtime.weightfiles import check_weights
@@ -49,6 +52,7 @@ def load(
     cache: str | os.PathLike[str] = "auto",
     graphs: bool | Literal["auto"] = "auto",
     plan: str | os.PathLike[str] | None = "auto",
+    batch: int | Sequence[int] | None = None,
     tokenizer: str | os.PathLike[str] | bytes | None = None,
 ) -> Session:
     """Load a model for running.
@@ -69,6 +73,8 @@ def load(
     plan: "auto" takes the one that `archonnx tune` has left beside the model, where it fits model, machine and
     versions, and says in a line of the log where it does not; a path insists on it; None takes none. device, threads,
     precision and max_error go before it.
+    batch: at most so many rows run at a time, and a larger batch in parts; of several numbers, each run has exactly one
+    of them, filled up with rows that are dropped again. By default as many as memory holds (docs/batching.md).
     tokenizer: the file, or its bytes, that makes tokens of texts, in place of the model's asset `tokenizer`.
 
     Raises OSError where a file cannot be read, ModelFileError where it is no model that runs, UsageError for a
@@ -85,6 +91,7 @@ def load(
         cache=check_cache(cache),
         graphs=read_graphs(graphs),
         plan=read_choice(plan),
+        batch=read_batch(batch),
         counted=threads is not None or bool(os.environ.get(VARIABLE, "").strip()),
     )
     made = None
@@ -118,15 +125,17 @@ def _load(source: str | bytes, model: ModelFile, asked: Settings, stays: bool = 
     """The steps from an outline to a session, cheapest refusal first. stays: whether the file is there afterwards."""
     check_weights(source, model)
     contract = Contract(model)
+    bare = Bare(source, stays)
     if not stays:
         asked = replace(asked, cache=OFF)
     started = start_planned(source, model, contract, asked, stays) or start_as_asked(source, model, contract, asked)
     choice = started.runner.choice
     lowered = f" in {choice.precision}" if choice.precision != "float32" else ""
     log.info("%s runs on %s%s: %s", model.path, choice.device, lowered, started.why)
+    runner = in_batches(started.runner, model, contract, bare, asked.batch)
     if isinstance(source, str) and stays:
-        session = Session(model, contract, started.runner, os.path.abspath(source), b"")
+        session = Session(model, contract, runner, os.path.abspath(source), b"")
     else:
-        session = Session(model, contract, started.runner, None, skeleton(source))
+        session = Session(model, contract, runner, None, bare() or b"")
     session.choices, session.lowered, session.plan = started.trials, started.lowered, started.plan
     return session

@@ -179,6 +179,41 @@ def memory_limit(root: Path = Path("/")) -> int | None:
     return min(found, default=None)
 
 
+def free_memory(root: Path = Path("/")) -> int | None:
+    """Bytes that this process may still take, before the system, one of its control groups or a limit of its own
+    (`ulimit -v`) refuses; what the system can drop counts as free. None where the system does not say."""
+    found = [_kibibytes(root / "proc/meminfo", "MemAvailable")]
+    for folder in _cgroups(root, "memory"):
+        for limit, used, dropped in (
+            ("memory.max", "memory.current", "inactive_file"),
+            ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+        ):
+            most, now = _text(folder / limit), _text(folder / used)
+            if most and most.isdigit() and int(most) < _UNLIMITED and now and now.isdigit():
+                lines = dict(line.split() for line in (_text(folder / "memory.stat") or "").splitlines())
+                found.append(max(0, int(most) - int(now) + int(lines.get(dropped, "0"))))
+    if sys.platform != "win32":
+        import resource
+
+        address = resource.getrlimit(resource.RLIMIT_AS)[0]
+        taken = _kibibytes(root / "proc/self/status", "VmSize")
+        if address != resource.RLIM_INFINITY and taken is not None:
+            found.append(max(0, address - taken))
+    return min((number for number in found if number is not None), default=None)
+
+
+def held_memory() -> int | None:
+    """Bytes of memory that this process holds now, None where the system does not say."""
+    text = _text(Path("/proc/self/statm"))
+    return int(text.split()[1]) * os.sysconf("SC_PAGE_SIZE") if text else None
+
+
+def _kibibytes(path: Path, name: str) -> int | None:
+    """What a line `name: 123 kB` says, in bytes."""
+    lines = [line.split() for line in (_text(path) or "").splitlines() if line.startswith(f"{name}:")]
+    return int(lines[0][1]) * 1024 if lines else None
+
+
 def _cgroups(root: Path, controller: str) -> list[Path]:
     """The folders of this process's control groups, from its own to the top, for a controller of version 1 or version
     2."""

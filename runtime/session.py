@@ -346,6 +346,14 @@ class Session:
 
         return profiled(self, inputs_for(self, args, kwargs), runs=runs)
 
+    @property
+    def whole_batch(self) -> str | None:
+        """Why a batch of it always runs as a whole, with the node that forbids other ways; None where parts of its rows
+        may run apart, as a batch too large for memory does."""
+        from archonnx.runtime.batching.running import why_whole
+
+        return why_whole(self._open())
+
     def close(self) -> None:
         """Give the model's memory back. Calls in progress finish; later ones raise UsageError. May be called again."""
         self._engine = None

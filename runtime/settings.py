@@ -42,6 +42,7 @@ class Settings:
     cache: where what a start works out is kept for the next one: "auto", "off", "beside" or a folder.
     graphs: whether runs on CUDA are captured as graphs, None where that is left to us.
     plan: "auto" for the one beside the model where it fits, the path of one that is insisted on, None for none;
+    batch: the most rows of a run, or the numbers that a run has one of, None where that is left to us.
     options: what a plan says; counted: whether somebody set the number of threads.
     """
 
@@ -53,6 +54,7 @@ class Settings:
     cache: str = "auto"
     graphs: bool | None = None
     plan: str | None = "auto"
+    batch: int | tuple[int, ...] | None = None
     options: Options = field(default_factory=Options)
     counted: bool = False
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from archonnx.contract.diagnostics import ArchonnxError, MachineError
-from archonnx.runtime.errors import ModelFileError, RunError
+from archonnx.runtime.errors import ModelFileError, OutOfMemoryError, RunError
 from archonnx.runtime.modelfile import ModelFile, NodePlace
 
 _NODE = re.compile(
@@ -84,7 +84,7 @@ def run_error(model: ModelFile, error: Exception) -> ArchonnxError:
     where = _where(model, text)
     if lacks_memory(error):
         reason = f"there is not enough memory for this run{_amount(text)}"
-        return MachineError(f"{model.path}: {reason}{where}; use a smaller batch or smaller inputs")
+        return OutOfMemoryError(f"{model.path}: {reason}{where}; use a smaller batch or smaller inputs")
     node = node_name(text)
     place = find_place(model, node) if node else None
     message = f"{model.path}: the run failed: {clean(text)}{where}"

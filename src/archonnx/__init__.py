@@ -96,6 +96,7 @@ def load(
     cache: str | PathLike[str] = "auto",
     graphs: bool | Literal["auto"] = "auto",
     plan: str | PathLike[str] | None = "auto",
+    batch: int | Sequence[int] | None = None,
     tokenizer: str | PathLike[str] | bytes | None = None,
 ) -> Session:
     """Load a model for running: the path of any .onnx file, its bytes, or what `compile` returned.
@@ -114,6 +115,8 @@ def load(
     possible, True or an error, False never.
     plan: "auto" takes the one that `archonnx tune` has left beside the model, where it fits, and says in a line of the
     log where it does not; a path insists on it; None takes none. What else is asked for goes before it.
+    batch: run at most so many rows of a batch at a time; of several numbers, exactly one of them in each run. By
+    default a batch is run in parts where memory does not hold it, and rows are shown not to depend on one another.
     tokenizer: the file that makes tokens of texts, or its bytes, in place of the one that travels in the model.
 
     Raises OSError where a file cannot be read, ArchonnxError where it is no ONNX model or no tokenizer, MachineError
@@ -131,6 +134,7 @@ def load(
         cache=cache,
         graphs=graphs,
         plan=plan,
+        batch=batch,
         tokenizer=tokenizer,
     )
 
