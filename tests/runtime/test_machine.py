@@ -54,7 +54,33 @@ def test_version_1_is_read_too(tmp_path: Path) -> None:
 def test_a_system_that_says_nothing_limits_nothing(tmp_path: Path) -> None:
     assert machine.cgroup_quota(tmp_path) is None
     assert machine.memory_limit(tmp_path) is None
+    assert machine.free_memory(tmp_path) is None
     assert machine.allowed_cores(tmp_path) >= 1
+
+
+def test_free_memory_is_the_least_that_somebody_leaves(tmp_path: Path) -> None:
+    files = {
+        "proc/self/cgroup": "0::/pod/box",
+        "proc/meminfo": "MemTotal:       9000 kB\nMemAvailable:    5000 kB",
+        "sys/fs/cgroup/pod/box/memory.max": "3000000",
+        "sys/fs/cgroup/pod/box/memory.current": "2500000",
+        "sys/fs/cgroup/pod/box/memory.stat": "anon 5\ninactive_file 400000",
+        "sys/fs/cgroup/pod/memory.max": "max",
+        "sys/fs/cgroup/pod/memory.current": "2600000",
+    }
+    root = write(tmp_path, files)
+    assert machine.free_memory(root) == 3000000 - 2500000 + 400000
+    write(tmp_path, {"proc/meminfo": "MemAvailable:    5 kB"})
+    assert machine.free_memory(root) == 5 * 1024
+    old = {
+        "proc/self/cgroup": "4:memory:/box",
+        "sys/fs/cgroup/memory/box/memory.limit_in_bytes": "3000",
+        "sys/fs/cgroup/memory/box/memory.usage_in_bytes": "2900",
+        "sys/fs/cgroup/memory/box/memory.stat": "total_inactive_file 50",
+    }
+    assert machine.free_memory(write(tmp_path, old)) == 150
+    write(tmp_path, {"sys/fs/cgroup/memory/box/memory.usage_in_bytes": "4000"})
+    assert machine.free_memory(root) == 0
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="only Linux tells its processors' siblings")
