@@ -13,6 +13,7 @@ from archonnx.runtime.devicearray import GPU_DEVICES
 from archonnx.runtime.devices import CPU, PROVIDERS, Choice
 from archonnx.runtime.errors import ModelFileError
 from archonnx.runtime.forks import Mark
+from archonnx.runtime.lacking import lacking_error
 from archonnx.runtime.modelfile import ModelFile
 from archonnx.runtime.narrowing import check_model, check_values
 from archonnx.runtime.openvino import plugin
@@ -283,7 +284,7 @@ def _start(source: str | bytes, model: ModelFile, choice: Choice, asked: Setting
             engine = Engine(session, model, choice, asked.threads, kept.ran if kept else None)
             engine.cached = kept is not None and kept.found
     except ort_errors() as error:
-        raise load_error(model, error, choice.device) from error
+        raise lacking_error(source, model, choice, error) or load_error(model, error, choice.device) from error
     finally:
         if quiet:
             onnxruntime.set_default_logger_severity(_WARNING)

@@ -161,7 +161,7 @@ def test_what_cannot_be_loaded_is_refused_in_one_line(make: Any, load: Any, tmp_
 
 def test_an_operator_without_implementation_is_the_machines_fault(make: Any, load: Any) -> None:
     model = make({"x": ("bfloat16", [1, 1, 4, 4])}, "GlobalMaxPool", opset=22)
-    with pytest.raises(MachineError, match="has no implementation of GlobalMaxPool for these types on device cpu"):
+    with pytest.raises(MachineError, match=r"has no implementation of GlobalMaxPool for .* on device cpu"):
         load(model)
 
 
