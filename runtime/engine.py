@@ -13,6 +13,7 @@ from archonnx.runtime.devicearray import GPU_DEVICES
 from archonnx.runtime.devices import CPU, PROVIDERS, Choice
 from archonnx.runtime.errors import ModelFileError
 from archonnx.runtime.forks import Mark
+from archonnx.runtime.guarding import Guarded, Watch
 from archonnx.runtime.lacking import lacking_error
 from archonnx.runtime.modelfile import ModelFile
 from archonnx.runtime.narrowing import check_model, check_values
@@ -23,6 +24,7 @@ from archonnx.runtime.settings import Settings
 from archonnx.runtime.threads import set_threads
 from archonnx.runtime.translate import load_error, ort_errors, run_error
 from archonnx.runtime.values import FOREIGN, to_numpy, to_value, view
+from archonnx.runtime.weightfiles import external_files
 
 if TYPE_CHECKING:
     import numpy as np
@@ -273,13 +275,16 @@ def _start(source: str | bytes, model: ModelFile, choice: Choice, asked: Setting
         if choice.device in GPU_DEVICES:
             from archonnx.runtime.cuda.starting import start_on_gpu
 
-            engine = start_on_gpu(lambda more: made(source, more=more), model, choice, asked)
+            engine = start_on_gpu(lambda more: Guarded(made(source, more=more)), model, choice, asked)
         else:
             kept = None
             if choice.device == "cpu" and isinstance(source, str):
                 how = {"precision": choice.precision, "optimisation": asked.options.optimisation}
                 kept = optimised(source, model, asked.cache, how, made)
+            files = kept.files if kept else external_files(source, model, folder)
+            watch = Watch(files) if files else None  # as they are before onnxruntime maps them
             session = kept.session if kept else made(source)
+            session = Guarded(session, watch) if watch else session
             session = OneByOne(session) if choice.providers[0].plugin else session
             engine = Engine(session, model, choice, asked.threads, kept.ran if kept else None)
             engine.cached = kept is not None and kept.found

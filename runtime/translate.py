@@ -6,6 +6,7 @@ import re
 
 from archonnx.contract.diagnostics import ArchonnxError, MachineError
 from archonnx.runtime.errors import ModelFileError, OutOfMemoryError, RunError
+from archonnx.runtime.guarding import lost_device
 from archonnx.runtime.modelfile import ModelFile, NodePlace
 
 _NODE = re.compile(
@@ -85,6 +86,9 @@ def run_error(model: ModelFile, error: Exception) -> ArchonnxError:
     if lacks_memory(error):
         reason = f"there is not enough memory for this run{_amount(text)}"
         return OutOfMemoryError(f"{model.path}: {reason}{where}; use a smaller batch or smaller inputs")
+    if lost := lost_device(text):
+        reason = f"the GPU was lost while the model ran ({lost}){where}"
+        return MachineError(f"{model.path}: {reason}; no model runs on it in this process any more: start it again")
     node = node_name(text)
     place = find_place(model, node) if node else None
     message = f"{model.path}: the run failed: {clean(text)}{where}"

@@ -29,3 +29,9 @@ def check_weights(source: str | bytes, model: ModelFile) -> None:
         if size < needed:
             reason = f"its weights are cut short: {path} has {size:,} bytes of {needed:,}; copy or build it again"
             raise ModelFileError(model.path, reason)
+
+
+def external_files(source: str | bytes, model: ModelFile, folder: str = "") -> tuple[Path, ...]:
+    """The files that hold weights of the model. folder: where those of bytes lie."""
+    place = Path(folder) if isinstance(source, bytes) or folder else Path(source).parent
+    return tuple(place / name for name in sorted(model.external))

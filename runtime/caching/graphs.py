@@ -19,6 +19,7 @@ from archonnx.runtime.caching.folders import cache_folder
 from archonnx.runtime.caching.keys import facts, key_of
 from archonnx.runtime.caching.store import Entry, Part, Store
 from archonnx.runtime.modelfile import ModelFile
+from archonnx.runtime.weightfiles import check_weights, external_files
 
 log = logging.getLogger("archonnx.runtime")
 
@@ -36,11 +37,12 @@ _AGAIN = 86_400.0  # seconds after which what could not be kept is tried again: 
 @dataclass(frozen=True, slots=True)
 class Optimised:
     """A session that came from the cache. ran: provider -> nodes of the model as it was before it was optimised;
-    found: whether it was there already."""
+    found: whether it was there already; files: those that it maps."""
 
     session: Any
     ran: Ran
     found: bool
+    files: tuple[Path, ...]
 
 
 def worth(source: str | os.PathLike[str], model: ModelFile) -> bool:
@@ -118,7 +120,7 @@ def _opened(store: Store, key: str, entry: Entry, make: Make) -> Optimised | Non
 
     try:
         ran = {name: [(str(a), str(b)) for a, b in nodes] for name, nodes in entry.info["ran"].items()}
-        return Optimised(make(str(entry.folder / GRAPH), _as_saved), ran, True)
+        return Optimised(make(str(entry.folder / GRAPH), _as_saved), ran, True, _mapped(entry))
     except (KeyError, TypeError, AttributeError):
         store.drop(KIND, key, "it does not tell which nodes ran where")
     except ort_errors() as error:
@@ -150,9 +152,14 @@ def _made(
             store.drop(KIND, key, f"onnxruntime does not load it: {refused}")
         with store.adding(KIND, key) as part:
             _keep(part, source, files, {"refused": refused})
-        return Optimised(plain, ran_by(plain), False)
+        return Optimised(plain, ran_by(plain), False, external_files(source, model))
     log.info("%s was optimised and kept in the cache, %s", model.path, entry.folder)
-    return Optimised(session, ran, False)
+    return Optimised(session, ran, False, _mapped(entry))
+
+
+def _mapped(entry: Entry) -> tuple[Path, ...]:
+    weights = entry.folder / WEIGHTS
+    return (weights,) if weights.exists() else ()
 
 
 def _keep(part: Part, source: str, files: dict[str, Content], info: dict[str, Any]) -> None:
@@ -176,7 +183,6 @@ def _check_whole(part: Part) -> None:
     """Raise OSError where what was saved is cut short: onnxruntime would map it all the same."""
     from archonnx.runtime.errors import ModelFileError
     from archonnx.runtime.modelfile import read_model
-    from archonnx.runtime.weightfiles import check_weights
 
     path = str(part.folder / GRAPH)
     try:

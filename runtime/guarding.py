@@ -1,0 +1,82 @@
+"""A session of onnxruntime whose runs are watched over: its weights are mapped from files that somebody may write to,
+and a GPU may be lost."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from typing import Any
+
+# Errors after which, by CUDA's documentation of cudaError_t, all further work of the process fails as well, and those
+# of a device that is gone.
+_FATAL = {46, 100, 101, 214, 220, 226, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719, 721, 999}
+_CUDA = re.compile(r"CUDA(?: failure| error)? (\d+): ([^;]*)")
+
+
+def lost_device(text: str) -> str | None:
+    """What CUDA said of a GPU that is of no more use to this process; None where an error is another."""
+    match = _CUDA.search(text)
+    return f"CUDA error {match[1]}: {match[2].strip()}" if match and int(match[1]) in _FATAL else None
+
+
+class Watch:
+    """Files that a session maps. Where one is written to, or cut short, its runs would read what is there now; one
+    that is deleted, or replaced by another file, is mapped on as it was."""
+
+    def __init__(self, files: Iterable[str | os.PathLike[str]]) -> None:
+        """Raises OSError."""
+        self._files = [(os.fspath(file), os.stat(file)) for file in files]
+
+    def check(self) -> None:
+        """Raise RuntimeError where a file is not as it was."""
+        for path, before in self._files:
+            try:
+                now = os.stat(path)
+            except OSError:  # gone, and mapped on
+                continue
+            if (now.st_ino, now.st_dev) != (before.st_ino, before.st_dev):
+                continue
+            if (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+                raise RuntimeError(
+                    f"its weights in {path} were written to after it was loaded: load it again; new weights belong in "
+                    "a new file, which is then renamed"
+                )
+
+
+class Guarded:
+    """The session, its runs checked before and after; it runs no more once its GPU is lost."""
+
+    def __init__(self, session: Any, watch: Watch | None = None) -> None:
+        self._session, self._watch = session, watch
+        self._lost: str | None = None
+
+    def run(self, *args: Any) -> Any:
+        return self._run(self._session.run, args)
+
+    def run_with_iobinding(self, *args: Any) -> Any:
+        return self._run(self._session.run_with_iobinding, args)
+
+    def run_with_ort_values(self, *args: Any) -> Any:
+        return self._run(self._session.run_with_ort_values, args)
+
+    def _run(self, run: Any, args: tuple[Any, ...]) -> Any:
+        from archonnx.runtime.translate import ort_errors
+
+        if self._lost is not None:
+            raise RuntimeError(self._lost)
+        watch = self._watch
+        if watch is not None:
+            watch.check()
+        try:
+            found = run(*args)
+        except ort_errors() as error:
+            if lost_device(str(error)):
+                self._lost = str(error)
+            raise
+        if watch is not None:  # what was written meanwhile was read in part
+            watch.check()
+        return found
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
