@@ -19,6 +19,7 @@ from archonnx.runtime.modelfile import ModelFile
 from archonnx.runtime.narrowing import check_model, check_values
 from archonnx.runtime.openvino import plugin
 from archonnx.runtime.openvino.turns import OneByOne
+from archonnx.runtime.renewing import renewed
 from archonnx.runtime.runner import Runner
 from archonnx.runtime.settings import Settings
 from archonnx.runtime.threads import set_threads
@@ -289,6 +290,8 @@ def _start(source: str | bytes, model: ModelFile, choice: Choice, asked: Setting
             engine = Engine(session, model, choice, asked.threads, kept.ran if kept else None)
             engine.cached = kept is not None and kept.found
     except ort_errors() as error:
+        if made_anew := renewed(source, model, error):
+            return _start(*made_anew, choice, asked, folder)
         raise lacking_error(source, model, choice, error) or load_error(model, error, choice.device) from error
     finally:
         if quiet:

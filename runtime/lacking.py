@@ -28,6 +28,7 @@ _REFUSED = re.compile(
     r"Could not find an implementation for |is not a registered function/op|No Op registered for |"
     r"No opset import for domain"
 )
+_NAMED = re.compile(r"Could not find an implementation for (\w+)\(")
 _SHOWN = 3
 _ONNX = ("", "ai.onnx")
 # What onnxruntime casts to float32 by itself, where the CPU has no kernel for it.
@@ -56,8 +57,9 @@ def lacking_error(source: str | bytes, model: ModelFile, choice: Choice, error: 
         return None
     import onnxruntime
 
+    named = _NAMED.search(str(error))
     try:
-        unknown, without = lacking(source)
+        unknown, without = lacking(source, named[1] if named else "")
     except (OSError, WireError):
         return None
     reasons = []
@@ -78,16 +80,18 @@ def lacking_error(source: str | bytes, model: ModelFile, choice: Choice, error: 
 def _domains(unknown: Sequence[Lacking]) -> str:
     """That operators of others' domains come with a library of their own, where there are such."""
     domains = sorted({each.operator.partition(":")[0] for each in unknown if ":" in each.operator})
+    domains = [name for name in domains if not name.startswith("ai.onnx")]
     if not domains:
         return ""
     which = f"domain {domains[0]}" if len(domains) == 1 else f"domains {', '.join(domains)}"
     return f"; operators of the {which} come with a library of their own, which is not taken here"
 
 
-def lacking(source: str | bytes) -> tuple[list[Lacking], list[Lacking]]:
+def lacking(source: str | bytes, named: str = "") -> tuple[list[Lacking], list[Lacking]]:
     """The operators that onnxruntime has no schema for, and those that it has no kernel for, in the model's order.
 
-    source: a file or bytes. Raises OSError, WireError.
+    source: a file or bytes; named: the operator that it named itself, of which less is taken for granted. Raises
+    OSError, WireError.
     """
     import onnx
     from google.protobuf.message import DecodeError
@@ -112,10 +116,10 @@ def lacking(source: str | bytes) -> tuple[list[Lacking], list[Lacking]]:
             unknown[operator].append(called)
             continue
         fitting = [each for each in kernels.get((domain, node.op_type), ()) if _covers(each, schema.since_version)]
-        if not fitting and not _is_function(domain, node.op_type, schema.since_version):
+        if not fitting and (node.op_type == named or not _is_function(domain, node.op_type, schema.since_version)):
             without[operator, ()].append(called)
         elif fitting:
-            wrong = _wrong_types(node, types, schema, fitting)
+            wrong = _wrong_types(node, types, schema, fitting, casts=node.op_type != named)
             if wrong:
                 without[operator, wrong].append(called)
     return (
@@ -147,11 +151,10 @@ def _nodes(model: Any) -> Iterator[tuple[Any, Mapping[str, str]]]:
         graph, outer = pending.pop()
         types = dict(outer)
         for value in (*graph.input, *graph.value_info, *graph.output):
-            if value.type.HasField("tensor_type") and value.type.tensor_type.elem_type in BY_ONNX:
+            if value.type.HasField("tensor_type") and value.type.tensor_type.elem_type:
                 types[value.name] = _ort_type(value.type.tensor_type.elem_type)
         for tensor in graph.initializer:
-            if tensor.data_type in BY_ONNX:
-                types[tensor.name] = _ort_type(tensor.data_type)
+            types[tensor.name] = _ort_type(tensor.data_type)
         for node in graph.node:
             yield node, types
             for attribute in node.attribute:
@@ -207,9 +210,11 @@ def _is_function(domain: str, operator: str, version: int) -> bool:
     return bool(schema.has_function or schema.has_context_dependent_function)
 
 
-def _wrong_types(node: Any, types: Mapping[str, str], schema: Any, kernels: Sequence[Any]) -> tuple[str, ...]:
+def _wrong_types(
+    node: Any, types: Mapping[str, str], schema: Any, kernels: Sequence[Any], casts: bool
+) -> tuple[str, ...]:
     """The types of a node's values for which no kernel is there, as people call them; () where one is, or where it
-    cannot be told."""
+    cannot be told. casts: whether onnxruntime may put casts around it."""
     bound: dict[str, str] = {}
     for names, formal in ((node.input, schema.inputs), (node.output, schema.outputs)):
         for place, name in enumerate(names):
@@ -220,7 +225,7 @@ def _wrong_types(node: Any, types: Mapping[str, str], schema: Any, kernels: Sequ
         wrong = [
             found
             for name, allowed in kernel.type_constraints.items()
-            if (found := bound.get(name)) and found not in allowed and not _casts(found, allowed)
+            if (found := bound.get(name)) and found not in allowed and not (casts and _casts(found, allowed))
         ]
         if not wrong:
             return ()
@@ -237,7 +242,9 @@ def _ours(text: str) -> str:
     """A type of onnxruntime's tables as the language calls it."""
     import onnx
 
-    return BY_ONNX[onnx.TensorProto.DataType.Value(text.removeprefix("tensor(").rstrip(")").upper())].name
+    name = text.removeprefix("tensor(").rstrip(")")
+    number = onnx.TensorProto.DataType.Value(name.upper())
+    return BY_ONNX[number].name if number in BY_ONNX else name
 
 
 def _those(nodes: Sequence[str], model: ModelFile) -> str:
