@@ -5,11 +5,11 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archonnx.runtime.devices import CPU, CUDA, Choice
+from archonnx.runtime.devices import Choice
 from archonnx.runtime.engine import Engine
 from archonnx.runtime.modelfile import ModelFile
 from archonnx.runtime.profiling.events import Run, read_runs
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 FEWEST, MOST = 3, 50
-_WARM = 2  # the first run takes memory, and the second may still find another order in it
+WARM = 2  # the first run takes memory, and the second may still find another order in it
 _WEIGHTS = "weights"
 
 Progress = Callable[[int, int], None]
@@ -29,59 +29,70 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What was watched. provider: the one whose kernels were timed; optimised: the graph that they ran, its large
-    weights left out; runs: warm; plain, watched: seconds of whole calls, without the profile and with it."""
+    """What was watched. optimised: the graph that ran, without large weights; runs: warm; turns: of whole calls."""
 
-    provider: str
     optimised: ModelProto
     runs: list[Run]
-    plain: list[float]
-    watched: list[float]
+    turns: Turns
+
+
+@dataclass(slots=True)
+class Turns:
+    """Seconds of whole calls of a session, and of another that is watched: each after the other."""
+
+    plain: list[float] = field(default_factory=list)
+    watched: list[float] = field(default_factory=list)
+
+    def take(
+        self,
+        call: Callable[[], object],
+        watch: Callable[[], object],
+        runs: int | None = None,
+        seconds: float = 2.0,
+        progress: Progress = lambda done, total: None,
+        after: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Make them warm, and then so many runs of each, by default as many as fit into `seconds`, from 3 to 50; those
+        of `watch` are WARM more. after: called after each run that counts."""
+        for _ in range(WARM):
+            call()
+            watch()
+        began = time.perf_counter()
+        while not _enough(len(self.watched), runs, time.perf_counter() - began, seconds):
+            at = time.perf_counter()
+            call()
+            middle = time.perf_counter()
+            watch()
+            self.watched.append(time.perf_counter() - middle)
+            self.plain.append(middle - at)
+            after()
+            progress(*_done(len(self.watched), runs, time.perf_counter() - began, seconds))
 
 
 def collect(
-    source: str | bytes,
+    source: str,
     model: ModelFile,
-    device: str,
+    choice: Choice,
     threads: int | None,
     feeds: Mapping[str, np.ndarray[Any, Any]],
-    call: Callable[[], object],
-    *,
-    runs: int | None = None,
-    seconds: float = 2.0,
-    progress: Progress = lambda done, total: None,
+    take: Callable[[Turns, Callable[[], object]], None],
 ) -> Collected:
-    """source: the model's file, or its bytes; call: one run of the session that people use; runs: how many of each,
-    by default as many as fit into `seconds`, from 3 to 50.
-
-    A device whose provider runs the graph as a whole is not watched: the CPU provider is, in its place.
+    """Watch onnxruntime's own kernels. source: the model's file; choice: where they run; take: makes the turns, given
+    one run of what is watched.
 
     Raises ModelFileError, MachineError, RunError.
     """
     import onnx
 
-    choice = Choice("cuda", (CUDA, CPU)) if device == "cuda" else Choice("cpu", (CPU,))
     with tempfile.TemporaryDirectory(prefix="archonnx-", ignore_cleanup_errors=True) as folder:
         session = _watched(source, model, choice, threads, Path(folder))
         optimised = onnx.load(Path(folder) / "model.onnx", load_external_data=False)
         (Path(folder) / _WEIGHTS).unlink(missing_ok=True)
         engine = Engine(session, model, choice, threads)
-        plain: list[float] = []
-        watched: list[float] = []
-        for _ in range(_WARM):
-            call()
-            engine.run(dict(feeds))
-        began = time.perf_counter()
-        while not _enough(len(watched), runs, time.perf_counter() - began, seconds):
-            at = time.perf_counter()
-            call()
-            middle = time.perf_counter()
-            engine.run(dict(feeds))
-            watched.append(time.perf_counter() - middle)
-            plain.append(middle - at)
-            progress(*_done(len(watched), runs, time.perf_counter() - began, seconds))
+        turns = Turns()
+        take(turns, lambda: engine.run(dict(feeds)))
         found = read_runs(Path(session.end_profiling()).read_text(encoding="utf-8", errors="replace"))
-    return Collected(choice.providers[0].name, optimised, found[_WARM:], plain, watched)
+    return Collected(optimised, found[WARM:], turns)
 
 
 def _enough(count: int, runs: int | None, passed: float, seconds: float) -> bool:
@@ -95,7 +106,7 @@ def _done(count: int, runs: int | None, passed: float, seconds: float) -> tuple[
     return count, max(count, min(MOST, max(FEWEST, round(count * seconds / max(passed, 1e-9)))))
 
 
-def _watched(source: str | bytes, model: ModelFile, choice: Choice, threads: int | None, folder: Path) -> Any:
+def _watched(source: str, model: ModelFile, choice: Choice, threads: int | None, folder: Path) -> Any:
     """A session as the runtime makes them, which keeps a profile and writes down the graph that it runs."""
     import onnxruntime
 
@@ -113,7 +124,9 @@ def _watched(source: str | bytes, model: ModelFile, choice: Choice, threads: int
         options.add_session_config_entry(key, value)
     set_threads(options, threads)
     try:
-        named = [(provider.name, provider.settings(threads)) for provider in choice.providers]
+        first, *others = choice.providers
+        named = [(first.name, first.settings(threads, choice.precision))]
+        named += [(provider.name, provider.settings(threads)) for provider in others]
         session = onnxruntime.InferenceSession(source, options, providers=named, enable_fallback=0)
     except ort_errors() as error:
         raise load_error(model, error, choice.device) from error

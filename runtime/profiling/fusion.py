@@ -32,8 +32,19 @@ class Fusion:
 def match(own: Sequence[Any], optimised: Sequence[Any], constants: Iterable[str]) -> Fusion:
     """own, optimised: NodeProtos, in an order in which they can run; constants: names of the model's initializers."""
     graph = _Graph(own, set(constants))
-    anchors = [graph.anchors(node) for node in optimised]
-    fusion = Fusion([[] for _ in optimised])
+    return _settled(graph, [graph.anchors(node) for node in optimised])
+
+
+def settle(own: Sequence[Any], anchors: Sequence[Sequence[int]], constants: Iterable[str]) -> Fusion:
+    """The same where another library says which of the model's nodes each of its own does, not all of them perhaps.
+
+    own: NodeProtos, in an order in which they can run; anchors: their places, for each node that ran.
+    """
+    return _settled(_Graph(own, set(constants)), anchors)
+
+
+def _settled(graph: _Graph, anchors: Sequence[Sequence[int]]) -> Fusion:
+    fusion = Fusion([[] for _ in anchors])
     owner: dict[int, int] = {}
     for number, found in enumerate(anchors):
         for place in found:
@@ -50,7 +61,7 @@ def match(own: Sequence[Any], optimised: Sequence[Any], constants: Iterable[str]
                 if before is not None and before not in owner and before not in fixed:
                     owner[before] = number
                     waiting.append(before)
-    for place in range(len(own)):
+    for place in range(len(graph.own)):
         if place in owner:
             continue
         makers = [graph.produced[name] for name in graph.reads[place] if name in graph.produced]

@@ -12,7 +12,7 @@ from archonnx.runtime.modelfile import ModelFile, NodePlace
 from archonnx.runtime.profiling.collecting import Collected
 from archonnx.runtime.profiling.costs import Values, graphs_of, own_macs
 from archonnx.runtime.profiling.events import Event, Run
-from archonnx.runtime.profiling.fusion import match
+from archonnx.runtime.profiling.fusion import Fusion, match
 from archonnx.runtime.profiling.profile import Part, TimedNode
 from archonnx.runtime.translate import find_node
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # The model's own nodes that a node did the work of, the one that names its place first; what it had to do.
 Origin = tuple[list[Part], int | None]
+Work = tuple[int | None, int | None]  # multiply-accumulates, and bytes that were read and written
 Key = tuple[int | None, str, str]
 
 
@@ -45,33 +46,68 @@ class Timed:
     timeline: tuple[tuple[int, float, float], ...]
 
 
-def timed(collected: Collected, model: ModelFile, bare: bytes, feeds: Mapping[str, np.ndarray[Any, Any]]) -> Timed:
-    """The nodes in the order of a run, and what lies between them.
+class Own:
+    """The model's own nodes: NodeProtos, what is told of each, and the multiply-accumulates of each for some inputs."""
 
-    bare: the model as a ModelProto, with or without weights; feeds: the inputs of the runs.
-    """
-    import onnx
+    def __init__(self, model: ModelFile, bare: bytes, feeds: Mapping[str, np.ndarray[Any, Any]]) -> None:
+        """bare: the model as a ModelProto, with or without weights."""
+        import onnx
 
-    graph = collected.optimised.graph
-    proto = onnx.load_from_string(bare)
-    own = list(proto.graph.node)
-    fusion = match(own, graph.node, [each.name for each in proto.graph.initializer])
-    parts = [_part(model, node) for node in own]
-    macs = own_macs(proto, model.inputs, feeds)
-    origins: list[Origin] = []
-    for places in fusion.parts:
-        weights = [macs[place] for place in places]
+        proto = onnx.load_from_string(bare)
+        self.model, self.feeds = model, feeds
+        self.nodes = list(proto.graph.node)
+        self.constants = [each.name for each in proto.graph.initializer]
+        self.parts = [_part(model, node) for node in self.nodes]
+        counted = onnx.ModelProto()
+        counted.CopyFrom(proto)
+        self.macs = own_macs(counted, model.inputs, feeds)
+
+    def origin(self, places: Sequence[int]) -> Origin:
+        """What a node that does the work of these is: most of the one with most of the work, else of the last."""
+        weights = [self.macs[place] for place in places]
         ordered = sorted(range(len(places)), key=lambda at: (-(weights[at] or 0), -at))
         known = None if None in weights or not weights else sum(weight or 0 for weight in weights)
-        origins.append(([parts[places[at]] for at in ordered], known))
+        return [self.parts[places[at]] for at in ordered], known
+
+    def apart(self, fusion: Fusion) -> tuple[tuple[Part, str], ...]:
+        """The nodes that did not run, with what became of them."""
+        return tuple((self.parts[place], why) for place, why in sorted(fusion.apart.items()))
+
+    def timed(self, event: Event, origin: Origin | None, seconds: float, calls: int, work: Work) -> TimedNode:
+        """A node that ran. origin: None for one of a branch or a body, which keeps its name."""
+        if origin is not None:
+            parts = origin[0]
+            main = parts[0].name if parts else None
+        else:
+            parts, main = [], find_node(self.model, event.name) if event.name else None
+        source = self.model.nodes.get(main) if main else None
+        found = source or NodePlace(event.operator)
+        where = (main, found.layer, found.place, found.trail)
+        name, operator, provider = event.name, event.operator, event.provider
+        return TimedNode(name, operator, provider, *where, seconds, calls, *work, tuple(parts[1:]))
+
+
+def timed(collected: Collected, own: Own) -> Timed:
+    """The nodes of onnxruntime's optimised graph, in the order of a run, and what lies between them."""
+    graph = collected.optimised.graph
+    fusion = match(own.nodes, graph.node, own.constants)
+    origins = [own.origin(places) for places in fusion.parts]
     shown = _middle(collected.runs)
-    gathered = _gather(collected.runs, shown, graph, feeds, origins)
-    nodes = tuple(_timed(key, each, model, origins) for key, each in gathered.items())
+    gathered = _gather(collected.runs, shown, graph, own.feeds, origins)
+    nodes = tuple(
+        own.timed(
+            each.first,
+            None if number is None else origins[number],
+            statistics.median(each.seconds),
+            each.calls,
+            (each.macs, each.moved),
+        )
+        for (number, _, _), each in gathered.items()
+    )
     numbers = {key: number for number, key in enumerate(gathered)}
     timeline = tuple((numbers[key], event.began - shown.began, event.span) for key, event in _keyed(shown, graph))
     between = max(0.0, statistics.median(run.between for run in collected.runs))
-    apart = tuple((parts[place], why) for place, why in sorted(fusion.apart.items()))
-    return Timed(nodes, between, apart, timeline)
+    return Timed(nodes, between, own.apart(fusion), timeline)
 
 
 def _part(model: ModelFile, node: Any) -> Part:
@@ -139,27 +175,3 @@ def _keyed(run: Run, graph: Any) -> list[tuple[Key, Event]]:
 def _inside(node: Any) -> list[Any]:
     """The nodes of a node's branches and bodies, and of theirs."""
     return [each for graph in graphs_of(node) for inner in graph.node for each in [inner, *_inside(inner)]]
-
-
-def _timed(key: Key, each: _Gathered, model: ModelFile, origins: Sequence[Origin]) -> TimedNode:
-    event = each.first
-    if key[0] is not None:
-        parts = origins[key[0]][0]
-        main = parts[0].name if parts else None
-    else:  # a node of a branch or a body keeps its name
-        parts, main = [], find_node(model, event.name) if event.name else None
-    source = model.nodes.get(main, NodePlace(event.operator)) if main else NodePlace(event.operator)
-    return TimedNode(
-        event.name,
-        event.operator,
-        event.provider,
-        main,
-        source.layer,
-        source.place,
-        source.trail,
-        statistics.median(each.seconds),
-        each.calls,
-        each.macs,
-        each.moved,
-        tuple(parts[1:]),
-    )

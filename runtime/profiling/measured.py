@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archonnx.contract.diagnostics import UsageError
+from archonnx.runtime.devicearray import GPU_DEVICES
+from archonnx.runtime.devices import CPU, CUDA, Choice
 from archonnx.runtime.measuring.figures import percentile
 from archonnx.runtime.profiling.ceilings import measure
 from archonnx.runtime.profiling.collecting import Progress, collect
-from archonnx.runtime.profiling.making import timed
+from archonnx.runtime.profiling.making import Own, timed
 from archonnx.runtime.profiling.profile import Profile, typed
 from archonnx.runtime.profiling.sources import find_sources
 from archonnx.runtime.skeleton import skeleton
@@ -55,13 +57,37 @@ def profiled(
     if path is None:
         what = "a profile runs the model's file again, and it was not loaded from one: save it, and load the file"
         raise UsageError(f"{session.path}: {what}")
-    device = "cuda" if session.device == "cuda" else "cpu"
-    bare = skeleton(path)
-    fed = dict(feeds)
-    collected = collect(
-        path, model, device, engine.threads, fed, lambda: engine.run(fed), runs=runs, seconds=seconds, progress=progress
-    )
-    found = timed(collected, model, bare, fed)
+    choice, fed = engine.choice, dict(feeds)
+    own = Own(model, skeleton(path), fed)
+
+    def call() -> object:
+        return engine.run(fed)
+
+    if choice.providers[0].alone:
+        from archonnx.runtime.profiling import library
+
+        found, turns = library.watch(
+            path,
+            choice,
+            engine.threads,
+            own,
+            lambda turns, run, after: turns.take(call, run, runs, seconds, progress, after),
+        )
+        borrowed, watched = False, choice
+        ceilings = library.measure(choice, engine.threads, measure("cpu", engine.threads).memory)
+    else:
+        watched = _watched_choice(choice)
+        borrowed = watched.device != choice.device or watched.precision != choice.precision
+        collected = collect(
+            path,
+            model,
+            watched,
+            engine.threads,
+            fed,
+            lambda turns, run: turns.take(call, run, runs, seconds, progress),
+        )
+        found, turns = timed(collected, own), collected.turns
+        ceilings = measure(watched.device, engine.threads)
     if sources is None:
         texts, unsourced = find_sources(model, [Path(path).parent, Path.cwd()])
     else:
@@ -69,19 +95,30 @@ def profiled(
     return Profile(
         model=name or session.name or Path(session.path).name,
         device=session.device,
+        precision=choice.precision,
         threads=engine.threads,
-        provider=collected.provider,
-        borrowed=device != session.device,
+        provider=watched.providers[0].name,
+        provider_precision=watched.precision,
+        borrowed=borrowed,
         inputs=typed(fed),
-        runs=len(collected.runs),
-        seconds=statistics.median(collected.plain),
-        spread=(percentile(collected.plain, 25), percentile(collected.plain, 75)),
-        watched=statistics.median(collected.watched),
+        runs=len(turns.watched),
+        seconds=statistics.median(turns.plain),
+        spread=(percentile(turns.plain, 25), percentile(turns.plain, 75)),
+        watched=statistics.median(turns.watched),
         nodes=found.nodes,
         between=found.between,
-        ceilings=measure(device, engine.threads),
+        ceilings=ceilings,
         apart=found.apart,
         timeline=found.timeline,
         sources=texts,
         unsourced=unsourced,
     )
+
+
+def _watched_choice(choice: Choice) -> Choice:
+    """Whose kernels can be watched in place of a session's: onnxruntime's own on the same hardware. What it computes in
+    is the session's where that is an option of the provider, and no other graph."""
+    if choice.device in GPU_DEVICES:
+        return Choice("cuda", (CUDA, CPU), precision="tf32" if choice.precision == "tf32" else "float32")
+    same = choice.device == "cpu" and choice.precision in ("float32", "int8")  # int8 where the file allows it
+    return Choice("cpu", (CPU,), precision=choice.precision if same else "float32")

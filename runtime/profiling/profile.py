@@ -105,19 +105,21 @@ AnySum = TypeVar("AnySum", bound=Sum)
 class Profile:
     """Where the time of one model goes, for inputs of one size on one machine.
 
-    model: its name; device, threads: of the session; provider: whose kernels the nodes' times are of, which is another
-    than the session's where `borrowed`; inputs: name -> type; runs: how many were watched; seconds: of a call of the
-    session, at the median, half of which lay in the `spread`; watched: the same where each node was timed; nodes: in
-    the order in which they ran; between: seconds of a run in which none did; apart: the model's nodes that did not run,
-    each with what became of it; timeline: of one run, in which each call of a node, by its number, began and for how
-    long it ran, seconds; sources: texts by their names, as places have them; unsourced: why they are not there, or not
-    all.
+    model: its name; device, precision, threads: of the session; provider, provider_precision: whose kernels the nodes'
+    times are of, which are others than the session's where `borrowed`; inputs: name -> type; runs: how many were
+    watched; seconds: of a call of the session, at the median, half of which lay in the `spread`; watched: the same
+    where each node was timed; nodes: in the order in which they ran; between: seconds of a run in which none did;
+    apart: the model's nodes that did not run, each with what became of it; timeline: of one run, in which each call of
+    a node, by its number, began and for how long it ran, seconds; sources: texts by their names, as places have them;
+    unsourced: why they are not there, or not all.
     """
 
     model: str
     device: str
+    precision: str
     threads: int | None
     provider: str
+    provider_precision: str
     borrowed: bool
     inputs: dict[str, str]
     runs: int

@@ -54,11 +54,12 @@ def heading(profile: Profile) -> list[str]:
     threads = f", {profile.threads} thread{'s' if profile.threads != 1 else ''}" if profile.threads else ""
     inputs = ", ".join(f"{name}: {type_}" for name, type_ in profile.inputs.items())
     ceilings = f"{profile.ceilings.compute / 1e9:,.0f} GFLOP/s, {profile.ceilings.memory / 1e9:,.1f} GB/s"
+    lowered = f" in {profile.precision}" if profile.precision != "float32" else ""
     lines = [
-        f"{profile.model} on {profile.device}{threads}: {time_text(profile.seconds)} a call, at the median of "
+        f"{profile.model} on {profile.device}{lowered}{threads}: {time_text(profile.seconds)} a call, at the median of "
         f"{profile.runs} run{'s' if profile.runs != 1 else ''}",
         f"inputs   {inputs or 'none'}",
-        f"ceilings {ceilings}, measured here in float32",
+        f"ceilings {ceilings}, measured here",
     ]
     low, high = profile.spread
     if high > _BUSY * low:
@@ -67,8 +68,8 @@ def heading(profile: Profile) -> list[str]:
         )
     if profile.borrowed:
         lines.append(
-            f"times    of {profile.provider}, where a run takes {time_text(profile.total)}: "
-            f"{profile.device} runs the model as a whole, and has no times for its parts"
+            f"times    of {profile.provider} in {profile.provider_precision}, where a run takes "
+            f"{time_text(profile.total)}: what the session runs has no times for its parts"
         )
     else:
         lines.append(f"times    of {profile.provider}; {_overhead(profile)}")
@@ -82,6 +83,11 @@ def _overhead(profile: Profile) -> str:
     if ratio < 2:
         return f"to time each node made a call {ratio - 1:.0%} longer"
     return f"to time each node made a call {ratio:.1f} times as long: small nodes took less than is shown"
+
+
+def library_of(node: TimedNode) -> str:
+    """Who made a node that the model does not have."""
+    return "onnxruntime" if node.provider.endswith("ExecutionProvider") else node.provider
 
 
 def time_text(seconds: float) -> str:
@@ -158,7 +164,7 @@ def _rest_rows(profile: Profile) -> list[Row]:
     added: dict[str, list[TimedNode]] = {}
     for node in profile.elsewhere():
         at = line_of(node.place)
-        what = "of no layer" if node.origin is not None else "added by onnxruntime"
+        what = "of no layer" if node.origin is not None else f"added by {library_of(node)}"
         what = f"in {at[0]}, which is not there" if at else f"{what}: {node.operator}"
         added.setdefault(what, []).append(node)
     for what, nodes in added.items():

@@ -21,6 +21,7 @@ from archonnx.cli.options import (
     device_option,
     format_option,
     model_options,
+    precision_options,
     threads_option,
 )
 from archonnx.contract.diagnostics import UsageError
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     "--runs", type=click.IntRange(1, 1000), metavar="N", help="Runs to time; by default those of two seconds, 3 to 50."
 )
 @device_option
+@precision_options
 @threads_option
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True, help="Of inputs and weights.")
 @click.option("--output", "-o", type=FilePath(), metavar="FILE", help="Write there, not on the terminal.")
@@ -65,6 +67,8 @@ def profile(
     data: Path | None,
     runs: int | None,
     device: str,
+    precision: str | None,
+    max_error: float | None,
     threads: int | None,
     seed: int,
     output: Path | None,
@@ -99,12 +103,15 @@ def profile(
       archonnx profile model.onnx --format json | jq '.operators[:3]'
     """
     from archonnx.contract.files import replace_file
-    from archonnx.runtime.devices import resolve
+    from archonnx.runtime.precision.placing import choose
+    from archonnx.runtime.settings import read_max_error, read_precision
 
-    resolve(device)  # a device that is not there is told before anything is built
+    read_max_error(max_error)
+    choose(device, read_precision(precision))  # what is not there is told before anything is built
     with tempfile.TemporaryDirectory(prefix="archonnx-", ignore_cleanup_errors=True) as folder:
         path, name, sources = _built(file, Path(folder), model, parameters, root, seed)
-        found = _measured(path, name, sources, (batch, bind, given, data, seed), runs, device, threads)
+        how = {"device": device, "precision": precision, "max_error": max_error, "threads": threads}
+        found = _measured(path, name, sources, (batch, bind, given, data, seed), runs, how)
         if found.unsourced and (found.sources or by is None) and format in ("text", "html"):
             _remark(found.unsourced)
         text = _formatted(found, format, by, top, output is None)
@@ -139,10 +146,10 @@ def _measured(
     sources: dict[str, str] | None,
     wanted: tuple[int | None, dict[str, int], tuple[str, ...], Path | None, int],
     runs: int | None,
-    device: str,
-    threads: int | None,
+    how: dict[str, Any],
 ) -> Profile:
-    """wanted: the batch, bound sizes, inputs as texts, a file of arrays, and the seed of what is drawn."""
+    """wanted: the batch, bound sizes, inputs as texts, a file of arrays, and the seed of what is drawn; how: what to
+    load it with."""
     from archonnx.runtime.loading import load
     from archonnx.runtime.measuring.drawing import inputs_of
     from archonnx.runtime.measuring.subjects import check_sizes, give, read_subject
@@ -157,7 +164,7 @@ def _measured(
         chosen = ", ".join(f"{symbol} = {value}" for symbol, value in sizes.chosen.items())
         _remark(f"{name}: {chosen} (--bind {next(iter(sizes.chosen))}=... takes another size)")
     with busy(f"loading {name}"):
-        session = load(path, device, threads=threads)
+        session = load(path, **how, data=feeds if how["max_error"] is not None else None)
     with session, Steps("timing", unit="runs") as steps:
         return profiled(session, feeds, runs=runs, sources=sources, name=Path(name).name, progress=steps)
 

@@ -85,8 +85,9 @@ def test_times_of_another_provider_are_called_so(profiles: Profiles) -> None:
     profile = replace(profiles(LOOPED), borrowed=True, device="openvino", seconds=0.0123)
     head = profile.text().split("\n\n")[0]
     assert "on openvino, 1 thread: 12.3 ms a call" in head
-    assert "openvino runs the model as a whole, and has no times for its parts" in head
-    assert profile.json()["nodes_of_another_provider"] is True
+    assert "of CPUExecutionProvider in float32, where a run takes" in head
+    assert "what the session runs has no times for its parts" in head
+    assert profile.json()["nodes_of"]["another_than_the_session"] is True
 
 
 def test_a_busy_machine_is_told(profiles: Profiles) -> None:
