@@ -6,17 +6,18 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from archonnx.runtime.devices import Choice
+from archonnx.runtime.engine import start
 from archonnx.runtime.openvino.library import NAME, core
-from archonnx.runtime.openvino.running import OpenVinoRunner
 from archonnx.runtime.profiling.ceilings import Ceilings
 from archonnx.runtime.profiling.collecting import Turns
 from archonnx.runtime.profiling.events import Event, Run
 from archonnx.runtime.profiling.fusion import settle
 from archonnx.runtime.profiling.making import Own, Timed
+from archonnx.runtime.settings import Settings
 
 _WATCH = {"PERF_COUNT": "YES"}
 _BYTES = {"f32": 4, "i32": 4, "u32": 4, "bf16": 2, "f16": 2, "i64": 8, "u64": 8, "i8": 1, "u8": 1, "boolean": 1}
@@ -47,14 +48,19 @@ def watch(
 
     Raises MachineError, ModelFileError, RunError.
     """
-    properties = {**choice.providers[0].settings(threads, choice.precision), **_WATCH}
-    runner = OpenVinoRunner(source, own.model, choice, properties, threads)
+    runner = start(source, own.model, _watching(choice), Settings("openvino", threads, cache="off"))
     binding = runner.bind(own.feeds, {})
     turns, runs = Turns(), list[list[Event]]()
     take(turns, lambda: runner.run_bound(binding, own.feeds, {}), lambda: runs.append(_events(binding[0].request)))
     executed = _executed(binding[0].request.get_compiled_model().get_runtime_model())
     watched = [Run(0.0, seconds, tuple(events)) for seconds, events in zip(turns.watched, runs, strict=True)]
     return _timed(watched, executed, own), turns
+
+
+def _watching(choice: Choice) -> Choice:
+    """The same, told to keep the times of nodes."""
+    first, *others = choice.providers
+    return replace(choice, providers=(replace(first, properties={**first.properties, **_WATCH}), *others))
 
 
 def measure(choice: Choice, threads: int | None, memory: float) -> Ceilings:
@@ -65,7 +71,7 @@ def measure(choice: Choice, threads: int | None, memory: float) -> Ceilings:
 
     weights = opset13.constant(np.full((_SIDE, _SIDE), 0.5, np.float32))
     given = opset13.parameter([_SIDE, _SIDE], np.float32)
-    properties = {**choice.providers[0].settings(threads, choice.precision), **_WATCH}
+    properties = _watching(choice).providers[0].settings(threads, choice.precision)
     product = opset13.matmul(given, weights, False, False)
     request = core().compile_model(Model([product], [given]), "CPU", properties).create_infer_request()
     array = np.full((_SIDE, _SIDE), 0.5, np.float32)
