@@ -14,6 +14,7 @@ def document(profile: Profile) -> dict[str, Any]:
         "device": profile.device,
         "precision": profile.precision,
         "threads": profile.threads,
+        "plan": profile.plan,
         "inputs": profile.inputs,
         "runs": profile.runs,
         "milliseconds": _ms(profile.seconds),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from archonnx.contract.diagnostics import UsageError
 from archonnx.runtime.devicearray import GPU_DEVICES
 from archonnx.runtime.devices import CPU, CUDA, Choice
 from archonnx.runtime.measuring.figures import percentile
+from archonnx.runtime.modelfile import ModelFile
 from archonnx.runtime.profiling.ceilings import measure
 from archonnx.runtime.profiling.collecting import Progress, collect
 from archonnx.runtime.profiling.making import Own, timed
@@ -63,21 +65,19 @@ def profiled(
     def call() -> object:
         return engine.run(fed)
 
-    if choice.providers[0].alone:
+    watched = _watched(model, choice)
+    if watched.providers[0].alone:
         from archonnx.runtime.profiling import library
 
         found, turns = library.watch(
             path,
-            choice,
+            watched,
             engine.threads,
             own,
             lambda turns, run, after: turns.take(call, run, runs, seconds, progress, after),
         )
-        borrowed, watched = False, choice
-        ceilings = library.measure(choice, engine.threads, measure("cpu", engine.threads).memory)
+        ceilings = library.measure(watched, engine.threads, measure("cpu", engine.threads).memory)
     else:
-        watched = _watched_choice(choice)
-        borrowed = watched.device != choice.device or watched.precision != choice.precision
         collected = collect(
             path,
             model,
@@ -99,7 +99,8 @@ def profiled(
         threads=engine.threads,
         provider=watched.providers[0].name,
         provider_precision=watched.precision,
-        borrowed=borrowed,
+        borrowed=(watched.device, watched.precision) != (choice.device, choice.precision),
+        plan=None if session.plan is None else str(session.plan),
         inputs=typed(fed),
         runs=len(turns.watched),
         seconds=statistics.median(turns.plain),
@@ -115,10 +116,12 @@ def profiled(
     )
 
 
-def _watched_choice(choice: Choice) -> Choice:
-    """Whose kernels can be watched in place of a session's: onnxruntime's own on the same hardware. What it computes in
-    is the session's where that is an option of the provider, and no other graph."""
+def _watched(model: ModelFile, choice: Choice) -> Choice:
+    """Whose kernels can be watched in place of a session's: those of the same library, else onnxruntime's own on the
+    same hardware; what they compute in is the session's, where that is an option and no other graph than the file's."""
+    same = choice.precision != "int8" or bool(model.rounding)  # int8 where the file itself allows it
+    if choice.providers[0].alone:
+        return choice if same else replace(choice, precision="float32")
     if choice.device in GPU_DEVICES:
         return Choice("cuda", (CUDA, CPU), precision="tf32" if choice.precision == "tf32" else "float32")
-    same = choice.device == "cpu" and choice.precision in ("float32", "int8")  # int8 where the file allows it
-    return Choice("cpu", (CPU,), precision=choice.precision if same else "float32")
+    return Choice("cpu", (CPU,), precision=choice.precision if same and choice.device == "cpu" else "float32")

@@ -110,8 +110,9 @@ class Profile:
     watched; seconds: of a call of the session, at the median, half of which lay in the `spread`; watched: the same
     where each node was timed; nodes: in the order in which they ran; between: seconds of a run in which none did;
     apart: the model's nodes that did not run, each with what became of it; timeline: of one run, in which each call of
-    a node, by its number, began and for how long it ran, seconds; sources: texts by their names, as places have them;
-    unsourced: why they are not there, or not all.
+    a node, by its number, began and for how long it ran, seconds; plan: the path of the one that the session runs by,
+    None where there is none; sources: texts by their names, as places have them; unsourced: why they are not there, or
+    not all.
     """
 
     model: str
@@ -131,6 +132,7 @@ class Profile:
     ceilings: Ceilings
     apart: tuple[tuple[Part, str], ...] = ()
     timeline: tuple[tuple[int, float, float], ...] = ()
+    plan: str | None = None
     sources: dict[str, str] = field(default_factory=dict)
     unsourced: str | None = None
 

@@ -61,6 +61,8 @@ def heading(profile: Profile) -> list[str]:
         f"inputs   {inputs or 'none'}",
         f"ceilings {ceilings}, measured here",
     ]
+    if profile.plan is not None:
+        lines.append(f"plan     {profile.plan}, by which calls run; its options are not those of the nodes' times")
     low, high = profile.spread
     if high > _BUSY * low:
         lines.append(

@@ -90,6 +90,14 @@ def test_times_of_another_provider_are_called_so(profiles: Profiles) -> None:
     assert profile.json()["nodes_of"]["another_than_the_session"] is True
 
 
+def test_a_plan_is_told(profiles: Profiles) -> None:
+    profile = profiles(LOOPED)
+    assert "plan " not in profile.text()
+    planned = replace(profile, plan="m.plan.json")
+    assert "m.plan.json, by which calls run" in planned.text()
+    assert planned.json()["plan"] == "m.plan.json"
+
+
 def test_a_busy_machine_is_told(profiles: Profiles) -> None:
     profile = profiles(LOOPED)
     assert "busy" in replace(profile, spread=(0.010, 0.020)).text()
