@@ -115,7 +115,17 @@ class _Graph:
         if value != node.name and value in self.produced:
             return [self._end(node, self.produced[value])]
         place = self.names.get(node.name)
-        return [place] if place is not None and self.own[place].op_type == node.op_type else []
+        if place is not None:
+            return [place] if self.own[place].op_type == node.op_type else []
+        return self._named_after(node.name)
+
+    def _named_after(self, name: str) -> list[int]:
+        """The node of a name such as `activation/Mul/QuickGeluFusion/`, where values have none that the model knows."""
+        while "/" in name:
+            name = name.rpartition("/")[0]
+            if name in self.names:
+                return [self.names[name]]
+        return []
 
     def _end(self, node: Any, place: int) -> int:
         """The last node that one in onnxruntime's layout does: it is named before a sum and an activation join it."""

@@ -150,6 +150,7 @@ def _measured(
 ) -> Profile:
     """wanted: the batch, bound sizes, inputs as texts, a file of arrays, and the seed of what is drawn; how: what to
     load it with."""
+    from archonnx.runtime.errors import RunError
     from archonnx.runtime.loading import load
     from archonnx.runtime.measuring.drawing import inputs_of
     from archonnx.runtime.measuring.subjects import check_sizes, give, read_subject
@@ -165,8 +166,13 @@ def _measured(
         _remark(f"{name}: {chosen} (--bind {next(iter(sizes.chosen))}=... takes another size)")
     with busy(f"loading {name}"):
         session = load(path, **how, data=feeds if how["max_error"] is not None else None)
-    with session, Steps("timing", unit="runs") as steps:
-        return profiled(session, feeds, runs=runs, sources=sources, name=Path(name).name, progress=steps)
+    try:
+        with session, Steps("timing", unit="runs") as steps:
+            return profiled(session, feeds, runs=runs, sources=sources, name=Path(name).name, progress=steps)
+    except RunError:
+        if sizes.chosen:
+            say("open sizes were chosen, perhaps others fit; --bind takes them")
+        raise
 
 
 def _formatted(found: Profile, format: str, by: str | None, top: int, shown: bool) -> str:

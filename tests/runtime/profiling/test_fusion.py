@@ -79,6 +79,22 @@ def test_a_convolution_takes_what_follows_in_its_layout() -> None:
     assert match(own, optimised, ["w"]).parts == [[0, 1, 2], [3], []], "what reorders is nobody's"
 
 
+def test_a_function_in_its_layout_is_known_by_its_name() -> None:
+    own = [
+        node("Conv", "x w", "c", "net/Conv"),
+        node("Sigmoid", "c", "s", "net/Sigmoid"),
+        node("Mul", "c s", "m", "net/Mul"),
+        node("Conv", "m w", "d", "net/Conv_1"),
+    ]
+    optimised = [
+        node("Conv", "x w2", "t0", "c_nchwc"),
+        node("QuickGelu", "t0", "t1", "net/Mul/QuickGeluFusion/"),
+        node("Conv", "t1 w3", "t2", "d_nchwc"),
+        node("ReorderOutput", "t2", "d", "ReorderOutput"),
+    ]
+    assert match(own, optimised, ["w"]).parts == [[0], [1, 2], [3], []]
+
+
 def test_a_body_reads_from_outside() -> None:
     body = helper.make_graph(
         [node("Add", "inner outer", "sum")],
