@@ -99,13 +99,14 @@ def load(
         from archonnx.runtime.text.tokenizer import read_tokenizer
 
         made = read_tokenizer(tokenizer)
-    session = _opened(model, asked)
+    session = opened(model, asked)
     session.tokenizer = made
     session.load_time = time.perf_counter() - began
     return session
 
 
-def _opened(model: str | os.PathLike[str] | bytes | Compiled, asked: Settings) -> Session:
+def opened(model: str | os.PathLike[str] | bytes | Compiled, asked: Settings) -> Session:
+    """As `load`, of what was read already."""
     if isinstance(model, bytes | bytearray | memoryview):
         data = bytes(model)
         return _load(data, read_model(data), asked, stays=False)

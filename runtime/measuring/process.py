@@ -5,13 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from archonnx.runtime.measuring.worker import Failed, Job, Memory, Started, Turn, serve
 
-Answer = TypeVar("Answer", Started, Turn, Memory)
+Answer = TypeVar("Answer")
 
 
 class FailedError(Exception):
@@ -34,10 +34,11 @@ class Player(Protocol):
 class Process:
     """A Player that is a process; it begins with `start`, and is ended by `close` whatever it does."""
 
-    def __init__(self) -> None:
+    def __init__(self, make: Callable[[Any], Any] | None = None) -> None:
+        """make: as `serve` takes it."""
         context = multiprocessing.get_context("spawn")  # a fork would have the parent's memory, and threads that stand
         self._channel, theirs = context.Pipe()
-        self._process = context.Process(target=serve, args=(theirs,), daemon=True)
+        self._process = context.Process(target=serve, args=(theirs, make), daemon=True)
         with _without_interrupts():
             self._process.start()
         theirs.close()  # so that the end of the process is the end of the channel

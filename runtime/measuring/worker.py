@@ -67,11 +67,11 @@ class Failed:
     code: int
 
 
-def serve(channel: Connection) -> None:
-    """Answer what comes through the channel, ("start", Job), ("turn", seconds, calls) or ("memory",), until it
-    closes or one fails."""
+def serve(channel: Connection, make: Callable[[Any], Any] | None = None) -> None:
+    """Answer what comes through the channel until it closes or one fails: ("start", job), of which `make` makes what
+    measures, by default a Bench; and its methods with their arguments, as in ("turn", seconds, calls)."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to every process: the one that asks ends this one
-    bench: Bench | None = None
+    bench: Any = None
     while True:
         try:
             asked = channel.recv()
@@ -79,10 +79,10 @@ def serve(channel: Connection) -> None:
             return
         try:
             if asked[0] == "start":
-                bench = Bench(asked[1])
+                bench = (make or Bench)(asked[1])
                 channel.send(bench.started)
             elif bench is not None:
-                channel.send(bench.turn(*asked[1:]) if asked[0] == "turn" else bench.memory())
+                channel.send(getattr(bench, asked[0])(*asked[1:]))
         except ArchonnxError as error:
             channel.send(Failed(" ".join(str(error).split()), error.exit_code))
             return

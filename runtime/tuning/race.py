@@ -65,27 +65,29 @@ class Entrant:
 @dataclass(slots=True)
 class Race:
     """One choice: what was kept until now, the base, and what might be better. bound: the largest error allowed of a
-    recipe; seconds: after which no more rounds begin, but for the first leg.
+    recipe; seconds: after which no more rounds begin, but for the first leg; stays: whether the base goes on running
+    where another wins.
 
     After `run`: `winner` and its largest error, and `tried`, a row for each, the base first.
     """
 
     stage: str
     arena: Arena
-    base: Recipe
+    base: Entrant
     bound: Callable[[Recipe], float]
     seconds: float
     clock: Callable[[], float] = time.perf_counter
     progress: Callable[[], None] = lambda: None
+    stays: bool = False
     winner: Entrant = field(init=False)
     tried: list[Tried] = field(init=False)
 
     def run(self, challengers: Sequence[Recipe]) -> Entrant:
         """The winner, which goes on running; the others have left. Raises Unfit where the base itself cannot run."""
         began = self.clock()
-        base = Entrant(self.base)
-        base.error = self.arena.enter(self.base)
-        entrants = [self._entered(recipe) for recipe in challengers if recipe != self.base]
+        base = Entrant(self.base.recipe, checked=True)
+        base.error = worst(self.base.error or 0.0, self.arena.enter(base.recipe))
+        entrants = [self._entered(recipe) for recipe in challengers if recipe != base.recipe]
         for number in range(LEGS[-1]):
             running = [each for each in entrants if each.out is None]
             if (number and not running) or (number >= LEGS[0] and self.clock() - began >= self.seconds):
@@ -99,7 +101,7 @@ class Race:
         self.winner = self._best(entrants, base)
         self.tried = [self._row(each, base) for each in (base, *entrants)]
         for each in (base, *entrants):
-            if each is not self.winner:
+            if each is not self.winner and not (each is base and self.stays):
                 self.arena.leave(each.recipe)
         return self.winner
 
@@ -161,8 +163,7 @@ class Race:
                 self.arena.leave(entrant.recipe)
                 return False
             self.progress()
-            seen = entrant.error or 0.0
-            entrant.error = error if error != error else max(seen, error)  # a NaN is not lost in a comparison
+            entrant.error = worst(entrant.error or 0.0, error)
             self._judge(entrant)
         return entrant.out is None
 
@@ -189,6 +190,11 @@ def _by_speed(entrants: Sequence[Entrant], base: Entrant) -> list[Entrant]:
         return found.median if found else math.inf
 
     return sorted((each for each in entrants if each.out is None), key=median)
+
+
+def worst(first: float, second: float) -> float:
+    """The larger error; a NaN is not lost in the comparison."""
+    return first if first != first else max(second, first)
 
 
 def _error(error: float | None) -> str:

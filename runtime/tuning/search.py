@@ -1,8 +1,8 @@
 """The search for one batch: choice after choice, each a race that begins with what was kept of the one before.
 
 1. Where the model runs in float32, beside what `load` takes without a plan.
-2. Threads, then onnxruntime's options, of the winner.
-3. Each lower precision against that winner, within the error allowed; then its threads and options.
+2. Each lower precision against that winner, within the error allowed.
+3. Threads, then onnxruntime's options, of each that won.
 4. All that was kept once more, side by side: a lower precision stays where it is faster than every higher one.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from archonnx.runtime.tuning.plan import Kept, Tried
-from archonnx.runtime.tuning.race import LEGS, Arena, Entrant, Race, Unfit
+from archonnx.runtime.tuning.race import LEGS, Arena, Entrant, Race, Unfit, worst
 from archonnx.runtime.tuning.recipe import Recipe
 from archonnx.runtime.tuning.space import Space
 
@@ -39,36 +39,33 @@ class Search:
     def run(self) -> list[Kept]:
         """The fastest of each precision, the exact one first. Raises Unfit where nothing runs."""
         self._began = self.clock()
-        precisions = [ways for ways in self.space.lower if ways]
-        races = 3 * (1 + len(precisions))
-        first = self._first()
-        exact = {recipe.precision for recipe in self.space.exact}
-        held = [recipe for recipe in self.hold if recipe.precision in exact]
-        best = self._race("device", first, [*self.space.exact, *held], races)
-        best = self._refined(best, races - 1)
-        found = [best]
-        for number, ways in enumerate(precisions):
-            if self._left() <= 0:
-                self._untried("precision", ways)
-                continue
-            left = races - 3 * (number + 1)
-            held = [recipe for recipe in self.hold if recipe.precision == ways[0].precision]
-            lower = self._race("precision", best.recipe, [*ways, *held], left)
+        races = 1 + len(self.space.lower) + len(self.space.choices) * (1 + len(self.space.lower))
+        best = self._race("device", self._first(), [*self.space.exact, *self._held(self.space.exact)], races)
+        found = []
+        for number, ways in enumerate(self.space.lower):
+            lower = self._race("precision", best, [*ways, *self._held(ways)], races - number - 1, stays=True)
             if lower.recipe != best.recipe:
-                found.append(self._refined(lower, left - 1))
+                found.append(lower)
+        left = len(self.space.choices) * (1 + len(found))
+        found = [self._refined(each, left - place) for place, each in enumerate([best, *found])]
         return self._final(found)
 
-    def _first(self) -> Recipe:
+    def _held(self, ways: Sequence[Recipe]) -> list[Recipe]:
+        precisions = {recipe.precision for recipe in ways}
+        return [recipe for recipe in self.hold if recipe.precision in precisions]
+
+    def _first(self) -> Entrant:
         """What `load` takes without a plan; where that does not run, or is not exact, the next that does and is."""
         reasons = []
         for recipe in self.space.exact:
             try:
-                error = self.arena.enter(recipe)
+                error = worst(self.arena.enter(recipe), self.arena.check(recipe))
             except Unfit as failure:
+                self.arena.leave(recipe)
                 reasons.append(f"{recipe}: {failure}")
                 continue
             if error <= self._allowed(recipe):
-                return recipe
+                return Entrant(recipe, error=error)
             self.arena.leave(recipe)
             reasons.append(f"{recipe}: its error is {error:.1e}")
         raise Unfit("; ".join(reasons))
@@ -86,11 +83,13 @@ class Search:
     def _say(self) -> None:
         self.progress(min(1.0, 1 - self._left() / self.seconds))
 
-    def _race(self, stage: str, base: Recipe, challengers: Sequence[Recipe], races: int) -> Entrant:
+    def _race(
+        self, stage: str, base: Entrant, challengers: Sequence[Recipe], races: int, stays: bool = False
+    ) -> Entrant:
         """races: how many are left, this one among them; they share the time that is left."""
-        others = [each for each in dict.fromkeys(challengers) if each != base]
+        others = [each for each in dict.fromkeys(challengers) if each != base.recipe]
         share = max(0.0, self._left() / max(1, races))
-        race = Race(stage, self.arena, base, self._allowed, share, self.clock, self._say)
+        race = Race(stage, self.arena, base, self._allowed, share, self.clock, self._say, stays)
         winner = race.run(others)
         self.tried += race.tried
         return winner
@@ -101,7 +100,7 @@ class Search:
             if self._left() <= 0:
                 self._untried(stage, others)
             elif others:
-                best = self._race(stage, best.recipe, others, races - number)
+                best = self._race(stage, best, others, races - number)
         return best
 
     def _untried(self, stage: str, recipes: Sequence[Recipe]) -> None:

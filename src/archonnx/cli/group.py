@@ -16,6 +16,7 @@ COMMANDS = {
     "run": "Run a model on arrays, pictures, sounds and texts.",
     "bench": "Measure how fast models run, alone or side by side.",
     "profile": "Show where the time of a model goes, line by line.",
+    "tune": "Find out how a model runs fastest on this machine, and write it down.",
     "generate": "Let a model of texts go on from a prompt.",
     "verify": "Check a model against Keras, PyTorch or another file.",
     "plot": "Draw a model.",

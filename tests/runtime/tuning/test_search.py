@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from archonnx.runtime.settings import Options
 from archonnx.runtime.tuning.plan import Tried
-from archonnx.runtime.tuning.race import LEGS, MARGIN, Entrant, Race, Unfit
+from archonnx.runtime.tuning.race import LEGS, MARGIN, Entrant, Race, Unfit, worst
 from archonnx.runtime.tuning.recipe import Recipe
 from archonnx.runtime.tuning.search import EXACT, Search
 from archonnx.runtime.tuning.space import Space
@@ -67,7 +68,7 @@ class Fake:
 def race(
     fake: Fake, others: Sequence[Recipe], bound: float = EXACT, seconds: float = 1e9
 ) -> tuple[Entrant, list[Tried]]:
-    one = Race("device", fake, CPU, lambda recipe: bound, seconds, fake.clock)
+    one = Race("device", fake, Entrant(CPU), lambda recipe: bound, seconds, fake.clock)
     return one.run(others), one.tried
 
 
@@ -142,6 +143,18 @@ class TestRace:
         assert tried[1].outcome == "inexact"
         assert fake.alive == {other}
 
+    def test_a_nan_is_worse_than_any_error(self) -> None:
+        nan = float("nan")
+        assert worst(1.0, 2.0) == worst(2.0, 1.0) == 2.0
+        assert math.isnan(worst(nan, 1.0))
+        assert math.isnan(worst(1.0, nan))
+
+    def test_a_base_may_stay_beside_the_winner(self) -> None:
+        fake = Fake({OPENVINO: 0.5})
+        one = Race("precision", fake, Entrant(CPU), lambda recipe: 1.0, 1e9, fake.clock, stays=True)
+        assert one.run([OPENVINO]).recipe == OPENVINO
+        assert fake.alive == {CPU, OPENVINO}
+
     def test_a_base_that_breaks_down_is_told(self) -> None:
         with pytest.raises(Unfit, match="it broke down"):
             race(Fake(weak={CPU: 1}), [OPENVINO])
@@ -194,7 +207,7 @@ class TestSearch:
         made = search(fake, seconds=5.0)
         assert [each.recipe for each in made.run()] == [CPU]
         untried = [row for row in made.tried if row.outcome == "untried"]
-        assert {row.stage for row in untried} == {"threads", "options", "precision"}
+        assert {row.stage for row in untried} == {"threads", "options"}
         assert {row.reason for row in untried} == {"the time was over"}
 
     def test_what_is_no_faster_in_the_end_is_dropped(self) -> None:
