@@ -18,7 +18,8 @@ from archonnx.contract.diagnostics import ArchonnxError
 @dataclass(frozen=True, slots=True)
 class Job:
     """What a process measures. inputs: arrays by name, checked; errors are measured on them too. cache: the folder that
-    `load` keeps it in, "off" for none; twice: whether another process is to load it first."""
+    `load` keeps it in, "off" for none; twice: whether another process is to load it first; plan: as
+    `load` takes it."""
 
     path: str
     inputs: dict[str, Any]
@@ -28,12 +29,14 @@ class Job:
     max_error: float | None = None
     cache: str = "off"
     twice: bool = False
+    plan: str | None = "auto"
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
     """load: seconds from the file to a session; first: of the first call, in which memory is taken and kernels are
-    chosen; device, threads, precision: those that it runs on, and in; cached: whether an earlier start had kept it."""
+    chosen; device, threads, precision: those that it runs on, and in; cached: whether an earlier start had kept it;
+    plan: the path of the one that it runs by."""
 
     load: float
     first: float
@@ -41,6 +44,7 @@ class Started:
     threads: int | None
     precision: str = "float32"
     cached: bool = False
+    plan: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +116,13 @@ class Bench:
             max_error=job.max_error,
             data=None if job.max_error is None else [job.inputs],
             cache=job.cache,
+            plan=job.plan,
         )
         loaded = time.perf_counter()
         session(job.inputs)
         ended = time.perf_counter()
         taken = (loaded - began, ended - loaded)
-        self.started = Started(*taken, session.device, session.threads, session.precision, session.cached)
+        self.started = Started(*taken, session.device, session.threads, session.precision, session.cached, session.plan)
         self._call: Callable[[], Any] = lambda: session(job.inputs)
         engine = session._engine
         self._bare = engine.bare(session.check(job.inputs)) if engine is not None else None

@@ -41,7 +41,22 @@ def test_a_plan_is_written_printed_and_taken(folder: Path, capsys: Output) -> No
     plan = read_plan("net.plan.json")
     assert plan.parts[0].inputs == {"x": "float32[2, 5]"}
     assert main(["run", "net.onnx", "--input", "x=[[0, 0]]"]) == 0
-    assert "plan" not in capsys.readouterr().err
+    assert "net.onnx ran on cpu by net.plan.json in " in capsys.readouterr().err
+    assert main(["run", "net.onnx", "--input", "x=[[0, 0]]", "--plan", "off", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["plan"] is None
+
+
+def test_bench_tells_the_plan(folder: Path, capsys: Output) -> None:
+    assert main(["tune", "net.onnx", "--device", "cpu", "--threads", "1", "--budget", "0.01", "-o", "my.json"]) == 0
+    capsys.readouterr()
+    argv = ["--bind", "size=3", "--repeat", "2"]
+    assert main(["bench", "net.onnx", "--against", "net.onnx", "--plan", "my.json", *argv]) == 0
+    row = next(line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("plan "))
+    assert row == ["plan", "my.json", "-"]
+    assert main(["bench", "net.onnx", "--plan", "gone.json", *argv]) == 1
+    assert "gone.json" in capsys.readouterr().err
+    assert main(["bench", "net.onnx", "--format", "json", *argv]) == 0
+    assert json.loads(capsys.readouterr().out)["results"][0]["plan"] is None
 
 
 def test_json_is_the_plan(folder: Path, capsys: Output) -> None:

@@ -20,6 +20,7 @@ from archonnx.cli.options import (
     device_option,
     format_option,
     model_options,
+    plan_option,
     precision_options,
 )
 from archonnx.contract.diagnostics import UsageError
@@ -71,6 +72,7 @@ def _bound(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -
 )
 @device_option
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="For one operator on the CPU.")
+@plan_option
 @precision_options
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True, help="Of inputs and weights.")
 @model_options
@@ -87,6 +89,7 @@ def bench(
     repeat: int | None,
     device: str,
     threads: int | None,
+    plan: str,
     precision: str | None,
     max_error: float | None,
     seed: int,
@@ -146,7 +149,8 @@ def bench(
             jobs = []
             for place, (subject, (arrays, _)) in enumerate(zip(subjects, made, strict=True)):
                 kept, twice = str(Path(folder) / f"cache{place}"), subject.kept and not prepared
-                jobs.append(Job(subject.path, arrays, device, threads, *lower, cache=kept, twice=twice))
+                by = plan if place == 0 or plan == "off" else "auto"
+                jobs.append(Job(subject.path, arrays, device, threads, *lower, cache=kept, twice=twice, plan=by))
             prepared.append((jobs, [sizes for _, sizes in made]))
         _say_sizes(subjects, prepared[0][1])
         found: list[tuple[list[Job], list[Sizes], list[Measured]]] = []

@@ -103,6 +103,7 @@ def _column(one: Measured, size: Sizes, first: Measured) -> dict[str, str]:
         "calls": f"{calls.count:,}" if calls else "",
         "device": started.device if started else "",
         "precision": started.precision if started and started.precision != "float32" else "",
+        "plan": Path(started.plan).name if started and started.plan else "",
     }
 
 
@@ -125,6 +126,7 @@ def document(
                     "inputs": inputs,
                     "device": started.device if started else None,
                     "precision": started.precision if started else None,
+                    "plan": started.plan if started else None,
                     "threads": started.threads if started else None,
                     "failed": one.failed.message.replace(subject.path, subject.name) if one.failed else None,
                     "calls": calls.count if calls else 0,

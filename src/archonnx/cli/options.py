@@ -127,6 +127,17 @@ def precision_options(function: Function) -> Function:
     return precision_option(bound(function))
 
 
+def plan_option(function: Function) -> Function:
+    """--plan, passed on as `plan`: "auto", "off" or a path."""
+    return click.option(
+        "--plan",
+        default="auto",
+        show_default=True,
+        metavar="PLAN",
+        help="auto for the one that `archonnx tune` left beside MODEL, where it fits; off; or a plan's file.",
+    )(function)
+
+
 def format_option(*formats: str) -> Callable[[Function], Function]:
     """--format, the first being the default; the value is passed on as `format`."""
     return click.option(

@@ -23,6 +23,7 @@ from archonnx.cli.options import (
     device_option,
     format_option,
     model_options,
+    plan_option,
     precision_options,
     threads_option,
 )
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
 @device_option
 @threads_option
 @cache_option
+@plan_option
 @precision_options
 @click.option(
     "--data",
@@ -89,6 +91,7 @@ def run(
     device: str,
     threads: int | None,
     cache: Path,
+    plan: str,
     precision: str | None,
     max_error: float | None,
     data: Path | None,
@@ -133,7 +136,7 @@ def run(
     asked = wanted(weights, maps)
     if asked.bare:
         raise UsageError("--weights none: nothing is computed without weights")
-    more = {"precision": precision, "max_error": max_error, "data": data, "cache": cache}
+    more = {"precision": precision, "max_error": max_error, "data": data, "cache": cache, "plan": plan}
     session, name = loaded(file, model, parameters, root, device, threads, seed, asked, tokenizer, options=more)
     with session:
         for trial in session.choices:
@@ -227,6 +230,7 @@ def _about(session: Session, name: str, times: list[float]) -> dict[str, Any]:
         "milliseconds": round(statistics.median(times) * 1000, 3),
         "load_milliseconds": round((session.load_time or 0.0) * 1000, 3),
         "cached": session.cached,
+        "plan": session.plan,
     }
 
 
@@ -237,7 +241,8 @@ def _say_about(session: Session, about: dict[str, Any], repeat: int) -> None:
     lowered = f" in {session.precision}" if session.precision != "float32" else ""
     whence = " from the cache" if session.cached else ""
     loading = f"loaded{whence} in {about['load_milliseconds']:,.0f} ms"
-    say(f"{about['model']} ran on {about['device']}{lowered} in {about['milliseconds']:.1f} ms{runs}; {loading}")
+    plan = f" by {session.plan}" if session.plan else ""
+    say(f"{about['model']} ran on {about['device']}{lowered}{plan} in {about['milliseconds']:.1f} ms{runs}; {loading}")
 
 
 def say_untrained(name: str) -> None:
