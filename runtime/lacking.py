@@ -207,7 +207,8 @@ def _is_function(domain: str, operator: str, version: int) -> bool:
         schema = onnx.defs.get_schema(operator, version, domain)
     except onnx.defs.SchemaError:  # onnxruntime's own domain: it does not tell
         return domain not in _ONNX
-    return bool(schema.has_function or schema.has_context_dependent_function)
+    found: Any = schema  # whose stubs lack both
+    return bool(found.has_function or found.has_context_dependent_function)
 
 
 def _wrong_types(

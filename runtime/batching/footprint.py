@@ -138,7 +138,7 @@ def _elements_of(value: Any) -> int | None:
         return None
     if any(not dim.HasField("dim_value") for dim in tensor.shape.dim):
         return None
-    return math.prod(dim.dim_value for dim in tensor.shape.dim)
+    return math.prod(int(dim.dim_value) for dim in tensor.shape.dim)
 
 
 def _elements(graph: Any) -> dict[str, int]:

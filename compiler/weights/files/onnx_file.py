@@ -45,7 +45,7 @@ class OnnxFile(StoredFile):
 
     def _read_model(self) -> None:
         import onnx
-        from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+        from google.protobuf.message import DecodeError
 
         try:
             walked = wire.walk(self.stream, inside=True)
