@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from archonnx.runtime.runner import Runner
 
 log = logging.getLogger("archonnx.runtime")
-MOST = 32  # examples that errors are measured on: each is run in every way
+MOST, LEAST = 32, 3  # examples that errors are measured on: each is run in every way
+LONG = 4.0  # seconds that float32 may take for all of them, beyond the fewest
 DRAWN = 3
 
 
@@ -148,6 +150,7 @@ def exact_of(source: str | bytes, model: ModelFile, asked: Settings) -> Runner:
 def _fastest(source: str | bytes, model: ModelFile, contract: Contract, asked: Settings, bound: float) -> Started:
     samples = samples_of(model, contract, asked.data)
     exact = exact_of(source, model, asked)
+    samples = fewer(model, exact, samples)
     reference = outputs_of(exact, samples)
     ways, out = candidates(asked.device, asked.precision)
     if model.rounding and asked.device in ("auto", "cpu") and asked.precision in (None, "int8"):
@@ -178,6 +181,21 @@ def _fastest(source: str | bytes, model: ModelFile, contract: Contract, asked: S
     tried = sum(trial.failed is None for trial in trials)
     why = f"the fastest of {tried} that were tried and stay within {bound:g}" if tried > 1 else "nothing else is here"
     return Started(runners[best.candidate], why, tuple(every), lowered=lowered.get(best.candidate))
+
+
+def fewer(model: ModelFile, exact: Runner, samples: list[Sample]) -> list[Sample]:
+    """As many of the samples, evenly apart, as are run in LONG seconds, LEAST at least; said where some are left out.
+    Raises as a run."""
+    if len(samples) <= LEAST:
+        return samples
+    exact.run(dict(samples[0]))
+    began = time.perf_counter()
+    exact.run(dict(samples[0]))
+    count = max(LEAST, int(LONG / max(1e-6, time.perf_counter() - began)))
+    if count >= len(samples):
+        return samples
+    log.info("%s: errors are measured on %d examples of %d, as each takes long", model.path, count, len(samples))
+    return [samples[place * len(samples) // count] for place in range(count)]
 
 
 def samples_of(model: ModelFile, contract: Contract, data: Any) -> list[Sample]:

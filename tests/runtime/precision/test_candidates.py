@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from archonnx.contract.diagnostics import MachineError
 from archonnx.runtime.errors import RunError
+from archonnx.runtime.modelfile import ModelFile
 from archonnx.runtime.precision.candidates import (
     FEWEST,
     HOPELESS,
@@ -22,6 +25,10 @@ from archonnx.runtime.precision.candidates import (
     largest_error,
     measure,
 )
+from archonnx.runtime.precision.starting import fewer
+
+if TYPE_CHECKING:
+    from archonnx.runtime.runner import Runner
 
 A, B, C = Candidate("cpu"), Candidate("openvino"), Candidate("openvino", "bfloat16")
 REFERENCE = [[np.array([1.0, -2.0], np.float32)]]
@@ -116,3 +123,21 @@ def test_errors_of_all_kinds_of_outputs() -> None:
     assert largest_error([[[one]]], [[[one, one]]]) == float("inf")
     assert largest_error([[{"a": 1}]], [[{"a": 1}]]) == 0
     assert largest_error([[{"a": 1}]], [[{"a": 2}]]) == float("inf")
+
+
+def test_examples_that_take_long_are_fewer_and_evenly_apart(caplog: pytest.LogCaptureFixture) -> None:
+    class Slow:
+        def run(self, feeds: dict[str, Any]) -> list[Any]:
+            time.sleep(0.02)
+            return []
+
+    samples = [{"x": place} for place in range(32)]
+    outline, slow = ModelFile("m.onnx"), cast("Runner", Slow())
+    with caplog.at_level(logging.INFO, "archonnx.runtime"):
+        found = fewer(outline, slow, samples)
+        assert found == samples
+        assert not caplog.records
+    with pytest.MonkeyPatch.context() as patch, caplog.at_level(logging.INFO, "archonnx.runtime"):
+        patch.setattr("archonnx.runtime.precision.starting.LONG", 0.001)
+        assert [each["x"] for each in fewer(outline, slow, samples)] == [0, 10, 21]
+    assert "m.onnx: errors are measured on 3 examples of 32" in caplog.text
