@@ -88,10 +88,8 @@ class Batches:
     def mark(self) -> Mark:
         return self._runner.mark
 
-    @property
-    def cached(self) -> bool:
-        """Whether the optimised model came from the cache."""
-        return bool(getattr(self._runner, "cached", False))
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._runner, name)  # what this runner has beside what every one has
 
     @property
     def planner(self) -> Planner:

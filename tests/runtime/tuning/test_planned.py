@@ -188,7 +188,8 @@ def test_batches_run_as_is_best_for_each(net: Path) -> None:
 
 def test_batches_alike_share_one_runner(net: Path) -> None:
     leave(net, [part(1), part(8)])
-    assert type(archonnx.load(net)._engine).__name__ == "Engine"
+    batches: Any = archonnx.load(net)._engine
+    assert type(batches._runner).__name__ == "Engine"
 
 
 class TestFingerprint:
