@@ -1,0 +1,85 @@
+"""The comparison of speeds runs, and tells ratios and reasons; how fast anything is is not tested."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def speed(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The module, imported as `python -m tools.bench.speed` does, from the root."""
+    monkeypatch.syspath_prepend(str(ROOT))
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{ROOT / 'src'}")  # of the processes that are started
+    import tools.bench.speed
+
+    return tools.bench.speed
+
+
+def test_ways_are_measured_in_processes_of_their_own(speed: ModuleType, tmp_path: Path) -> None:
+    from tools.bench.speed_subjects import SUBJECTS
+    from tools.bench.speed_ways import files
+
+    mine, theirs = files(SUBJECTS["LSTM"], tmp_path)
+    SUBJECTS["LSTM"].ours().save(mine, seed=1)
+    shutil.copy(mine, theirs)  # in place of PyTorch's, whose export takes half a minute
+    ways = [speed.EXPORT, speed.OURS_FLOAT32]
+    found = speed.compare("LSTM", ways, tmp_path, 2, 0.01)
+    assert [found[way].reason for way in ways] == ["", ""]
+    assert all(len(found[way].rounds) == 2 and all(found[way].rounds) for way in ways)
+    assert found[speed.OURS_FLOAT32].facts["error"] < 1e-4
+    text = speed.tables({"LSTM": found})
+    assert "| ratio of times | against | LSTM |" in text
+    assert "LSTM, TensorFlow" not in text  # only what was asked for
+
+
+def test_what_does_not_start_is_told(speed: ModuleType, tmp_path: Path) -> None:
+    found = speed.compare("DNN", ["PyTorch"], tmp_path / "nowhere", 1, 0.01)
+    assert found["PyTorch"].reason.startswith("the models cannot be made: ")
+
+
+def test_ratios_are_taken_to_the_best_and_judged(speed: ModuleType) -> None:
+    def found(*rounds: float) -> object:
+        return speed.Found([[each] for each in rounds])
+
+    results = {
+        "DNN": {
+            speed.EXPORT: found(10.0, 20.0),
+            "PyTorch": found(5.0, 5.0),
+            "TensorFlow": speed.Found(reason="it is not installed"),
+            speed.OURS_FLOAT32: found(6.0, 6.0),
+            speed.OURS: found(1.0, 2.0),
+        }
+    }
+    text = speed.tables(results)
+    assert f"| {speed.OURS} | {speed.EXPORT} | 0.10 (0.10 to 0.10), within 0.2 |" in text
+    assert f"| {speed.OURS} | the best of the others | 0.30 (0.25 to 0.35), within 1.05, PyTorch |" in text
+    assert "1.20 (1.20 to 1.20), past 1.05, PyTorch |" in text
+    assert "- DNN, TensorFlow: it is not installed" in text
+    assert "| TensorFlow |  |" in text
+
+
+def test_the_page_has_the_section_once(speed: ModuleType) -> None:
+    page = "# Speed\n\n## Rules\n\nrules\n"
+    once = speed.written(page, "first")
+    assert once == "# Speed\n\n## Rules\n\nrules\n\n## Speed\n\nfirst\n"
+    assert speed.written(f"{once}\n## More\n\nmore\n", "second") == (
+        "# Speed\n\n## Rules\n\nrules\n\n## Speed\n\nsecond\n\n## More\n\nmore\n"
+    )
+
+
+def test_both_sides_have_the_same_number_of_weights(speed: ModuleType) -> None:
+    from tools.bench.speed_subjects import SUBJECTS
+
+    for name in ("DNN", "ResNet-50", "LSTM"):
+        subject = SUBJECTS[name]
+        model = subject.torch()
+        theirs = sum(each.numel() for each in model.parameters())
+        running = sum(each.numel() for what, each in model.named_buffers() if "running" in what)
+        second = sum(each.numel() for what, each in model.named_parameters() if what.startswith("bias_hh"))
+        assert subject.ours().summary().parameters.total == theirs + running - second, name

@@ -1,0 +1,214 @@
+"""How fast networks run here, by archonnx and by others: `python -m tools.bench.speed --help`.
+
+Each way is a process of its own; they take turns, every other round in the opposite order, so that a busy moment falls
+on all alike; ratios are of the medians of each round. Peers are onnxruntime with its defaults on PyTorch's own export,
+PyTorch, TensorFlow and OpenVINO. The table goes into docs/performance.md by --write.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import platform
+import statistics
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from archonnx.runtime.measuring.figures import Ratio, ratio
+from tools.bench.speed_subjects import SUBJECTS
+from tools.bench.speed_ways import EXPORT, FLOAT32, OURS, OURS_FLOAT32, WAYS, serve
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
+HEADING = "## Speed"
+COMMAND = "python -m tools.bench.speed --write"
+PATIENCE = 900.0  # seconds that a way may take to start: torch.compile, and models that are exported
+BEST = 1.05  # the most that ours may take, as a ratio to the best peer
+
+
+@dataclass
+class Found:
+    """What was found of one way: its rounds, each the seconds of its calls; reason: why there are none."""
+
+    rounds: list[list[float]] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+    reason: str = ""
+
+    @property
+    def median(self) -> float:
+        return statistics.median(each for turn in self.rounds for each in turn)
+
+
+class Child:
+    """A way in a process of its own."""
+
+    def __init__(self, subject: str, way: str, folder: Path) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._channel, theirs = context.Pipe()
+        self._process = context.Process(target=serve, args=(theirs, subject, way, str(folder)), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def started(self) -> tuple[str, Any]:
+        """("ready", facts) or ("failed", reason)."""
+        if not self._channel.poll(PATIENCE):
+            return "failed", f"it did not start within {PATIENCE:.0f} s"
+        try:
+            found: tuple[str, Any] = self._channel.recv()
+        except EOFError:
+            self._process.join(10)
+            return "failed", f"its process ended with code {self._process.exitcode}"
+        return found
+
+    def turn(self, seconds: float) -> list[float]:
+        """Raises EOFError, OSError where the process has ended."""
+        self._channel.send(seconds)
+        found: list[float] = self._channel.recv()
+        return found
+
+    def close(self) -> None:
+        self._channel.close()
+        self._process.terminate()
+        self._process.join(10)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+
+
+def compare(subject: str, ways: Sequence[str], folder: Path, rounds: int, seconds: float) -> dict[str, Found]:
+    """Measure a network in all ways. seconds: of each way's turn in a round."""
+    found = {way: Found() for way in ways}
+    first = Child(subject, "", folder)
+    state, about = first.started()
+    first.close()
+    if state == "failed":
+        return {way: Found(reason=f"the models cannot be made: {about}") for way in ways}
+    children: dict[str, Child] = {}
+    try:
+        for way in ways:
+            child = Child(subject, way, folder)
+            state, about = child.started()
+            if state == "failed":
+                found[way].reason = about
+                child.close()
+                continue
+            found[way].facts, children[way] = about, child
+        for number in range(rounds):
+            for way in list(children) if number % 2 == 0 else list(reversed(children)):
+                try:
+                    found[way].rounds.append(children[way].turn(seconds))
+                except (EOFError, OSError):
+                    found[way].reason = "its process ended while it was measured"
+                    children.pop(way).close()
+    finally:
+        for child in children.values():
+            child.close()
+    return found
+
+
+def against(found: Mapping[str, Found], way: str, peers: Sequence[str]) -> tuple[str, Ratio] | None:
+    """A way beside the best of these: which that is, and the ratio of times."""
+    there = [peer for peer in peers if peer in found and not found[peer].reason]
+    if way not in found or found[way].reason or not there:
+        return None
+    best = min(there, key=lambda peer: found[peer].median)
+    return best, ratio(found[way].rounds, found[best].rounds)
+
+
+def tables(results: Mapping[str, Mapping[str, Found]]) -> str:
+    """The times, and the ratios with what they are meant to stay under, in Markdown."""
+    names = list(results)
+    lines = [f"| milliseconds a call | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
+    ways = [way for way in WAYS if any(way in found for found in results.values())]
+    reasons: list[str] = []
+    for way in ways:
+        cells = []
+        for name in names:
+            each = results[name].get(way, Found(reason="not measured"))
+            cells.append("" if each.reason else f"{each.median * 1e3:.1f}")
+            if each.reason:
+                reasons.append(f"- {name}, {way}: {each.reason}")
+        lines.append(f"| {way} | {' | '.join(cells)} |")
+    lines += ["", "| ratio of times | against | " + " | ".join(names) + " |", f"|---|---|{'---|' * len(names)}"]
+    peers = [way for way in WAYS if way not in (OURS, OURS_FLOAT32)]
+    for way, others, bound in ((OURS, [EXPORT], None), (OURS, peers, BEST), (OURS_FLOAT32, FLOAT32, BEST)):
+        cells = []
+        for name in names:
+            pair = against(results[name], way, others)
+            limit = SUBJECTS[name].bound if bound is None else bound
+            cells.append("" if pair is None else _verdict(pair, limit, len(others) > 1))
+        what = EXPORT if bound is None else "the best of the others" + (", in float32" if way == OURS_FLOAT32 else "")
+        lines.append(f"| {way} | {what} | {' | '.join(cells)} |")
+    facts = []
+    for way in (OURS_FLOAT32, OURS):
+        told = [(name, results[name][way].facts) for name in names if way in results[name]]
+        runs = [f"{name} {about['on']}, error {about['error']:.1e}" for name, about in told if about]
+        facts += [f"{way}: {'; '.join(runs)}."] if runs else []
+    return "\n".join([*lines, "", *facts, *(["", "Not measured:", "", *reasons] if reasons else [])])
+
+
+def _verdict(pair: tuple[str, Ratio], bound: float, named: bool) -> str:
+    best, found = pair
+    said = f"{found.median:.2f} ({found.low:.2f} to {found.high:.2f}), {'within' if found.median <= bound else 'past'}"
+    return f"{said} {bound:g}{f', {best}' if named else ''}"
+
+
+def machine() -> str:
+    """The machine and the versions, in a line."""
+    from archonnx.runtime.machine import allowed_cores
+
+    name = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    for line in info.read_text().splitlines() if info.exists() else ():
+        if line.startswith("model name"):
+            name = line.partition(":")[2].strip()
+            break
+    versions = []
+    for package in ("onnxruntime", "openvino", "torch", "tensorflow-cpu", "keras"):
+        try:
+            versions.append(f"{package} {metadata.version(package)}")
+        except metadata.PackageNotFoundError:
+            continue
+    return f"{name}, {allowed_cores()} processors, {platform.system()}, {', '.join(versions)}"
+
+
+def written(page: str, section: str) -> str:
+    """The page with its section on speed replaced, or added at the end."""
+    begin = page.find(f"{HEADING}\n")
+    if begin < 0:
+        return f"{page.rstrip()}\n\n{HEADING}\n\n{section}\n"
+    after = page.find("\n## ", begin + len(HEADING))
+    rest = "" if after < 0 else page[after:]
+    return f"{page[:begin]}{HEADING}\n\n{section}\n{rest}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tools.bench.speed", description=__doc__)
+    parser.add_argument("--models", nargs="+", choices=list(SUBJECTS), default=list(SUBJECTS), metavar="NAME")
+    parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS), metavar="WAY")
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--seconds", type=float, default=0.5, help="of each way's turn in a round")
+    parser.add_argument("--folder", type=Path, help="where models are kept between runs; by default nowhere")
+    parser.add_argument("--write", action="store_true", help="write the tables into docs/performance.md")
+    given = parser.parse_args(arguments)
+    results: dict[str, dict[str, Found]] = {}
+    with tempfile.TemporaryDirectory(prefix="speed-", ignore_cleanup_errors=True) as temporary:
+        folder = given.folder or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in given.models:
+            print(f"{name} ...", file=sys.stderr)
+            results[name] = compare(name, given.ways, folder, given.rounds, given.seconds)
+    text = f"{tables(results)}\n\nBatch 1. Measured by `{COMMAND}` on {machine()}."
+    if given.write:
+        page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else "# How fast models run, and why\n"
+        PAGE.write_text(written(page, text), encoding="utf-8")
+    print(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

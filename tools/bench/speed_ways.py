@@ -1,0 +1,179 @@
+"""The ways to run a network whose speed is compared, each started in a process of its own, which then takes turns."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import archonnx
+from archonnx.contract.agreement import error
+from tools.bench.speed_subjects import SUBJECTS, Subject
+
+Call = Callable[[], Any]
+EXPORT = "onnxruntime, PyTorch's export"
+OURS, OURS_FLOAT32 = "archonnx, max_error=1e-2", "archonnx, float32"
+FLOAT32_ERROR, LOWERED_ERROR = 1e-4, 1e-2
+
+
+def files(subject: Subject, folder: Path) -> tuple[Path, Path]:
+    """Our model's file, and PyTorch's export."""
+    stem = subject.name.lower()
+    return folder / f"{stem}.onnx", folder / f"{stem}.torch.onnx"
+
+
+def prepare(subject: Subject, folder: Path) -> None:
+    """Write both files, those that are not there."""
+    mine, theirs = files(subject, folder)
+    if not mine.exists():
+        subject.ours().save(mine, seed=1)
+    if not theirs.exists():
+        import torch
+
+        torch.manual_seed(0)
+        part = theirs.with_suffix(".part")
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")  # the exporter that needs no other package says that it is old
+            names = list(subject.feeds())
+            torch.onnx.export(subject.torch().eval(), subject.torch_inputs(), part, dynamo=False, input_names=names)
+        part.replace(theirs)
+
+
+def _export(subject: Subject, folder: Path) -> tuple[Call, None]:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(files(subject, folder)[1], providers=["CPUExecutionProvider"])
+    given = dict(zip((each.name for each in session.get_inputs()), _theirs(subject), strict=False))
+    return lambda: session.run(None, given), None
+
+
+def _theirs(subject: Subject) -> list[np.ndarray[Any, Any]]:
+    return [np.ascontiguousarray(np.moveaxis(a, -1, 1)) if subject.pictures else a for a in subject.feeds().values()]
+
+
+def _torch(compiled: bool, half: bool) -> Callable[[Subject, Path], tuple[Call, None]]:
+    def start(subject: Subject, folder: Path) -> tuple[Call, None]:
+        import torch
+
+        dtype = torch.bfloat16 if half else torch.float32
+        model, inputs = subject.torch().eval().to(dtype), subject.torch_inputs()
+        inputs = tuple(x.to(dtype) if x.is_floating_point() else x for x in inputs)
+        if subject.pictures:
+            model = model.to(memory_format=torch.channels_last)
+            inputs = tuple(x.contiguous(memory_format=torch.channels_last) for x in inputs)
+        if compiled:
+            model = torch.compile(model, dynamic=False)
+
+        def call() -> Any:
+            with torch.inference_mode():
+                return model(*inputs)
+
+        return call, None
+
+    return start
+
+
+def _tensorflow(subject: Subject, folder: Path) -> tuple[Call, None]:
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    import tensorflow as tf
+
+    model, arrays = subject.keras(), [tf.constant(array) for array in subject.feeds().values()]
+    names = [each.name for each in model.inputs]
+    given = arrays[0] if len(arrays) == 1 else dict(zip(names, arrays, strict=True))
+    run = tf.function(lambda x: model(x, training=False))
+    return lambda: run(given), None
+
+
+def _openvino(hint: str) -> Callable[[Subject, Path], tuple[Call, None]]:
+    def start(subject: Subject, folder: Path) -> tuple[Call, None]:
+        import openvino
+
+        core = openvino.Core()
+        if hint == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            raise RuntimeError("this processor has no bfloat16 that OpenVINO lists")
+        shapes = {index: array.shape for index, array in enumerate(_theirs(subject))}
+        model = core.read_model(files(subject, folder)[1])
+        model.reshape(dict(zip((port.any_name for port in model.inputs), shapes.values(), strict=False)))
+        options = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
+        request = core.compile_model(model, "CPU", options).create_infer_request()
+        arrays = dict(enumerate(_theirs(subject)[: len(model.inputs)]))
+        return lambda: request.infer(arrays, share_inputs=True), None
+
+    return start
+
+
+def _ours(bound: float, precision: str | None) -> Callable[[Subject, Path], tuple[Call, dict[str, Any]]]:
+    def start(subject: Subject, folder: Path) -> tuple[Call, dict[str, Any]]:
+        import onnxruntime
+
+        path, feeds = str(files(subject, folder)[0]), subject.feeds()
+        session = archonnx.load(path, precision=precision, max_error=bound, data=feeds)
+        exact = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, feeds)
+        found, _ = session.run_with_timing(feeds)
+        worst = max(error(y, reference) for y, reference in zip(found.values(), exact, strict=True))
+        return lambda: session(feeds), {"error": worst, "on": f"{session.device} {session.precision}"}
+
+    return start
+
+
+WAYS: dict[str, Callable[[Subject, Path], tuple[Call, dict[str, Any] | None]]] = {
+    EXPORT: _export,
+    "PyTorch": _torch(compiled=False, half=False),
+    "PyTorch, compiled": _torch(compiled=True, half=False),
+    "TensorFlow": _tensorflow,
+    "OpenVINO, float32": _openvino("f32"),
+    OURS_FLOAT32: _ours(FLOAT32_ERROR, "float32"),
+    "PyTorch, bfloat16": _torch(compiled=False, half=True),
+    "PyTorch, compiled, bfloat16": _torch(compiled=True, half=True),
+    "OpenVINO, bfloat16": _openvino("bf16"),
+    OURS: _ours(LOWERED_ERROR, None),
+}
+FLOAT32 = ("PyTorch", "PyTorch, compiled", "TensorFlow", "OpenVINO, float32")  # of the peers, what computes in it
+
+
+def serve(channel: Any, subject: str, way: str, folder: str) -> None:
+    """In a process of its own: prepare, or start a way, then measure for as many seconds as the other side says.
+
+    Sends ("ready", facts) or ("failed", reason), then for each number of seconds a list of seconds, one a call.
+    """
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
+        sys.stdout = sys.stderr = nowhere
+        try:
+            if not way:
+                prepare(SUBJECTS[subject], Path(folder))
+                channel.send(("ready", {}))
+                return
+            began = time.perf_counter()
+            call, facts = WAYS[way](SUBJECTS[subject], Path(folder))
+            for _ in range(3):
+                call()
+            channel.send(("ready", {"start": time.perf_counter() - began, **(facts or {})}))
+        except Exception as failure:  # noqa: BLE001 (the table tells it, whatever it is)
+            channel.send(("failed", f"{type(failure).__name__}: {' '.join(str(failure).split())[:200]}"))
+            return
+        with contextlib.suppress(EOFError):
+            while True:
+                channel.send(_turn(call, channel.recv()))
+
+
+def _turn(call: Call, seconds: float) -> list[float]:
+    """The seconds of single calls, after one that is not counted: the other ways have had the caches."""
+    call()
+    ends, times = time.perf_counter() + seconds, []
+    while True:
+        before = time.perf_counter()
+        call()
+        after = time.perf_counter()
+        times.append(after - before)
+        if after > ends:
+            return times
