@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from archonnx.contract.diagnostics import MachineError
 from archonnx.runtime.forks import Mark
-from archonnx.runtime.openvino.library import core, library_errors
+from archonnx.runtime.openvino.library import core, library_errors, version
 from archonnx.runtime.openvino.turns import Turns
 from archonnx.runtime.translate import clean, lacks_memory
 
@@ -150,10 +150,3 @@ def to_tensor(array: np.ndarray[Any, Any]) -> Any:
     if array.dtype.name == "bfloat16":
         return openvino.Tensor(array.view(np.uint16), array.shape, openvino.Type.bf16)
     return openvino.Tensor(array, shared_memory=True)
-
-
-def version() -> str:
-    """The library's, as people call it."""
-    import openvino
-
-    return str(openvino.__version__).split("-")[0]

@@ -56,6 +56,13 @@ def core() -> Any:
         return _cores[0]
 
 
+def version() -> str:
+    """The library's, as people call it."""
+    import openvino
+
+    return str(openvino.__version__).split("-")[0]
+
+
 def library_errors() -> tuple[type[Exception], ...]:
     """Every exception that the library raises: its own, which share no base, and those of its bindings."""
     from openvino import frontend

@@ -6,10 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from archonnx.contract.diagnostics import ArchonnxError, MachineError
-from archonnx.runtime.errors import ModelFileError
+from archonnx.contract.diagnostics import MachineError
 from archonnx.runtime.modelfile import ModelFile
-from archonnx.runtime.openvino.library import core, library_errors
+from archonnx.runtime.openvino.library import core, library_errors, version
 from archonnx.runtime.openvino.nodes import Node, told
 from archonnx.runtime.translate import clean
 
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 _CARRIED = frozenset("float32 float16 bfloat16 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool".split())
+_FAILED = re.compile(r"^-- ([\w.]+?)-\d+ with a message:\n(.*?)(?=^-- |\Z)", re.MULTILINE | re.DOTALL)
+_OUTPUT = re.compile(r"<Node\(\w+\): ([^>]*)>")
 _UNKNOWN = re.compile(r"No conversion rule found for operations: ([^\n]*)")
 # Whole numbers of few bits wrap round in ONNX; OpenVINO computes them in more, and takes the nearest that there is.
 _ARITHMETIC = frozenset("Add Subtract Multiply Divide Negative Abs Power ReduceSum ReduceProd CumSum".split())
@@ -26,8 +27,7 @@ _NARROW = frozenset({"i8", "u8", "i16", "u16", "i4", "u4"})
 def read_graph(source: str | bytes, model: ModelFile, nodes: Sequence[Node]) -> Any:
     """The model as an openvino.Model, its inputs in the file's order.
 
-    Raises MachineError for what OpenVINO does not know or would compute otherwise, ModelFileError where it cannot read
-    the model.
+    Raises MachineError for what OpenVINO does not know, cannot read or would compute otherwise.
     """
     for kind, specs in (("input", model.inputs), ("output", model.outputs)):
         odd = next((spec for spec in specs if spec.dtype not in _CARRIED), None)
@@ -48,20 +48,37 @@ def read_graph(source: str | bytes, model: ModelFile, nodes: Sequence[Node]) -> 
     return graph
 
 
-def _unread(model: ModelFile, nodes: Sequence[Node], error: Exception) -> ArchonnxError:
-    import openvino
+def _unread(model: ModelFile, nodes: Sequence[Node], error: Exception) -> MachineError:
+    """What to raise where OpenVINO does not read a model, that onnxruntime may."""
+    what = _unknown(str(error), model, nodes) or _unconverted(str(error), model, nodes)
+    what = what or f"cannot read it: {clean(str(error))}"
+    return MachineError(f'{model.path}: OpenVINO {version()} {what}; use device="cpu" for it')
 
-    version = openvino.__version__.split("-")[0]
-    match = _UNKNOWN.search(str(error))
+
+def _unknown(text: str, model: ModelFile, nodes: Sequence[Node]) -> str | None:
+    """The operators that it has no rule for, with their nodes."""
+    match = _UNKNOWN.search(text)
     if match is None:
-        return ModelFileError(model.path, f"OpenVINO {version} cannot read it: {clean(str(error))}")
+        return None
     names = []
-    for text in match[1].split(", "):
-        operator = re.sub(r"-\d+$", "", text.strip())
+    for each in match[1].split(", "):
+        operator = re.sub(r"-\d+$", "", each.strip())
         lack = [node for node in nodes if node.operator == operator.rpartition(".")[2]]
         names.append(f"{operator} ({told(lack, model)})" if lack else operator)
-    those = f"operator{'s' * (len(names) > 1)} {', '.join(names)}"
-    return MachineError(f'{model.path}: OpenVINO {version} does not know the {those}; use device="cpu" for it')
+    return f"does not know the operator{'s' * (len(names) > 1)} {', '.join(names)}"
+
+
+def _unconverted(text: str, model: ModelFile, nodes: Sequence[Node]) -> str | None:
+    """The nodes that its rules do not take, each with the last line of what it says."""
+    known = {name: node for node in nodes for name in (*node.outputs, node.name)}
+    found = []
+    for match in _FAILED.finditer(text.partition("Summary:")[0]):
+        lines = [line.strip() for line in match[2].splitlines() if line.strip()]
+        output = _OUTPUT.search(match[2])
+        node = known.get(output[1]) if output else None
+        where = f" ({told([node], model)})" if node else ""
+        found.append(f"{match[1]}{where}: {clean(lines[-1])}" if lines else f"{match[1]}{where}")
+    return f"does not take {'; '.join(found)}" if found else None
 
 
 def open_defaults(graph: Any, model: ModelFile) -> dict[str, np.ndarray[Any, Any]]:

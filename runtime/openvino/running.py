@@ -50,7 +50,7 @@ class OpenVinoRunner:
     ) -> None:
         """nodes: all of the model; properties: OpenVINO's; shapes: for how many sets of shapes it is compiled apart.
 
-        Raises MachineError, ModelFileError.
+        Raises MachineError.
         """
         graph = read_graph(source, model, nodes)
         self._model = model

@@ -24,7 +24,7 @@ def start_alone(
     """The model on OpenVINO's library; None where onnxruntime runs it on the plug-in. folder: where the external data
     of bytes lie.
 
-    Raises MachineError for what OpenVINO does not know or computes otherwise, ModelFileError for what it cannot read.
+    Raises MachineError for what OpenVINO does not know, cannot read or computes otherwise.
     """
     nodes = read_nodes(source)
     check_nodes(source, model, nodes)
