@@ -24,19 +24,17 @@ model Network():
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    if importlib.util.find_spec("onnxruntime_ep_openvino") is None:
-        pytest.skip("the package onnxruntime-ep-openvino is not installed")
+    if all(importlib.util.find_spec(name) is None for name in ("openvino", "onnxruntime_ep_openvino")):
+        pytest.skip("neither OpenVINO nor its plug-in is installed")
     path = tmp_path_factory.mktemp("precision") / "network.onnx"
     archonnx.compile(text=NETWORK).save(path)
     run = subprocess.run(
         [sys.executable, str(CHILD), str(path)], capture_output=True, text=True, check=False, env=dict(os.environ)
     )
-    if run.returncode == 77:
-        pytest.skip("this processor is not Intel's, and onnxruntime's memory is laid out otherwise than known")
     assert run.returncode == 0, run.stderr
     told: dict[str, Any] = json.loads(run.stdout)
     if "BF16" not in told["capabilities"]:
-        pytest.skip(f"OpenVINO does not compute in bfloat16 on this processor: {told['capabilities']}")
+        pytest.skip(f"OpenVINO does not compute in bfloat16 here, but in {told['capabilities'] or 'nothing'}")
     return told
 
 
