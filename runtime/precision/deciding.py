@@ -93,11 +93,13 @@ def decide(
     threads: int | None = None,
     without: Mapping[str, str] | None = None,
     kinds: Collection[str] = (),
+    found: dict[int, Finding] | None = None,
 ) -> tuple[Graph, Lowering]:
     """The model with the nodes lowered that can be, and what became of each.
 
     to: "float16" or "bfloat16"; samples, reference: checked inputs, and the outputs of float32 for them; max_error: of
-    the whole; without: nodes that are kept, by name, each with the reason; kinds: operators that the device lacks.
+    the whole; without: nodes that are kept, by name, each with the reason; kinds: operators that the device lacks;
+    found: what was measured in an earlier try, or {} to be filled.
 
     Raises MachineError where nothing can be lowered, RunError, ModelFileError, OSError.
     """
@@ -110,7 +112,9 @@ def decide(
     types = element_types(source)
     every = {place: each for place, node in enumerate(nodes) if (each := floats_of(node, types, opset, to))}
     floats = {place: each for place, each in every.items() if each.outputs}
-    found = probe(_fresh(source, model), model, floats, to, samples[:PROBED], threads)
+    found = {} if found is None else found
+    if not found:
+        found |= probe(_fresh(source, model), model, floats, to, samples[:PROBED], threads)
     bound = sys.float_info.max if max_error is None else max_error
     constants = {tensor.name for tensor in graph.proto.graph.initializer}
     kept = {place: why for place in floats if (why := (without or {}).get(nodes[place].name))}

@@ -11,13 +11,15 @@ from archonnx.runtime.modelfile import ModelFile
 from archonnx.runtime.precision.candidates import Sample
 from archonnx.runtime.precision.deciding import Lowering, decide
 from archonnx.runtime.precision.graphs import Graph
+from archonnx.runtime.precision.probing import Finding
 
 if TYPE_CHECKING:
     from archonnx.runtime.runner import Runner
     from archonnx.runtime.settings import Precision
 
-TRIES = 8  # each finds an operator, or nodes, that the device does not compute in half
-_MISSING = re.compile(r"no implementation of (\w+) for these types")
+TRIES = 24  # each finds an operator, or nodes, that the device does not compute in half
+# In onnxruntime's own words; the node may be one that it made of several, and has a name of theirs in its own.
+_MISSING = re.compile(r"Could not find an implementation for (\w+)\(\d+\)(?: node with name '([^']*)')?")
 
 
 def start_lowered(
@@ -39,18 +41,28 @@ def start_lowered(
     """
     without: dict[str, str] = {}
     kinds: set[str] = set()
+    found: dict[int, Finding] = {}
     for _ in range(TRIES):
         graph, lowering = decide(
-            source, model, to, samples, reference, max_error=max_error, threads=threads, without=without, kinds=kinds
+            source,
+            model,
+            to,
+            samples,
+            reference,
+            max_error=max_error,
+            threads=threads,
+            without=without,
+            kinds=kinds,
+            found=found,
         )
         try:
             with graph.loadable() as (made, folder):
                 runner = start(made, folder)
         except MachineError as error:
-            match = _MISSING.search(str(error))
-            if match is None or match[1] in kinds:
+            lacking = _lacking(f"{error} {error.__cause__}", lowering) - kinds
+            if not lacking:
                 raise
-            kinds.add(match[1])
+            kinds |= lacking
             continue
         left = {name for other, nodes in runner.ran.items() if other != runner.providers[0] for name, _ in nodes}
         strayed = {node.name for node in lowering.nodes if node.precision == to} & left
@@ -58,3 +70,13 @@ def start_lowered(
             return runner, lowering, graph
         without |= dict.fromkeys(strayed, f"the device has no such operator in {to}")
     raise MachineError(f"{model.path}: no way was found to run it in {to} on the device in {TRIES} tries")
+
+
+def _lacking(text: str, lowering: Lowering) -> set[str]:
+    """The operators that a refusal speaks of: the one that it names, and that of the node that it was made of."""
+    match = _MISSING.search(text)
+    if match is None:
+        return set()
+    within = [node for node in lowering.nodes if match[2] and node.name in match[2]]
+    made_of = max(within, key=lambda node: len(node.name), default=None)
+    return {match[1]} | ({made_of.operator} if made_of else set())
