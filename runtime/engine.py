@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from archonnx.contract.diagnostics import MachineError
+from archonnx.runtime.batching.arena import SHRINK, Arena
 from archonnx.runtime.buffers import shape_error
 from archonnx.runtime.caching.graphs import Adjust, Ran, optimised, ran_by
 from archonnx.runtime.devicearray import GPU_DEVICES
@@ -55,6 +56,7 @@ class Engine:
         self.providers: tuple[str, ...] = tuple(session.get_providers())
         self.ran: Ran = ran_by(session) if ran is None else ran
         self._narrow = choice.device == "openvino"
+        self._arena = Arena() if choice.device == "cpu" else None
         specs = [*model.inputs, *model.outputs]
         self._foreign = any(spec.dtype in FOREIGN for spec in specs)
         if self._foreign and any(spec.kind != "tensor" for spec in specs):
@@ -87,10 +89,14 @@ class Engine:
             self.mark.refuse()
         if self._narrow:
             check_values(feeds)
-        if stop is None:
+        shrinks = self._arena is not None and self._arena.shrinks(feeds)
+        if stop is None and not shrinks:
             return self._quiet
         options = quiet_options(self.graph_id)
-        stop.attach(options)
+        if shrinks:
+            options.add_run_config_entry(*SHRINK)
+        if stop is not None:
+            stop.attach(options)
         return options
 
     def bind(self, feeds: Mapping[str, np.ndarray[Any, Any]], out: Mapping[str, np.ndarray[Any, Any]]) -> Any:
