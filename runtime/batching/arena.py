@@ -15,7 +15,8 @@ from archonnx.runtime.machine import held_memory
 
 SMALLER = 4  # times that inputs have less to be a small call
 LEAST = 64 << 20  # bytes that are worth it
-PATIENT = 64  # small calls in a row that are waited for at most
+PATIENT = 64  # small calls in a row that are waited for at most, where something was given back each time
+FRUITLESS = 4096  # and where nothing was
 SHRINK = ("memory.enable_memory_arena_shrinkage", "cpu:0")
 
 
@@ -25,6 +26,7 @@ class Arena:
     def __init__(self) -> None:
         self._base = held_memory() or 0
         self._largest = self._small = self._gave = 0  # bytes of inputs, calls, bytes of inputs
+        self._record = 0
         self._wait, self._given = 1, False
 
     def shrinks(self, feeds: Mapping[str, Any]) -> bool:
@@ -37,8 +39,10 @@ class Arena:
         if size * SMALLER > self._largest:
             if size > self._largest:
                 if self._gave and size * SMALLER > self._gave:  # it was given back too soon
-                    self._wait, self._gave = min(2 * self._wait, PATIENT), 0
+                    self._wait, self._gave = max(self._wait, min(2 * self._wait, PATIENT)), 0
                 self._largest = size
+                if size > self._record * SMALLER:
+                    self._record, self._wait = size, 1
             self._small = 0
             return False
         self._small += 1
@@ -47,4 +51,6 @@ class Arena:
         held = held_memory()
         self._gave, self._largest, self._small = self._largest, size, 0
         self._given = held is None or held - self._base > LEAST
+        if not self._given:  # to ask what the process holds takes longer than a small call
+            self._wait = min(4 * self._wait, FRUITLESS)
         return self._given

@@ -69,6 +69,18 @@ def test_large_calls_that_keep_coming_back_are_waited_for(process: Process) -> N
     assert waits == [1, 2, 4, 8, 16, 32, PATIENT, PATIENT, PATIENT]
 
 
+def test_questions_that_come_to_nothing_become_rare_until_there_are_larger_calls(process: Process) -> None:
+    process.large = 0
+    for _ in range(100):
+        process.call(100)
+        for _ in range(99):
+            process.call(1)
+    assert process.watched._wait > 99
+    process.large = 1 << 30
+    process.call(1000)
+    assert process.call(10)
+
+
 def test_calls_that_take_turns_do_not_give_back_each_time(process: Process) -> None:
     given = [process.call(n) for _ in range(200) for n in (100, 1)]
     assert sum(given) == 1
