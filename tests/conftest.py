@@ -57,6 +57,9 @@ def ctrl_c() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+_NO_GPU = "models run on no GPU here"
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests marked `gpu` are skipped where models run on no GPU, with the reason."""
     marked = [item for item in items if item.get_closest_marker("gpu")]
@@ -67,15 +70,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     problems = "; ".join(map(str, cuda_problems(probe())))
     for item in marked if problems else ():
-        item.add_marker(pytest.mark.skip(reason=f"models run on no GPU here: {problems}"))
+        item.add_marker(pytest.mark.skip(reason=f"{_NO_GPU}: {problems}"))
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Say how many tests of a GPU were not run, and why: a bare number of skipped tests tells nobody."""
-    skipped = [report for report in terminalreporter.stats.get("skipped", ()) if "gpu" in report.keywords]
-    for reason in sorted({report.longrepr[2] for report in skipped}):
-        count = sum(report.longrepr[2] == reason for report in skipped)
-        terminalreporter.write_line(f"{count} tests of a GPU were not run: {reason.removeprefix('Skipped: ')}")
+    reasons = [report.longrepr[2].removeprefix("Skipped: ") for report in terminalreporter.stats.get("skipped", ())]
+    for reason in sorted({reason for reason in reasons if reason.startswith(_NO_GPU)}):
+        terminalreporter.write_line(f"{reasons.count(reason)} tests of a GPU were not run: {reason}")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -62,11 +62,7 @@ class CudaEngine(Engine):
         options = self._ready(feeds, stop)
         graphs = self.graphs
         if graphs is not None and all(0 not in array.shape for array in feeds.values()):
-            key = signature(feeds)
-            static = graphs.own.statics.get(key)
-            if static is None and graphs.due(key):
-                static = graphs.own.statics[key] = self._static(feeds, {}, own=True)
-                static.number = graphs.number()
+            static = self._static_of(graphs, feeds)
             if static is not None:
                 return self._played(static, feeds, {}, stay, options)
             self._tell_full(graphs)
@@ -74,6 +70,20 @@ class CudaEngine(Engine):
             return self._once(feeds, options)
         with GATE:
             return super().run(feeds, stop)
+
+    def _static_of(self, graphs: Graphs, feeds: Arrays) -> Static | None:
+        """The calling thread's buffers for a graph of such calls, where there is one or it is due."""
+        key = signature(feeds)
+        static = graphs.own.statics.get(key)
+        if static is None and graphs.due(key):
+            try:
+                static = graphs.own.statics[key] = self._static(feeds, {}, own=True)
+            except ort_errors() as error:
+                graphs.never(key)
+                log.info("%s: such calls are not captured: %s", self._model.path, clean(str(error)))
+                return None
+            static.number = graphs.number()
+        return static
 
     def bind(self, feeds: Arrays, out: Arrays) -> Any:
         """Buffers on the GPU for these inputs, which each run fills anew, and for the outputs."""
@@ -100,7 +110,8 @@ class CudaEngine(Engine):
     def bare(self, feeds: Arrays) -> Callable[[], None] | None:
         if not self._tensors:
             return None
-        static = self._static(feeds, {})
+        with self._translated():
+            static = self._static(feeds, {})
         options = self._ready(feeds, None)
         self._regular(static, feeds, {}, options, False)
         if self.graphs is not None and self.graphs.count < MOST:

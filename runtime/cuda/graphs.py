@@ -8,6 +8,7 @@ the thread has: there may be only so many.
 from __future__ import annotations
 
 import itertools
+import sys
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -86,6 +87,10 @@ class Graphs:
         with self._lock:
             self.own.numbers.add(number)
             self.count += 1
+
+    def never(self, key: tuple[Any, ...]) -> None:
+        """Capture no such calls of the calling thread: there is no memory for their buffers."""
+        self.own.seen[key] = -sys.maxsize
 
     def due(self, key: tuple[Any, ...]) -> bool:
         """Count a call of the calling thread; whether it is to be captured now."""

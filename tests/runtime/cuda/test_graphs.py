@@ -237,6 +237,21 @@ def test_a_capture_that_fails_where_nothing_is_left_to_load_is_an_error(make: An
         session(X)
 
 
+def test_where_there_is_no_memory_for_buffers_calls_run_without(
+    neg: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def none(*about: Any) -> Any:
+        raise RuntimeError("Failed to allocate memory for requested buffer of size 24")
+
+    monkeypatch.setattr("archonnx.runtime.cuda.static.buffer", none)
+    session, beneath = neg
+    with caplog.at_level(logging.INFO, "archonnx.runtime"):
+        for number in range(6):
+            np.testing.assert_array_equal(session(X + number), -X - number)
+    assert set(beneath.runs) == {"run"}
+    assert caplog.text.count("such calls are not captured: Failed to allocate memory") == 1
+
+
 def test_a_run_without_copies_is_captured(neg: Any) -> None:
     session, beneath = neg
     run = session._engine.bare({"x": X})
