@@ -17,6 +17,7 @@ def document(profile: Profile) -> dict[str, Any]:
         "plan": profile.plan,
         "inputs": profile.inputs,
         "runs": profile.runs,
+        "load_when_it_began": profile.load,
         "milliseconds": _ms(profile.seconds),
         "milliseconds_of_the_middle_half": [_ms(profile.spread[0]), _ms(profile.spread[1])],
         "milliseconds_with_profile": _ms(profile.watched),

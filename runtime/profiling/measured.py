@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from archonnx.contract.diagnostics import UsageError
 from archonnx.runtime.devicearray import GPU_DEVICES
 from archonnx.runtime.devices import CPU, CUDA, Choice
+from archonnx.runtime.machine import allowed_cores
 from archonnx.runtime.measuring.figures import percentile
 from archonnx.runtime.modelfile import ModelFile
 from archonnx.runtime.profiling.ceilings import measure
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from archonnx.runtime.session import Session
 
+_CROWDED = 1.5
 MOST_RUNS = 1000  # onnxruntime keeps a million events
 
 
@@ -59,7 +62,7 @@ def profiled(
     if path is None:
         what = "a profile runs the model's file again, and it was not loaded from one: save it, and load the file"
         raise UsageError(f"{session.path}: {what}")
-    choice, fed = engine.choice, dict(feeds)
+    choice, fed, load = engine.choice, dict(feeds), _load()
     own = Own(model, skeleton(path), fed)
 
     def call() -> object:
@@ -111,9 +114,20 @@ def profiled(
         ceilings=ceilings,
         apart=found.apart,
         timeline=found.timeline,
+        load=load,
         sources=texts,
         unsourced=unsourced,
     )
+
+
+def _load() -> float | None:
+    """How many processes wanted a core over the last minute, where that is more than there are, and half as many
+    again; else None, as where the system does not tell."""
+    try:
+        load = os.getloadavg()[0]
+    except (AttributeError, OSError):
+        return None
+    return load if load > _CROWDED * allowed_cores() else None
 
 
 def _watched(model: ModelFile, choice: Choice) -> Choice:

@@ -111,8 +111,8 @@ class Profile:
     where each node was timed; nodes: in the order in which they ran; between: seconds of a run in which none did;
     apart: the model's nodes that did not run, each with what became of it; timeline: of one run, in which each call of
     a node, by its number, began and for how long it ran, seconds; plan: the path of the one that the session runs by,
-    None where there is none; sources: texts by their names, as places have them; unsourced: why they are not there, or
-    not all.
+    None where there is none; load: processes that wanted a core when it began, where there were fewer cores; sources:
+    texts by their names, as places have them; unsourced: why they are not there, or not all.
     """
 
     model: str
@@ -133,6 +133,7 @@ class Profile:
     apart: tuple[tuple[Part, str], ...] = ()
     timeline: tuple[tuple[int, float, float], ...] = ()
     plan: str | None = None
+    load: float | None = None
     sources: dict[str, str] = field(default_factory=dict)
     unsourced: str | None = None
 

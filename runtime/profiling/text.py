@@ -64,10 +64,11 @@ def heading(profile: Profile) -> list[str]:
     if profile.plan is not None:
         lines.append(f"plan     {profile.plan}, by which calls run; its options are not those of the nodes' times")
     low, high = profile.spread
+    busy = [] if profile.load is None else [f"{profile.load:.1f} processes wanted a core when it began"]
     if high > _BUSY * low:
-        lines.append(
-            f"busy     half of the calls took from {time_text(low)} to {time_text(high)}: what else ran here is in them"
-        )
+        busy.append(f"half of the calls took from {time_text(low)} to {time_text(high)}")
+    if busy:
+        lines.append(f"busy     {', '.join(busy)}: what else ran here is in all times")
     if profile.borrowed:
         lines.append(
             f"times    of {profile.provider} in {profile.provider_precision}, where a run takes "

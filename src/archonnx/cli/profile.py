@@ -21,6 +21,7 @@ from archonnx.cli.options import (
     device_option,
     format_option,
     model_options,
+    plan_option,
     precision_options,
     threads_option,
 )
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 )
 @device_option
 @precision_options
+@plan_option
 @threads_option
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True, help="Of inputs and weights.")
 @click.option("--output", "-o", type=FilePath(), metavar="FILE", help="Write there, not on the terminal.")
@@ -69,6 +71,7 @@ def profile(
     device: str,
     precision: str | None,
     max_error: float | None,
+    plan: str,
     threads: int | None,
     seed: int,
     output: Path | None,
@@ -99,7 +102,7 @@ def profile(
       archonnx profile zoo:resnet --model ResNet50 --batch 8 --threads 1
       archonnx profile theirs.onnx --by node --top 20
       archonnx profile bert.onnx --bind T=384 --format html -o bert.html
-      archonnx profile zoo:vit --model ViTBase16 --format chrome -o trace.json
+      archonnx profile zoo:vit --model ViTB16 --format chrome -o trace.json
       archonnx profile model.onnx --format json | jq '.operators[:3]'
     """
     from archonnx.contract.files import replace_file
@@ -110,7 +113,7 @@ def profile(
     choose(device, read_precision(precision))  # what is not there is told before anything is built
     with tempfile.TemporaryDirectory(prefix="archonnx-", ignore_cleanup_errors=True) as folder:
         path, name, sources = _built(file, Path(folder), model, parameters, root, seed)
-        how = {"device": device, "precision": precision, "max_error": max_error, "threads": threads}
+        how = {"device": device, "precision": precision, "max_error": max_error, "plan": plan, "threads": threads}
         found = _measured(path, name, sources, (batch, bind, given, data, seed), runs, how)
         if found.unsourced and (found.sources or by is None) and format in ("text", "html"):
             _remark(found.unsourced)

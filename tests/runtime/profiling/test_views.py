@@ -100,8 +100,9 @@ def test_a_plan_is_told(profiles: Profiles) -> None:
 
 def test_a_busy_machine_is_told(profiles: Profiles) -> None:
     profile = profiles(LOOPED)
-    assert "busy" in replace(profile, spread=(0.010, 0.020)).text()
-    assert "busy" not in replace(profile, spread=(0.010, 0.011)).text()
+    assert "half of the calls took from 10.0 ms to 20.0 ms" in replace(profile, spread=(0.010, 0.020)).text()
+    assert "busy     9.2 processes wanted a core when it began: " in replace(profile, load=9.2, spread=(1, 1)).text()
+    assert "busy" not in replace(profile, load=None, spread=(0.010, 0.011)).text()
 
 
 @pytest.mark.parametrize("text", [LOOPED, CELL])
