@@ -29,6 +29,7 @@ _REFUSED = re.compile(
     r"No opset import for domain"
 )
 _NAMED = re.compile(r"Could not find an implementation for (\w+)\(")
+_NO_END = 2**31 - 1
 _SHOWN = 3
 _ONNX = ("", "ai.onnx")
 # What onnxruntime casts to float32 by itself, where the CPU has no kernel for it.
@@ -62,6 +63,10 @@ def lacking_error(source: str | bytes, model: ModelFile, choice: Choice, error: 
         unknown, without = lacking(source, named[1] if named else "")
     except (OSError, WireError):
         return None
+    if named and not unknown and not any(each.operator == named[1] for each in without):
+        if any(place.operator == named[1] for place in model.nodes.values()):
+            return None
+        without = [*without, Lacking(named[1], (), ())]
     reasons = []
     if unknown:
         those = ", ".join(each.text(model) for each in unknown)
@@ -195,8 +200,9 @@ def _newest(schemas: Sequence[Any], opset: int) -> Any:
 
 
 def _covers(kernel: Any, version: int) -> bool:
+    """Whether a kernel is for the schema of this version: one without an end is for the schema that it began with."""
     first, last = kernel.version_range
-    return bool(first <= version <= last)
+    return bool(first == version or (first < version <= last != _NO_END))
 
 
 def _is_function(domain: str, operator: str, version: int) -> bool:
@@ -250,6 +256,8 @@ def _ours(text: str) -> str:
 
 def _those(nodes: Sequence[str], model: ModelFile) -> str:
     """Nodes in brackets, with their layers and places, the first of them where there are many."""
+    if not nodes:
+        return " (which another operator is made of)"
     shown = []
     for name in nodes[:_SHOWN]:
         place = model.nodes.get(name)

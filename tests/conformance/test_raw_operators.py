@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 import pytest
 from backend_nodes import RULES, LeftOut, load, opset_of, write
-from backend_run import compiled, difference, run, same_nodes
+from backend_run import DRAWN, OTHERWISE, compiled, difference, run, same_nodes
 
 import archonnx
 from archonnx.compiler.functions.raw import raw_operator
@@ -31,16 +31,6 @@ for case in CASES:
         TEXTS[case.name] = left_out.rule
 WRITTEN = [case for case in CASES if case.name not in TEXTS]
 
-# Where onnxruntime gives other numbers than the case expects; onnx's reference implementation decides.
-OTHERWISE = {
-    r"test_training_dropout(?!_zero).*": "it drops other elements: the case's seed is numpy's",
-    r"test_attention_4d_with_past_and_present_qk_matmul_bias_[34]d_mask_causal": "the lowest float32 stands for -inf",
-    r"test_maxunpool_export_with_output_shape": "its indices are read as of the smaller shape",
-    r"test_range_bfloat16_type_positive_delta": "it gives two axes",
-    r"test_resize_downsample_scales_(linear|cubic)_align_corners": "the last place is computed from the rounded size",
-}
-# Cases whose results are drawn: dtype and shape are compared.
-DRAWN = re.compile(r"test_bernoulli.*")
 # What onnxruntime says where it does not run a model that is well-formed; the reference implementation decides.
 REFUSALS = re.compile(
     r"has no implementation of|Failed to find kernel|needs the locale|Batchwise recurrent operations|"
