@@ -34,7 +34,7 @@ class Mark:
     def refuse(self) -> None:
         """Raises UsageError."""
         raise UsageError(
-            f"{self.path}: this process was forked after the session was loaded, and onnxruntime's threads stayed in "
+            f"{self.path}: this process was forked after the session was loaded, and its threads stayed in "
             "the parent; load the model in each process, or start processes by multiprocessing's method 'spawn'"
         )
 

@@ -45,7 +45,8 @@ class Session:
     arun: the same for asyncio.
 
     inputs, outputs: their names, types and shapes; metadata: the file's own entries; device: "cpu", "cuda" or
-    "openvino"; providers: onnxruntime's, in order; threads: of one call on the CPU, None where onnxruntime decides.
+    "openvino"; providers: onnxruntime's, in order, or the library that runs it alone; threads: of one call on the CPU,
+    None where the library decides.
     precision: what products are computed in; choices: the ways to run it that were measured, where an error was
     allowed, the fastest first; lowered: what became of each node, where the graph was made one of half precision.
     load_time: seconds that loading took; cached: whether the optimised model was there already, from an earlier start.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,15 +44,18 @@ def start_alone(
 
 @contextmanager
 def _readable(source: str | bytes, model: ModelFile, folder: str) -> Iterator[str | bytes]:
-    """What OpenVINO reads: it looks for external data beside a file alone."""
+    """What OpenVINO reads: it takes external data from beside a file alone, and follows no links out of its folder."""
     if isinstance(source, str) or not model.external:
         yield source
         return
     with tempfile.TemporaryDirectory(prefix="archonnx-", ignore_cleanup_errors=True) as temporary:
         for name in model.external:
-            link = Path(temporary) / name
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to((Path(folder) / name).resolve())
+            origin, beside = (Path(folder) / name).resolve(), Path(temporary) / name
+            beside.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(origin, beside)
+            except OSError:  # another file system
+                shutil.copyfile(origin, beside)
         path = Path(temporary) / "model.onnx"
         path.write_bytes(source)
         yield str(path)

@@ -66,7 +66,7 @@ def work():
 print(child(work), (session(x) == before).all())
 """
     assert said(path, program) == [
-        f"{path}: this process was forked after the session was loaded, and onnxruntime's threads stayed in the parent; "
+        f"{path}: this process was forked after the session was loaded, and its threads stayed in the parent; "
         "load the model in each process, or start processes by multiprocessing's method 'spawn'",
         "7 True",
     ]

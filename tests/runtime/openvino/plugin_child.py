@@ -68,6 +68,11 @@ def main(folder: Path) -> None:
         found[path.stem] = error(lambda path=path: load(str(path), "openvino"))
     reshape = load(str(folder / "fails_reshape.onnx"), "openvino")
     found["reshape"] = error(lambda: reshape(np.ones(6, np.float32), np.array([4, 5])))
+    single = load(str(folder / "fails_reshape.onnx"), "openvino", threads=1)
+    single(np.ones(6, np.float32), np.array([2, 3]))
+    shapes = ([4, 5], [2, 3])
+    found["single"] = [error(lambda shape=shape: single(np.ones(6, np.float32), np.array(shape))) for shape in shapes]
+    reshape = load(str(folder / "fails_reshape.onnx"), "openvino")
     found["wide"] = error(lambda: reshape(np.ones(6, np.float32), np.array([2**40, 5])))
     cached = load(str(folder / "steps.onnx"), "openvino")._engine
     assert cached is not None

@@ -159,6 +159,23 @@ def test_a_value_that_the_file_gives_may_be_replaced_where_it_is_declared_so(on_
         plain(x=one, k=one)
 
 
+def test_bytes_find_their_external_data_where_they_are_told_to_lie(
+    openvino: Any, make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from archonnx.runtime.devices import resolve
+    from archonnx.runtime.engine import start
+    from archonnx.runtime.modelfile import read_model
+    from archonnx.runtime.settings import Settings
+
+    weight = numpy_helper.from_array(np.arange(16, dtype=np.float32).reshape(4, 4), "w")
+    model = make({"x": ("float32", ["N", 4])}, [helper.make_node("MatMul", ["x", "w"], ["y"])], None, [weight])
+    onnx.save(model, tmp_path / "m.onnx", save_as_external_data=True, location="m.data", size_threshold=0)
+    data = (tmp_path / "m.onnx").read_bytes()
+    runner = start(data, read_model(data), resolve("openvino"), Settings("openvino"), str(tmp_path))
+    x = np.eye(4, dtype=np.float32)
+    np.testing.assert_array_equal(runner.run({"x": x})[0], numpy_helper.to_array(weight))
+
+
 @pytest.mark.parametrize("dtype", ["float8e4m3fn", "complex64"])
 def test_types_that_openvino_does_not_carry_are_refused(on_library: Any, make: Any, dtype: str) -> None:
     with pytest.raises(

@@ -139,5 +139,15 @@ def test_a_failed_run_says_where_without_openvinos_own_places(found: dict[str, A
     assert not any(word in message for word in ("src/", "Exception", "OpenVINOExecutionProvider", "\n"))
 
 
+def test_no_old_results_come_after_a_run_that_failed(found: dict[str, Any]) -> None:
+    """OpenVINO 2026.4 itself raises nothing where it has one thread, and gives the results of the run before."""
+    failed, refused = found["single"]
+    assert "the shape of input data (6) conflicts with the reshape pattern" in failed
+    assert refused.startswith("RunError: ")
+    assert (
+        "an earlier run failed, and OpenVINO's plug-in may give old results after that: load the model again" in refused
+    )
+
+
 def test_what_a_step_keeps_is_taken_by_the_next(found: dict[str, Any]) -> None:
     assert found["steps"] == [-6.0, -6.0, -6.0]
