@@ -77,15 +77,18 @@ def start_as_asked(source: str | bytes, model: ModelFile, contract: Contract, as
 def _as_written(source: str | bytes, model: ModelFile, asked: Settings) -> Started:
     """Float32, but where the file itself allows less: products with weights of few bits."""
     choice = resolve(asked.device)
-    if model.rounding and choice.device == "cpu":
-        choice = replace(choice, precision="int8")
-        log.info(
-            '%s: %d products round to int8, as the file allows; precision="float32" would not',
-            model.path,
-            model.rounding,
-        )
-    runner = start(source, model, choice, asked)
+    runner = start(source, model, _rounding(choice, model), asked)
+    if runner.choice.device != choice.device and runner.choice != _rounding(runner.choice, model):
+        runner = start(source, model, _rounding(runner.choice, model), asked)  # it fell to the CPU, which rounds
+    if runner.choice.precision == "int8":
+        say = '%s: %d products round to int8, as the file allows; precision="float32" would not'
+        log.info(say, model.path, model.rounding)
     return Started(runner, runner.choice.why)
+
+
+def _rounding(choice: Choice, model: ModelFile) -> Choice:
+    """The choice in the precision that the file is computed in there, where nothing is asked for."""
+    return replace(choice, precision="int8") if model.rounding and choice.device == "cpu" else choice
 
 
 def start_in(source: str | bytes, model: ModelFile, way: Candidate, asked: Settings) -> Runner:

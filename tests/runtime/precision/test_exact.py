@@ -12,7 +12,11 @@ import pytest
 from onnx import helper, numpy_helper
 
 import archonnx
+from archonnx.contract.diagnostics import MachineError
+from archonnx.runtime import engine
+from archonnx.runtime.devices import CPU, CUDA, Choice
 from archonnx.runtime.modelfile import read_model
+from archonnx.runtime.precision import placing, starting
 from archonnx.runtime.precision.exact import compute_exactly
 from archonnx.runtime.precision.graphs import read_graph
 
@@ -76,6 +80,25 @@ def test_what_the_file_allows_runs_and_is_said(rounded: Path) -> None:
     with archonnx.load(rounded, "cpu") as session:
         assert session.precision == "int8"
         assert off(session, rounded) > 1e-4  # else there is nothing to tell apart
+
+
+def test_what_falls_to_the_cpu_is_said_too(rounded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device that was not insisted on and does not take the model."""
+    begin = engine._start
+
+    def refuse(source: Any, model: Any, choice: Choice, *rest: Any) -> Any:
+        if choice.device == "cuda":
+            raise MachineError("it does not take this model")
+        return begin(source, model, choice, *rest)
+
+    monkeypatch.setattr(engine, "_start", refuse)
+    for module in (starting, placing):
+        monkeypatch.setattr(module, "resolve", lambda *a: Choice("cuda", (CUDA, CPU), "it is said to work"))
+    with archonnx.load(rounded) as session:
+        assert (session.device, session.precision) == ("cpu", "int8")
+    with archonnx.load(rounded, precision="float32") as session:
+        assert (session.device, session.precision) == ("cpu", "float32")
+        assert off(session, rounded) < 1e-6
 
 
 def test_float32_is_float32(rounded: Path) -> None:
