@@ -64,7 +64,7 @@ class CudaEngine(Engine):
         if graphs is not None and all(0 not in array.shape for array in feeds.values()):
             static = self._static_of(graphs, feeds)
             if static is not None:
-                return self._played(static, feeds, {}, stay, options)
+                return self._played(graphs, static, feeds, {}, stay, options)
             self._tell_full(graphs)
         if stay:
             return self._once(feeds, options)
@@ -95,8 +95,6 @@ class CudaEngine(Engine):
         options = self._ready(feeds, stop)
         stay = any(isinstance(array, DeviceArray) for array in feeds.values())
         graphs = self.graphs
-        if static.session is not self._session:  # a capture failed meanwhile
-            static.again(self._session, feeds, out)
         if graphs is None:
             return self._regular(static, feeds, out, options, stay)
         if not static.number and static.runs >= graphs.after and graphs.count < MOST:
@@ -105,7 +103,7 @@ class CudaEngine(Engine):
         if not static.number or not (known or graphs.count < MOST):  # each thread that calls captures for itself
             self._tell_full(graphs)
             return self._regular(static, feeds, out, options, stay)
-        return self._played(static, feeds, out, stay, options)
+        return self._played(graphs, static, feeds, out, stay, options)
 
     def bare(self, feeds: Arrays) -> Callable[[], None] | None:
         if not self._tensors:
@@ -114,9 +112,10 @@ class CudaEngine(Engine):
             static = self._static(feeds, {})
         options = self._ready(feeds, None)
         self._regular(static, feeds, {}, options, False)
-        if self.graphs is not None and self.graphs.count < MOST:
-            static.number = self.graphs.number()
-            self._played(static, feeds, {}, False, options)
+        graphs = self.graphs
+        if graphs is not None and graphs.count < MOST:
+            static.number = graphs.number()
+            self._played(graphs, static, feeds, {}, False, options)
             if static.number:
                 options = quiet_options(str(static.number))
 
@@ -139,54 +138,61 @@ class CudaEngine(Engine):
 
     def _regular(self, static: Static, feeds: Arrays, out: Arrays, options: Any, stay: bool) -> list[Any]:
         """A run without a graph."""
-        with GATE, self._translated():
+        with GATE:
+            return self._without(static, feeds, out, options, stay)
+
+    def _without(self, static: Static, feeds: Arrays, out: Arrays, options: Any, stay: bool) -> list[Any]:
+        """The same, within the gate; on the session that there is now."""
+        with self._translated():
+            if static.session is not self._session:  # a capture failed meanwhile
+                static.again(self._session, feeds, out)
             static.fill(feeds)
             static.run(options)
             return static.results(out, stay)
 
-    def _played(self, static: Static, feeds: Arrays, out: Arrays, stay: bool, options: Any) -> list[Any]:
+    def _played(
+        self, graphs: Graphs, static: Static, feeds: Arrays, out: Arrays, stay: bool, options: Any
+    ) -> list[Any]:
         """A replay of the graph, which is captured where the calling thread has not."""
-        graphs = self.graphs
-        assert graphs is not None
-        own = graphs.own
-        if static.number in own.numbers:
-            with GATE, self._translated():
-                static.fill(feeds)
-                static.run(static.options)
-                return static.results(out, stay)
+        if static.number in graphs.own.numbers:
+            with GATE:
+                if self.graphs is not graphs:  # given up by another thread
+                    return self._without(static, feeds, out, options, stay)
+                with self._translated():
+                    static.fill(feeds)
+                    static.run(static.options)
+                    return static.results(out, stay)
         with GATE.alone():
-            with self._translated():
-                static.fill(feeds)
-                static.run(options)
-                first = self._on_host(static)
-            static.options = quiet_options(str(static.number))
-            try:
-                static.clear()
-                static.run(static.options)
-                blank = self._on_host(static)
-                static.fill(feeds)
-                static.run(static.options)
-                reason = reason_against(first, blank, self._on_host(static))
-            except ort_errors() as error:
-                self._give_up(f"the capture failed: {clean(str(error))}", spoilt=True)
-                static.again(self._session, feeds, out)
-                return self._after(static, feeds, out, options, stay)
-            if reason is not None:
-                self._give_up(reason, spoilt=False)
-                return self._after(static, feeds, out, options, stay)
-            graphs.captured(static.number)
-            shapes = ", ".join(f"{name}{list(array.shape)}" for name, array in feeds.items())
-            log.info("%s: captured as a CUDA graph for %s", self._model.path, shapes)
+            if self.graphs is not graphs or not self._captured(graphs, static, feeds, out, options):
+                static.number = 0
+                return self._without(static, feeds, out, options, stay)
             with self._translated():
                 return static.results(out, stay)
 
-    def _after(self, static: Static, feeds: Arrays, out: Arrays, options: Any, stay: bool) -> list[Any]:
-        """The call in which a capture came to nothing, run without."""
-        static.number = 0
+    def _captured(self, graphs: Graphs, static: Static, feeds: Arrays, out: Arrays, options: Any) -> bool:
+        """Capture a graph, prove it and leave its results in the buffers; False where graphs are given up."""
         with self._translated():
             static.fill(feeds)
             static.run(options)
-            return static.results(out, stay)
+            first = self._on_host(static)
+        static.options = quiet_options(str(static.number))
+        try:
+            static.clear()
+            static.run(static.options)
+            blank = self._on_host(static)
+            static.fill(feeds)
+            static.run(static.options)
+            reason = reason_against(first, blank, self._on_host(static))
+        except ort_errors() as error:
+            self._give_up(f"the capture failed: {clean(str(error))}", spoilt=True)
+            return False
+        if reason is not None:
+            self._give_up(reason, spoilt=False)
+            return False
+        graphs.captured(static.number)
+        shapes = ", ".join(f"{name}{list(array.shape)}" for name, array in feeds.items())
+        log.info("%s: captured as a CUDA graph for %s", self._model.path, shapes)
+        return True
 
     def _on_host(self, static: Static) -> list[Any]:
         return [to_host(spec, static.made[spec.name]) for spec in self._model.outputs]

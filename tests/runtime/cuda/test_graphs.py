@@ -230,6 +230,23 @@ def test_a_capture_that_fails_leaves_a_session_that_works(make: Any, caplog: pyt
     np.testing.assert_array_equal(early(), -X - 1)  # bound to the session that was
 
 
+def test_threads_go_on_while_one_finds_that_captures_fail(make: Any) -> None:
+    model = make(*NEG)
+    session, _ = on_gpu(model, Graphs(1), lambda: session_of(model.SerializeToString()), fails=True)
+    together = threading.Barrier(4)
+    bound = session.bind(X)
+
+    def work(offset: int) -> None:
+        together.wait(30)
+        for number in range(20):
+            np.testing.assert_array_equal(session(X + offset + number), -X - offset - number)
+            np.testing.assert_array_equal(bound(), -X)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, (0, 100, 200, 300)))
+    assert session._engine.graphs is None
+
+
 @pytest.mark.parametrize("anew", [None, lambda: (_ for _ in ()).throw(FileNotFoundError("m.onnx is gone"))])
 def test_a_capture_that_fails_where_nothing_is_left_to_load_is_an_error(make: Any, anew: Any) -> None:
     session, _ = on_gpu(make(*NEG), Graphs(0), anew, fails=True)
