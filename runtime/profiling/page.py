@@ -85,7 +85,7 @@ def _source(lines: dict[int, Line], text: str) -> str:
                     *_work(line),
                 )
             )
-            kind = "bar" if line.seconds else "bar blocks"
+            kind = "bar" if line.seconds > line.inside else "bar blocks"
             rows.append(
                 f'<tr>{figures}<td class="left">{escape(str(line.bound or ""))}</td><td class="soft">{number}</td>'
                 f'<td class="left source {kind}" style="{_heat(line.share)}">{escape(source)}</td></tr>'

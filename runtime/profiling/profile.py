@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, TypeVar
 
 from archonnx.contract.diagnostics import UsageError
@@ -101,7 +102,7 @@ class Line(Sum):
 AnySum = TypeVar("AnySum", bound=Sum)
 
 
-@dataclass(slots=True)
+@dataclass
 class Profile:
     """Where the time of one model goes, for inputs of one size on one machine.
 
@@ -137,7 +138,7 @@ class Profile:
     sources: dict[str, str] = field(default_factory=dict)
     unsourced: str | None = None
 
-    @property
+    @cached_property
     def total(self) -> float:
         """Seconds of all nodes, and between them."""
         return sum(node.seconds for node in self.nodes) + self.between

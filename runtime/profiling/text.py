@@ -140,7 +140,9 @@ def _source_rows(lines: dict[int, Line], text: str) -> list[Row]:
         cells = {"line": str(number), "source": source.expandtabs(4).rstrip()}
         if line is not None and (line.seconds or line.inside):
             inside = {"inside": time_text(line.inside)} if line.inside else {}
-            rows.append(Row({**_cells(line), **inside, **cells}, _heat(line.share) if line.seconds else "cyan"))
+            rows.append(
+                Row({**_cells(line), **inside, **cells}, _heat(line.share) if line.seconds > line.inside else "cyan")
+            )
         else:
             rows.append(Row({**cells, "bound": line.note if line else ""}, "dim"))
     return rows
