@@ -68,7 +68,7 @@ def profiled(
     def call() -> object:
         return engine.run(fed)
 
-    watched = _watched(model, choice)
+    watched = watched_choice(model, choice)
     if watched.providers[0].alone:
         from archonnx.runtime.profiling import library
 
@@ -130,7 +130,7 @@ def _load() -> float | None:
     return load if load > _CROWDED * allowed_cores() else None
 
 
-def _watched(model: ModelFile, choice: Choice) -> Choice:
+def watched_choice(model: ModelFile, choice: Choice) -> Choice:
     """Whose kernels can be watched in place of a session's: those of the same library, else onnxruntime's own on the
     same hardware; what they compute in is the session's, where that is an option and no other graph than the file's."""
     same = choice.precision != "int8" or bool(model.rounding)  # int8 where the file itself allows it

@@ -14,8 +14,11 @@ from profiled_models import CELL, LOOPED, Profiles
 
 import archonnx
 from archonnx.contract.diagnostics import UsageError
+from archonnx.runtime.devices import CPU, CUDA, OPENVINO, OPENVINO_ALONE, TENSORRT, Choice, Provider
 from archonnx.runtime.errors import InputError
+from archonnx.runtime.modelfile import ModelFile
 from archonnx.runtime.profiling.ceilings import Ceilings, measure
+from archonnx.runtime.profiling.measured import watched_choice
 from archonnx.runtime.profiling.profile import Bound, Line, Profile, TimedNode, bound_of
 
 BERT: dict[str, Any] = {"layers": 2, "width": 32, "heads": 2, "vocabulary": 50}
@@ -197,6 +200,36 @@ def test_the_source_is_found_as_long_as_it_is_the_same(tmp_path: Path, monkeypat
     assert "looped.arch is not there" in str(profile().unsourced)
     Path("looped.arch").write_text(LOOPED.replace("\n", "\r\n"), encoding="utf-8", newline="")
     assert profile().unsourced is None, "here, and with other ends of lines"
+
+
+def test_the_source_of_a_model_that_ships_is_at_hand(tmp_path: Path, project: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    archonnx.compile(project / "models" / "gates.arch", "XOR").save(tmp_path / "xor.onnx")
+    with archonnx.load(tmp_path / "xor.onnx", "cpu") as session:
+        found = session.profile(np.zeros((1, 2), np.float32), runs=1)
+    assert found.unsourced is None
+    assert found.sources["gates.arch"] == (project / "models" / "gates.arch").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("choice", "rounding", "provider", "precision"),
+    [
+        (Choice("cpu", (CPU,)), 0, CPU, "float32"),
+        (Choice("cpu", (CPU,), precision="int8"), 3, CPU, "int8"),
+        (Choice("cpu", (CPU,), precision="int8"), 0, CPU, "float32"),
+        (Choice("cuda", (CUDA, CPU)), 0, CUDA, "float32"),
+        (Choice("cuda", (CUDA, CPU), precision="tf32"), 0, CUDA, "tf32"),
+        (Choice("cuda", (CUDA, CPU), precision="float16"), 0, CUDA, "float32"),
+        (Choice("tensorrt", (TENSORRT, CUDA, CPU)), 0, CUDA, "float32"),
+        (Choice("openvino", (OPENVINO, CPU), precision="bfloat16"), 0, CPU, "float32"),
+        (Choice("openvino", (OPENVINO_ALONE,), precision="bfloat16"), 0, OPENVINO_ALONE, "bfloat16"),
+        (Choice("openvino", (OPENVINO_ALONE,), precision="int8"), 0, OPENVINO_ALONE, "float32"),
+    ],
+)
+def test_whose_kernels_are_watched(choice: Choice, rounding: int, provider: Provider, precision: str) -> None:
+    found = watched_choice(ModelFile("m.onnx", rounding=rounding), choice)
+    assert found.providers[0] is provider
+    assert found.precision == precision
 
 
 def test_a_profile_runs_a_file(tmp_path: Path) -> None:
