@@ -129,7 +129,8 @@ def _load(source: str | bytes, model: ModelFile, asked: Settings, stays: bool = 
     bare = Bare(source, stays)
     if not stays:
         asked = replace(asked, cache=OFF)
-    started = start_planned(source, model, contract, asked, stays) or start_as_asked(source, model, contract, asked)
+    started = start_planned(source, model, contract, asked, bare, stays)
+    started = started or start_as_asked(source, model, contract, asked)
     choice = started.runner.choice
     lowered = f" in {choice.precision}" if choice.precision != "float32" else ""
     log.info("%s runs on %s%s: %s", model.path, choice.device, lowered, started.why)

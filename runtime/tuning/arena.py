@@ -69,7 +69,7 @@ class Processes:
             raise Unfit(failure.failed.message) from None
 
     def _job(self, recipe: Recipe) -> Job:
-        settings = replace(recipe.settings(self.asked), plan=None, cache=OFF)
+        settings = replace(recipe.settings(self.asked), plan=None, cache=OFF, batch=recipe.rows)
         return Job(self.path, settings, recipe.callers, self.inputs, self.results)
 
     def enter(self, recipe: Recipe) -> float:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from archonnx.contract.diagnostics import MachineError, UsageError
+from archonnx.runtime.batching.planning import Bare
+from archonnx.runtime.batching.running import in_batches
 from archonnx.runtime.contract import Contract
 from archonnx.runtime.errors import ModelFileError
 from archonnx.runtime.modelfile import ModelFile
@@ -42,8 +44,9 @@ class Planned:
     recipes: tuple[tuple[int, Recipe], ...]
     insisted: bool
 
-    def start(self, source: str | bytes, model: ModelFile, contract: Contract, asked: Settings) -> Started:
-        """The model as the plan has it: one runner a recipe, each call on that of the nearest batch.
+    def start(self, source: str | bytes, model: ModelFile, contract: Contract, asked: Settings, bare: Bare) -> Started:
+        """The model as the plan has it: one runner a recipe, each call on that of the nearest batch. Rows at once that
+        somebody asked for go before the plan's.
 
         Raises PlanError where a recipe does not run here, and what `start_as_asked` raises else.
         """
@@ -55,10 +58,14 @@ class Planned:
             try:
                 if settings not in runners:
                     runners[settings] = start_as_asked(source, model, contract, settings).runner
-            except (MachineError, ModelFileError) as error:
+                runner = runners[settings]
+                if recipe.rows is not None and asked.batch is None:
+                    runner = in_batches(runner, model, contract, bare, recipe.rows)
+            except (MachineError, ModelFileError, UsageError) as error:
                 raise PlanError(self.path, f"{recipe} does not run here: {' '.join(str(error).split())}") from error
-            by_batch.append((batch, runners[settings]))
-        runner = by_batch[0][1] if len(runners) == 1 else Switch(contract, by_batch)
+            by_batch.append((batch, runner))
+        alike = all(each is by_batch[0][1] for _, each in by_batch)
+        runner = by_batch[0][1] if alike else Switch(contract, by_batch)
         return Started(runner, f"the plan {self}", plan=self.path)
 
     def __str__(self) -> str:
@@ -67,18 +74,18 @@ class Planned:
 
 
 def start_planned(
-    source: str | bytes, model: ModelFile, contract: Contract, asked: Settings, stays: bool = True
+    source: str | bytes, model: ModelFile, contract: Contract, asked: Settings, bare: Bare, stays: bool = True
 ) -> Started | None:
     """The model by a plan; None, with a line in the log where there is a plan, where none fits what was asked for.
 
-    stays: whether `source` is the model's own place. Raises PlanError where a plan is insisted on that is none, does
-    not fit or does not run; OSError where it cannot be read, and what `start_as_asked` raises.
+    bare: the model without its weights; stays: whether `source` is the model's own place. Raises PlanError where a plan
+    is insisted on that is none, does not fit or does not run; OSError where it cannot be read; as `start_as_asked`.
     """
     found = planned(source, model, asked, stays)
     if found is None:
         return None
     try:
-        return found.start(source, model, contract, asked)
+        return found.start(source, model, contract, asked, bare)
     except PlanError as error:
         if found.insisted:
             raise

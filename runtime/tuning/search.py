@@ -99,8 +99,11 @@ class Search:
             others = others_of(best.recipe)
             if self._left() <= 0:
                 self._untried(stage, others)
-            elif others:
-                best = self._race(stage, best, others, races - number)
+            elif others and best.out is None:
+                try:
+                    best = self._race(stage, best, others, races - number)
+                except Unfit as failure:
+                    best = Entrant(best.recipe, error=best.error, out=("failed", str(failure)))
         return best
 
     def _untried(self, stage: str, recipes: Sequence[Recipe]) -> None:
@@ -110,7 +113,7 @@ class Search:
         """Times of all that was kept, measured side by side; what is alone keeps what was measured last."""
         entrants = list(found)
         if len(found) > 1:
-            entrants = [Entrant(each.recipe, error=each.error) for each in found]
+            entrants = [Entrant(each.recipe, error=each.error, out=each.out) for each in found]
             for number in range(LEGS[1]):
                 for each in entrants if number % 2 == 0 else reversed(entrants):
                     self._turn(each)

@@ -6,6 +6,7 @@ choice starts from what was kept of the one before.
 | device | all that are there | float32; with an error allowed, each lower precision too |
 | threads | the processor | 1, half of the cores, all cores, all processors; for throughput, calls at once too |
 | optimisation | the CPU provider | without the layout of blocked channels, without operators fused, threads that spin |
+| rows | batches whose rows are proven independent | halves, quarters, eighths, row by row |
 | provider | CUDA | its options of `PROVIDER_OPTIONS`, each alone |
 """
 
@@ -25,7 +26,8 @@ _PROCESSOR = ("cpu", "openvino")  # devices that compute on the processor
 class Space:
     """exact: ways that compute as the file says, the first being what `load` takes without a plan; lower: for each
     lower precision, ways that need an error to be allowed; physical: cores that this process may use; logical:
-    processors; counted: whether somebody set the number of threads."""
+    processors; counted: whether somebody set the number of threads; batch: the examples of a call; apart: whether these
+    may run in parts."""
 
     exact: tuple[Recipe, ...]
     lower: tuple[tuple[Recipe, ...], ...]
@@ -33,11 +35,13 @@ class Space:
     logical: int
     goal: Goal = "latency"
     counted: bool = False
+    batch: int = 1
+    apart: bool = False
 
     @property
     def choices(self) -> list[tuple[str, Callable[[Recipe], list[Recipe]]]]:
         """What is chosen of a recipe one after the other, each with what else there is."""
-        return [("threads", self.threads), ("options", self.options)]
+        return [("threads", self.threads), ("options", self.options), ("rows", self.rows)]
 
     def threads(self, recipe: Recipe) -> list[Recipe]:
         """Other numbers of threads, and for throughput of calls at once, on the processor."""
@@ -68,6 +72,13 @@ class Space:
             known = PROVIDER_OPTIONS.get(recipe.device, {})
             changed = [Options(provider=((name, value),)) for name in sorted(known) for value in known[name]]
         return _others(recipe, [replace(recipe, options=options) for options in changed])
+
+    def rows(self, recipe: Recipe) -> list[Recipe]:
+        """The batch in halves, quarters, eighths and row by row."""
+        if not self.apart:
+            return []
+        sizes = sorted({-(-self.batch // parts) for parts in (2, 4, 8, self.batch)}, reverse=True)
+        return _others(recipe, [replace(recipe, rows=size) for size in sizes if size < self.batch])
 
 
 def _others(recipe: Recipe, found: Sequence[Recipe]) -> list[Recipe]:

@@ -47,6 +47,11 @@ class Switch:
         return self._first.threads
 
     @property
+    def cached(self) -> bool:
+        """Whether the optimised model came from the cache."""
+        return bool(getattr(self._first, "cached", False))
+
+    @property
     def mark(self) -> Mark:
         return self._first.mark
 

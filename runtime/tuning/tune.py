@@ -10,10 +10,13 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from archonnx.contract.diagnostics import MachineError, UsageError
 from archonnx.runtime.arrays import describe
+from archonnx.runtime.batching.planning import Bare, Planner
+from archonnx.runtime.batching.rows import row_axes
 from archonnx.runtime.contract import Contract
 from archonnx.runtime.devices import resolve
 from archonnx.runtime.machine import allowed_cores, physical_cores
@@ -79,6 +82,7 @@ def tune(
     space, refused = _space(outline, device, thread_count(threads), bound, goal, counted)
     asked = Settings(device, thread_count(threads), data=data, plan=None, counted=counted)
     made_for = fingerprint(path, outline)
+    whole = _whole(path, outline, contract)
     parts: list[Part] = []
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="archonnx-", ignore_cleanup_errors=True) as folder:
@@ -93,6 +97,7 @@ def tune(
             write_items(str(part / "inputs"), calls)
             arena = Processes(path, asked, str(part / "inputs"), str(part / "results"), make)
             what = f"batch {size}"
+            space = replace(space, batch=size, apart=whole is None)
             progress(what, 0.0)
             search = Search(
                 space,
@@ -116,6 +121,14 @@ def tune(
             inputs = {n: describe(a) if hasattr(a, "dtype") else type(a).__name__ for n, a in calls[0].items()}
             parts.append(Part(size, inputs, tuple(kept), (*search.tried, *refused)))
     return Plan(Path(path).name, made_for, goal, bound, examples.said, tuple(parts))
+
+
+def _whole(path: str, model: ModelFile, contract: Contract) -> str | None:
+    """Why a batch cannot run in parts; None where it may."""
+    axes = row_axes(contract.inputs)
+    if not axes:
+        return "no input has an open axis of rows"
+    return Planner(model, contract, axes, Bare(path, True), "cpu").whole()
 
 
 def _space(

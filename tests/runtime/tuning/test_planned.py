@@ -186,6 +186,38 @@ def test_batches_run_as_is_best_for_each(net: Path) -> None:
     assert session.placement(N=1).nodes
 
 
+def test_rows_at_once_are_the_plans(net: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from archonnx.runtime.engine import Engine
+
+    seen: list[int] = []
+    run = Engine.run
+
+    def counted(self: Engine, feeds: dict[str, Any], *more: Any) -> Any:
+        seen.append(len(feeds["x"]))
+        return run(self, feeds, *more)
+
+    bound = Engine.run_bound
+
+    def counted_bound(self: Engine, binding: Any, feeds: dict[str, Any], *more: Any) -> Any:
+        seen.append(len(feeds["x"]))
+        return bound(self, binding, feeds, *more)
+
+    monkeypatch.setattr(Engine, "run", counted)
+    monkeypatch.setattr(Engine, "run_bound", counted_bound)
+    leave(net, [part(1), part(8, Kept(replace(EXACT, rows=2), 1.0, 0.0, ""))])
+    x = np.random.default_rng(0).random((8, 3), np.float32)
+    want = archonnx.load(net, plan=None)(x)
+    seen.clear()
+    np.testing.assert_allclose(archonnx.load(net)(x), want, rtol=1e-6)
+    assert seen == [2, 2, 2, 2]
+    seen.clear()
+    archonnx.load(net)(x[:7])
+    assert seen == [7], "the batch of 1 is nearer, which has no parts"
+    seen.clear()
+    archonnx.load(net, batch=4)(x)
+    assert seen == [4, 4], "what was asked for goes before the plan"
+
+
 def test_batches_alike_share_one_runner(net: Path) -> None:
     leave(net, [part(1), part(8)])
     batches: Any = archonnx.load(net)._engine

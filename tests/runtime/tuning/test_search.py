@@ -182,7 +182,7 @@ class TestSearch:
         kept = search(fake).run()
         assert [(each.recipe, each.error) for each in kept] == [(OPENVINO, 1e-7), (one, 3e-3)]
         assert kept[1].milliseconds == pytest.approx(400)
-        assert kept[1].why == "the fastest of 2 in bfloat16"
+        assert kept[1].why == "the fastest of 3 in bfloat16"
 
     @pytest.mark.parametrize(
         ("seconds", "error", "outcome"), [(0.5, 2e-2, "inexact"), (1.2, 1e-3, "slower"), (0.5, 1e-3, "kept")]
@@ -213,7 +213,7 @@ class TestSearch:
     def test_what_is_no_faster_in_the_end_is_dropped(self) -> None:
         class Late(Fake):
             def turn(self, recipe: Recipe) -> Sequence[float]:
-                if recipe == HALF and self.turns.get(HALF, 0) >= LEGS[2] + LEGS[0]:
+                if recipe == HALF and self.turns.get(HALF, 0) >= LEGS[2] + 2 * LEGS[0]:
                     self.seconds[HALF] = 1.5
                 return super().turn(recipe)
 
@@ -222,8 +222,10 @@ class TestSearch:
         assert [each.recipe for each in made.run()] == [CPU]
         assert made.tried[-1].reason == "in the end no faster than cpu float32, 2 threads"
 
-    def test_what_breaks_down_in_the_end_is_dropped(self) -> None:
-        fake = Fake({HALF: 0.5}, weak={HALF: LEGS[2] + LEGS[0]})
+    @pytest.mark.parametrize("turns", [LEGS[2] + 1, LEGS[2] + LEGS[0] + 1, LEGS[2] + 2 * LEGS[0] + 1])
+    def test_what_breaks_down_later_is_dropped(self, turns: int) -> None:
+        """While its threads, or its options, are varied, or in the end."""
+        fake = Fake({HALF: 0.5}, weak={HALF: turns})
         made = search(fake)
         assert [each.recipe for each in made.run()] == [CPU]
         assert (made.tried[-1].outcome, made.tried[-1].reason) == ("failed", "it broke down")
@@ -282,6 +284,15 @@ class TestSpace:
         assert found == [(1, 1), (2, 1), (1, 4), (2, 2)]
         assert [each.callers for each in space.threads(Recipe("cuda"))] == [2, 4]
 
+    def test_rows_of_a_batch(self) -> None:
+        def rows(batch: int, apart: bool = True) -> list[int | None]:
+            return [each.rows for each in Space((CPU,), (), 2, 2, batch=batch, apart=apart).rows(CPU)]
+
+        assert rows(64) == [32, 16, 8, 1]
+        assert rows(3) == [2, 1]
+        assert rows(1) == []
+        assert rows(64, False) == []
+
     def test_options_of_a_device(self) -> None:
         space = Space((CPU,), (), 2, 2)
         assert [str(each) for each in space.options(Recipe())] == [
@@ -293,4 +304,4 @@ class TestSpace:
             "cuda float16, cudnn_conv_algo_search EXHAUSTIVE",
             "cuda float16, prefer_nhwc 1",
         ]
-        assert space.options(Recipe("openvino")) == []
+        assert [str(each) for each in space.options(Recipe("openvino"))] == ["openvino float32, static_shapes 4"]
