@@ -21,6 +21,7 @@ SET_ELSEWHERE = frozenset(
     "Cast CastLike Constant ConstantOfShape EyeLike RandomNormal RandomUniform RandomNormalLike RandomUniformLike "
     "Multinomial Bernoulli If Loop Scan SequenceMap Optional SequenceEmpty".split()
 )
+NO_HALF = frozenset({"MeanVarianceNormalization"})  # onnxruntime makes operators of it that are of float32
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def floats_of(node: Any, types: Mapping[str, int], opset: int, to: str) -> Float
     """What becomes half where the node computes in `to`, "float16" or "bfloat16"; None where it cannot."""
     if node.domain == MICROSOFT:
         return _own(node, types) if to == "float16" and node.op_type in OWN_HALF else None
-    if node.domain not in ("", "ai.onnx") or node.op_type in SET_ELSEWHERE:
+    if node.domain not in ("", "ai.onnx") or node.op_type in SET_ELSEWHERE | NO_HALF:
         return None
     import onnx
 
@@ -76,9 +77,13 @@ def floats_of(node: Any, types: Mapping[str, int], opset: int, to: str) -> Float
     outputs = _variables(schema.outputs, node.output)
     able = set()
     for variable in set(inputs) & allowed.keys():  # others are types, which stay
-        bound = [name for name, each in zip(node.input, inputs, strict=True) if each == variable and name]
-        if f"tensor({to})" in allowed[variable] and bound and all(types.get(name) == FLOAT for name in bound):
+        those = [name for name, each in zip(node.input, inputs, strict=True) if each == variable and name]
+        if f"tensor({to})" in allowed[variable] and those and all(types.get(name) == FLOAT for name in those):
             able.add(variable)
+    bound = {each for name, each in zip(node.input, inputs, strict=True) if name}
+    loose = {each for name, each in zip(node.output, outputs, strict=True) if name} - bound
+    if any(f"tensor({to})" in allowed.get(each, ()) for each in loose):
+        return None  # what the output is then, the operator's own rules say
     places = tuple(place for place, each in enumerate(inputs) if each in able and node.input[place])
     given = tuple(place for place, each in enumerate(outputs) if each in able and node.output[place])
     return Floats(places, given) if places else None
