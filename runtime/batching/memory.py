@@ -38,4 +38,4 @@ def gpu_memory() -> int | None:
         driver.cuCtxPopCurrent_v2(ctypes.byref(ctypes.c_void_p()))
         return None if failed else int(free.value)
     finally:
-        driver.cuDevicePrimaryCtxRelease(device)
+        driver.cuDevicePrimaryCtxRelease_v2(device)

@@ -67,6 +67,12 @@ if TYPE_CHECKING:
     help="What --max-error is measured on: arrays called as the inputs are. By default inputs drawn at random.",
 )
 @click.option(
+    "--batch",
+    type=click.IntRange(1, 2**31 - 1),
+    metavar="N",
+    help="Run at most N examples at a time, and more of them in parts. By default as many as memory holds.",
+)
+@click.option(
     "--seed",
     type=click.IntRange(0, 2**64 - 1),
     default=0,
@@ -95,6 +101,7 @@ def run(
     precision: str | None,
     max_error: float | None,
     data: Path | None,
+    batch: int | None,
     seed: int,
     weights: tuple[str, ...],
     maps: tuple[str, ...],
@@ -136,7 +143,8 @@ def run(
     asked = wanted(weights, maps)
     if asked.bare:
         raise UsageError("--weights none: nothing is computed without weights")
-    more = {"precision": precision, "max_error": max_error, "data": data, "cache": cache, "plan": plan}
+    more: dict[str, Any] = {"precision": precision, "max_error": max_error, "data": data, "cache": cache, "plan": plan}
+    more["batch"] = batch
     session, name = loaded(file, model, parameters, root, device, threads, seed, asked, tokenizer, options=more)
     with session:
         for trial in session.choices:
