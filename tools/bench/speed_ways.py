@@ -16,6 +16,7 @@ import numpy as np
 import archonnx
 from archonnx.contract.agreement import error
 from tools.bench.speed_subjects import SUBJECTS, Subject
+from tools.reference.modules import prepare as let_torchvision_be_imported
 
 Call = Callable[[], Any]
 EXPORT = "onnxruntime, PyTorch's export"
@@ -149,6 +150,7 @@ def serve(channel: Any, subject: str, way: str, folder: str) -> None:
         os.dup2(nowhere.fileno(), 2)
         sys.stdout = sys.stderr = nowhere
         try:
+            let_torchvision_be_imported()  # transformers does
             if not way:
                 prepare(SUBJECTS[subject], Path(folder))
                 channel.send(("ready", {}))
