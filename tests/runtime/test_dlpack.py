@@ -305,3 +305,19 @@ def test_a_result_is_an_array_of_any_library_that_can_take_it(monkeypatch: pytes
     bits = np.array([1, 2], ml_dtypes.bfloat16).view(np.uint16)
     half = DeviceArray(onnxruntime.OrtValue.ortvalue_from_numpy_with_onnx_type(bits, 16))
     assert half.numpy().tolist() == [1.0, 2.0]
+
+
+def test_arrays_at_odd_addresses_are_read_and_written_there(neg: Any) -> None:
+    def odd(array: Any) -> Any:
+        memory = np.zeros(array.nbytes + 64, np.uint8)
+        start = -memory.ctypes.data % 64 + 1
+        found = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+        found[...] = array
+        return found
+
+    x, out = odd(X), odd(np.zeros_like(X))
+    assert not x.flags.aligned
+    assert neg.check(x)["x"].ctypes.data == x.ctypes.data
+    assert neg(x, out=out) is out
+    np.testing.assert_array_equal(out, -X)
+    np.testing.assert_array_equal(neg(Only(x)), -X)
