@@ -17,6 +17,7 @@ from archonnx.runtime.tuning.plan import Outcome, Spread, Tried
 from archonnx.runtime.tuning.recipe import Recipe
 
 LEGS = (3, 6, 12)  # rounds in all after each leg, at whose end the slower half of the challengers leaves
+FEWEST = 2  # rounds where time is long over
 MARGIN = 0.03  # what is faster by less than this is not told apart from what was there
 
 
@@ -65,8 +66,8 @@ class Entrant:
 @dataclass(slots=True)
 class Race:
     """One choice: what was kept until now, the base, and what might be better. bound: the largest error allowed of a
-    recipe; seconds: after which no more rounds begin, but for the first leg; stays: whether the base goes on running
-    where another wins.
+    recipe; seconds: after which no more rounds begin, but for the first leg, or FEWEST where calls are long; stays:
+    whether the base goes on running where another wins.
 
     After `run`: `winner` and its largest error, and `tried`, a row for each, the base first.
     """
@@ -90,7 +91,7 @@ class Race:
         entrants = [self._entered(recipe) for recipe in challengers if recipe != base.recipe]
         for number in range(LEGS[-1]):
             running = [each for each in entrants if each.out is None]
-            if (number and not running) or (number >= LEGS[0] and self.clock() - began >= self.seconds):
+            if (number and not running) or self._over(number, self.clock() - began):
                 break
             order = [base, *running] if number % 2 == 0 else [*reversed(running), base]
             for each in order:
@@ -104,6 +105,10 @@ class Race:
             if each is not self.winner and not (each is base and self.stays):
                 self.arena.leave(each.recipe)
         return self.winner
+
+    def _over(self, rounds: int, taken: float) -> bool:
+        """Whether no more rounds begin. Calls of many seconds vary little: twice the time ends them early."""
+        return taken >= self.seconds and (rounds >= LEGS[0] or (rounds >= FEWEST and taken >= 2 * self.seconds))
 
     def _entered(self, recipe: Recipe) -> Entrant:
         found = Entrant(recipe)

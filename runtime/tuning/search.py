@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from archonnx.runtime.tuning.plan import Kept, Tried
-from archonnx.runtime.tuning.race import LEGS, Arena, Entrant, Race, Unfit, worst
+from archonnx.runtime.tuning.race import FEWEST, LEGS, Arena, Entrant, Race, Unfit, worst
 from archonnx.runtime.tuning.recipe import Recipe
 from archonnx.runtime.tuning.space import Space
 
@@ -115,6 +115,8 @@ class Search:
         if len(found) > 1:
             entrants = [Entrant(each.recipe, error=each.error, out=each.out) for each in found]
             for number in range(LEGS[1]):
+                if number >= FEWEST and self._left() <= 0:
+                    break
                 for each in entrants if number % 2 == 0 else reversed(entrants):
                     self._turn(each)
         kept: list[Kept] = []

@@ -15,6 +15,8 @@ from archonnx.runtime.precision.candidates import largest_error
 from archonnx.runtime.settings import Settings
 from archonnx.runtime.tuning.race import worst
 
+LONG = 0.5  # seconds
+
 Call = Mapping[str, Any]
 
 
@@ -86,11 +88,14 @@ class Stand:
         results = next(read_items(job.results), None)
         found = self._run(self._first)
         self.started = Entered(None if results is None else largest_error([found], [results]))
+        self._last = 0.0  # seconds of the last call that was timed
         self._call: Callable[[], Any] = lambda: session(self._first)
 
     def turn(self, seconds: float, clock: Callable[[], float] = time.perf_counter) -> Calls:
-        """Calls for so many seconds, one at least of each caller, after one that warms up what others cooled."""
-        self._call()
+        """Calls for so many seconds, one at least of each caller, after one that warms up what others cooled; a call
+        that takes longer than LONG warms itself up."""
+        if self._last < LONG:
+            self._call()
         if self._job.callers > 1:
             return self._together(seconds, clock)
         taken: list[float] = []
@@ -99,6 +104,7 @@ class Stand:
             before = clock()
             self._call()
             taken.append(clock() - before)
+        self._last = taken[-1]
         return Calls(tuple(taken))
 
     def _together(self, seconds: float, clock: Callable[[], float]) -> Calls:
@@ -117,7 +123,8 @@ class Stand:
             gate.wait()
             began = clock()
             done = sum(count.result() for count in counts)
-        return Calls(((clock() - began) / done,))
+            self._last = (clock() - began) / done
+        return Calls((self._last,))
 
     def check(self) -> Checked:
         """The error on all calls that there are results of."""

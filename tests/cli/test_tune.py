@@ -151,8 +151,7 @@ def test_the_table_tells_every_outcome(capsys: Output, monkeypatch: pytest.Monke
         "openvino bfloat16, 2 threads 10.0 ms 0.50 (0.40 to 0.60) 3.1e-03 kept",
         "options, of cpu float32, 2 threads",
         "cpu float32, 2 threads, spinning 1.0e+00 too far from float32: its error is 1.0e+00, 0.001 is allowed",
-        "threads",
-        "openvino bfloat16, 1 thread not tried",
+        "no time was left for threads (1): --budget gives more",
         "batch 16: cpu float32, 2 threads: 20.0 ms a call, 800.0 examples a second, error 0",
         "batch 16, with max_error=0.01: openvino bfloat16, 2 threads: 10.0 ms a call, 1,600.0 examples a second, "
         "0.50 times as long, error 3.1e-03",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from archonnx.cli.bench_table import time_text
@@ -10,7 +11,7 @@ from archonnx.cli.console import out, rich_console
 if TYPE_CHECKING:
     from archonnx.runtime.tuning.plan import Kept, Part, Plan, Tried
 
-_SAID = {"kept": "kept", "slower": "", "inexact": "too far from float32", "failed": "failed", "untried": "not tried"}
+_SAID = {"kept": "kept", "slower": "", "inexact": "too far from float32", "failed": "failed", "untried": ""}
 
 
 def print_plan(plan: Plan) -> None:
@@ -36,6 +37,8 @@ def _print_part(part: Part, plan: Plan) -> None:
     table.add_column("")
     stage = ""
     for row in part.tried:
+        if row.outcome == "untried":
+            continue
         base = row.times_as_long is not None and row.times_as_long.low == row.times_as_long.high == 1
         if row.stage != stage or base:
             stage = row.stage
@@ -46,6 +49,11 @@ def _print_part(part: Part, plan: Plan) -> None:
         table.add_row(*(Text(cell) for cell in _cells(row)), style="bold" if row.outcome == "kept" else "")
     rich_console().print(table)
     out()
+    left = Counter(row.stage for row in part.tried if row.outcome == "untried")
+    if left:
+        out(
+            f"no time was left for {', '.join(f'{stage} ({count})' for stage, count in left.items())}: --budget gives more"
+        )
 
 
 def _cells(row: Tried) -> tuple[str, str, str, str, str]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from archonnx.runtime.settings import Options
 from archonnx.runtime.tuning.plan import Tried
-from archonnx.runtime.tuning.race import LEGS, MARGIN, Entrant, Race, Unfit, worst
+from archonnx.runtime.tuning.race import FEWEST, LEGS, MARGIN, Entrant, Race, Unfit, worst
 from archonnx.runtime.tuning.recipe import Recipe
 from archonnx.runtime.tuning.search import EXACT, Search
 from archonnx.runtime.tuning.space import Space
@@ -110,9 +110,15 @@ class TestRace:
 
     def test_time_ends_it_after_the_first_leg(self) -> None:
         fake = Fake({OPENVINO: 0.5})
-        winner, _ = race(fake, [OPENVINO], seconds=0.0)
+        winner, _ = race(fake, [OPENVINO], seconds=5.0)
         assert winner.recipe == OPENVINO
         assert fake.turns == {CPU: LEGS[0], OPENVINO: LEGS[0]}
+
+    def test_long_calls_have_fewer_rounds(self) -> None:
+        fake = Fake({OPENVINO: 0.5})
+        winner, _ = race(fake, [OPENVINO], seconds=1.0)
+        assert winner.recipe == OPENVINO
+        assert fake.turns == {CPU: FEWEST, OPENVINO: FEWEST}
 
     def test_what_fails_is_told_with_its_reason(self) -> None:
         other = Recipe("cpu", threads=1)
