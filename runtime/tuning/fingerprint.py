@@ -7,6 +7,7 @@ import os
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata as distributions
 from pathlib import Path
 
@@ -54,21 +55,21 @@ def _here(name: str, found: str | None) -> str:
     return f"here is {found}" if found else f"here {name} is not installed"
 
 
-def fingerprint(source: str | bytes, model: ModelFile, cache: str = OFF) -> Fingerprint:
-    """Of this model, here and now. cache: where hashes of files that have not changed are noted.
+def fingerprint(source: str | bytes, model: ModelFile, kept: str = OFF) -> Fingerprint:
+    """Of this model, here and now. kept: the cache, as `load` takes it, where hashes of files that have not changed are noted.
 
     Raises OSError where the model or its data cannot be read.
     """
-    return Fingerprint(digest(source, model, cache), machine(), versions())
+    return Fingerprint(digest(source, model, kept), machine(), versions())
 
 
-def digest(source: str | bytes, model: ModelFile, cache: str = OFF) -> str:
+def digest(source: str | bytes, model: ModelFile, kept: str = OFF) -> str:
     """64 digits: of the file and of the data files beside it, by their names; where it lies does not matter."""
     if isinstance(source, bytes):
         pieces = range(0, max(len(source), 1), PIECE)
         inner = b"".join(hashlib.sha256(source[start : start + PIECE]).digest() for start in pieces)
         return hashlib.sha256(hashlib.sha256(inner).digest()).hexdigest()
-    folder = cache_folder(cache, source)
+    folder = cache_folder(kept, source)
     found = hashlib.sha256(_of_file(source, folder))
     for name in sorted(model.external):
         found.update(name.encode("utf-8", "surrogateescape"))
@@ -76,9 +77,9 @@ def digest(source: str | bytes, model: ModelFile, cache: str = OFF) -> str:
     return found.hexdigest()
 
 
-def _of_file(path: str, cache: Path | None) -> bytes:
+def _of_file(path: str, kept: Path | None) -> bytes:
     try:
-        return bytes.fromhex(content(path, Store(cache).records).digest if cache else contents.digest(path))
+        return bytes.fromhex(content(path, Store(kept).records).digest if kept else contents.digest(path))
     except ChangedError:  # what it was while it was read is no other plan's model either
         return bytes.fromhex(contents.digest(path))
 
@@ -121,6 +122,11 @@ def _has_cuda() -> bool:
 
 def versions() -> dict[str, str]:
     """archonnx and the distributions that compute, those that are installed."""
+    return dict(_installed())
+
+
+@cache  # what a process has imported stays as it is
+def _installed() -> dict[str, str]:
     found = {"archonnx": __version__}
     for name in _COMPUTE:
         try:

@@ -51,9 +51,8 @@ def _print_part(part: Part, plan: Plan) -> None:
     out()
     left = Counter(row.stage for row in part.tried if row.outcome == "untried")
     if left:
-        out(
-            f"no time was left for {', '.join(f'{stage} ({count})' for stage, count in left.items())}: --budget gives more"
-        )
+        what = ", ".join(f"{stage} ({count})" for stage, count in left.items())
+        out(f"no time was left for {what}: --budget gives more")
 
 
 def _cells(row: Tried) -> tuple[str, str, str, str, str]:
