@@ -19,6 +19,7 @@ from archonnx.runtime.lacking import lacking_error
 from archonnx.runtime.modelfile import ModelFile
 from archonnx.runtime.narrowing import check_model, check_values
 from archonnx.runtime.openvino import plugin
+from archonnx.runtime.openvino.library import STATIC_SHAPES
 from archonnx.runtime.openvino.turns import OneByOne
 from archonnx.runtime.renewing import renewed
 from archonnx.runtime.runner import Runner
@@ -268,6 +269,7 @@ def _start(source: str | bytes, model: ModelFile, choice: Choice, asked: Setting
         settings = {**first.settings(asked.threads, choice.precision), **dict(asked.options.provider), **(more or {})}
         named = [(first.name, settings), *((each.name, each.settings(asked.threads)) for each in others)]
         if first.plugin:  # one that is registered goes by its device; the CPU follows of itself
+            settings.pop(STATIC_SHAPES, None)
             options.add_provider_for_devices([plugin.cpu()], settings)
             named = []
         adjust(options)

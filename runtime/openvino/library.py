@@ -10,6 +10,8 @@ from typing import Any
 
 PACKAGE = "openvino"
 NAME = "OpenVINO"  # as a provider's
+# An option of a plan, which is ours: how many sets of shapes are compiled for. The plug-in has nothing like it.
+STATIC_SHAPES = "static_shapes"
 _lock = threading.Lock()
 _cores: list[Any] = []
 

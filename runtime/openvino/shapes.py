@@ -13,7 +13,6 @@ from archonnx.runtime.openvino.compiled import Compiled, Kept
 from archonnx.runtime.openvino.library import library_errors
 
 log = logging.getLogger("archonnx.runtime")
-OPTION = "static_shapes"  # of a plan's provider options: how many sets of shapes are compiled for
 _Key = tuple[tuple[int, ...], ...]
 
 

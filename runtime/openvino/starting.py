@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archonnx.runtime.modelfile import ModelFile
+from archonnx.runtime.openvino.library import STATIC_SHAPES
 from archonnx.runtime.openvino.nodes import read_nodes
 from archonnx.runtime.openvino.otherwise import check_nodes
 
@@ -34,10 +35,9 @@ def start_alone(
     if not first.alone:
         return None
     from archonnx.runtime.openvino.running import OpenVinoRunner
-    from archonnx.runtime.openvino.shapes import OPTION
 
     properties = {**first.settings(asked.threads, choice.precision), **dict(asked.options.provider)}
-    shapes = int(properties.pop(OPTION, 0))
+    shapes = int(properties.pop(STATIC_SHAPES, 0))
     with _readable(source, model, folder) as readable:
         return OpenVinoRunner(readable, model, nodes, choice, properties, asked.threads, shapes)
 

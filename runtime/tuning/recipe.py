@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from archonnx.runtime.devices import DEVICES
+from archonnx.runtime.openvino.library import STATIC_SHAPES
 from archonnx.runtime.settings import OPTIMISATIONS, PRECISIONS, Options, Precision, Settings
 from archonnx.runtime.threads import MOST
 from archonnx.runtime.tuning.reading import Damaged, Reader
@@ -15,7 +16,7 @@ from archonnx.runtime.tuning.reading import Damaged, Reader
 # lowers the precision, and none names a file. Written from onnxruntime's documentation; no GPU has measured them yet.
 PROVIDER_OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
     "cuda": {"prefer_nhwc": ("1",), "cudnn_conv_algo_search": ("EXHAUSTIVE",)},
-    "openvino": {"static_shapes": ("4",)},  # ours, for its library: docs/devices.md
+    "openvino": {STATIC_SHAPES: ("4",)},
 }
 
 
