@@ -112,6 +112,8 @@ def decide(
     types = element_types(source)
     every = {place: each for place, node in enumerate(nodes) if (each := floats_of(node, types, opset, to))}
     floats = {place: each for place, each in every.items() if each.outputs}
+    if not floats:
+        raise MachineError(f"{model.path}: no operator of it computes in float32 and could in {to}")
     found = {} if found is None else found
     if not found:
         found |= probe(_fresh(source, model), model, floats, to, samples[:PROBED], threads)

@@ -310,6 +310,12 @@ def test_a_bound_keeps_more() -> None:
         lowered(old, {"x": floats(2)})
 
 
+def test_a_model_without_floats_has_nothing_to_lower() -> None:
+    whole = model([helper.make_node("Add", ["x", "x"], ["y"])], {"x": (7, [2])}, {"y": (7, [2])})
+    with pytest.raises(MachineError, match="no operator of it computes in float32 and could in float16"):
+        lowered(whole, {"x": np.ones(2, np.int64)})
+
+
 UNARY = ("Relu", "Sigmoid", "Tanh", "Neg", "Abs", "Softmax", "Identity")
 BINARY = ("Add", "Mul", "Sub", "Max")
 
