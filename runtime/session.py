@@ -48,7 +48,7 @@ class Session:
     "openvino"; providers: onnxruntime's, in order, or the library that runs it alone; threads: of one call on the CPU,
     None where the library decides.
     precision: what products are computed in; choices: the ways to run it that were measured, where an error was
-    allowed, the fastest first; lowered: what became of each node, where the graph was made one of half precision.
+    allowed, the fastest first.
     load_time: seconds that loading took; cached: whether the optimised model was there already, from an earlier start.
     plan: the path of the plan that it runs by, None where there is none.
     """
@@ -65,7 +65,7 @@ class Session:
         self.device: str = engine.choice.device
         self.precision: Precision = engine.choice.precision
         self.choices: tuple[Trial, ...] = ()
-        self.lowered: Lowering | None = None
+        self._lowered: Lowering | None = None
         self.providers: tuple[str, ...] = engine.providers
         self.threads: int | None = engine.threads
         self.load_time: float | None = None
@@ -80,6 +80,23 @@ class Session:
     def name(self) -> str | None:
         """The model's name in its source, None for others' files."""
         return self.metadata.get(keys.MODEL)
+
+    @property
+    def lowered(self) -> Lowering | None:
+        """What became of each node where a lower precision runs: of those that the graph was changed for, or that
+        OpenVINO's library tells of. None where nothing is lowered, or nobody tells."""
+        executed = getattr(self._engine, "executed", None)
+        if self._lowered is None and self.precision != "float32" and executed is not None:
+            from archonnx.runtime.precision.hinted import lowering_of
+
+            error = next((trial.error for trial in self.choices if trial.kept), None)
+            graph, made = executed()
+            self._lowered = lowering_of(graph, self._model, made, self.precision, error)
+        return self._lowered
+
+    @lowered.setter
+    def lowered(self, lowered: Lowering | None) -> None:
+        self._lowered = lowered
 
     @property
     def initial_weights(self) -> bool:

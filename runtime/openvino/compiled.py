@@ -40,6 +40,10 @@ class Compiled:
         names = ("NUM_STREAMS", "INFERENCE_NUM_THREADS")
         return [int(self._compiled.get_property(name)) for name in names] == [1, 1]
 
+    def executed(self) -> Any:
+        """The graph that runs: a model of OpenVINO whose nodes tell of themselves in their runtime info."""
+        return self._compiled.get_runtime_model()
+
     def take(self) -> Any:
         """An inference request that nobody else has until it is given back; one that is not, is forgotten."""
         try:

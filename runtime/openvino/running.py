@@ -70,6 +70,10 @@ class OpenVinoRunner:
         """Tells whether the process has forked since."""
         return self._shapes.every.mark
 
+    def executed(self) -> tuple[Any, Mapping[str, str]]:
+        """The graph that runs, for any shapes: `Compiled.executed`; and the names of nodes by the values they make."""
+        return self._shapes.every.executed(), self._names
+
     def run(self, feeds: dict[str, Any], stop: Stop | None = None) -> list[Any]:
         """The outputs in order, for inputs that have been checked. stop: ends it from another thread.
 

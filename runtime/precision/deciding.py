@@ -62,11 +62,11 @@ class LoweredNode:
 
 @dataclass(frozen=True, slots=True)
 class Lowering:
-    """How a model was lowered. precision: of what was; error: of the whole, as measured in float32 that is rounded;
-    nodes: all that compute on floats, in order."""
+    """How a model was lowered. precision: of what was; error: of the whole, as measured in float32 that is rounded,
+    None where it was not; nodes: all that compute on floats, in order."""
 
     precision: Precision
-    error: float
+    error: float | None
     nodes: tuple[LoweredNode, ...]
 
     @property
@@ -76,10 +76,10 @@ class Lowering:
 
     def __str__(self) -> str:
         kept = self.kept
-        lines = [
-            f"{len(self.nodes) - len(kept):,} of {len(self.nodes):,} nodes in {self.precision}, {self.error:.1e} off"
-        ]
-        return "\n".join([*lines, *(f"  {node}" for node in kept)])
+        off = "" if self.error is None else f", {self.error:.1e} off"
+        lines = [f"{len(self.nodes) - len(kept):,} of {len(self.nodes):,} nodes in {self.precision}{off}"]
+        lines += [f"  {node}" for node in kept[:SHOWN]]
+        return "\n".join([*lines, *([f"  ... {len(kept) - SHOWN:,} more in float32"] if len(kept) > SHOWN else [])])
 
 
 def decide(

@@ -64,7 +64,7 @@ def start_as_asked(source: str | bytes, model: ModelFile, contract: Contract, as
     samples = samples_of(model, contract, asked.data)
     runner, lowered = start_converted(source, model, choice, asked, samples)
     log.info("%s: %s", model.path, str(lowered).splitlines()[0])
-    if lowered.error > ALLOWED[choice.precision]:
+    if lowered.error is not None and lowered.error > ALLOWED[choice.precision]:
         log.warning(
             "%s: in %s it is %.1e off float32 on the data; max_error=... keeps more of it in float32",
             model.path,

@@ -33,6 +33,8 @@ def main(path: str) -> None:
         session = load(path, precision="bfloat16")
         found["bfloat16"] = [session.device, session.precision, repr(session)]
         found["error"] = float(np.abs(session(image) - exact).max() / np.abs(exact).max())
+        told = session.lowered
+        found["lowered"] = told and [(node.operator, node.precision, node.place) for node in told.nodes]
         for bound in (1e-5, 1e-1):
             with load(path, max_error=bound, data=image) as session:
                 within = [trial.candidate.precision for trial in session.choices if trial.seconds]

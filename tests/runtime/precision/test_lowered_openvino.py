@@ -18,7 +18,8 @@ CHILD = Path(__file__).with_name("precision_child.py")
 NETWORK = """
 model Network():
     input image: float32[N, 64, 64, 3]
-    image -> Conv2D(64, 3, activation="relu") -> Conv2D(64, 3, activation="relu") -> GlobalAveragePooling2D() -> Dense(10)
+    image -> Conv2D(64, 3, activation="relu") -> Conv2D(64, 3, activation="relu") -> GlobalAveragePooling2D()
+      -> Reshape((8, 8)) -> LSTM(32, return_sequences=True) -> LSTM(16) -> Dense(10)
 """
 
 
@@ -43,6 +44,16 @@ def test_bfloat16_is_computed_where_it_is_asked_for_and_said(found: dict[str, An
     assert (device, precision) == ("openvino", "bfloat16")
     assert " on openvino in bfloat16:" in text
     assert 1e-5 < found["error"] < 5e-2  # float32's error would lie below
+
+
+def test_the_library_tells_of_each_layer(found: dict[str, Any]) -> None:
+    if found["lowered"] is None:
+        pytest.skip("the plug-in of onnxruntime, which runs here, tells nothing of layers")
+    told = [(operator, precision) for operator, precision, _ in found["lowered"]]
+    assert [precision for operator, precision in told if operator == "Conv"] == ["bfloat16"] * 2
+    assert [operator for operator, _ in told].count("LSTM") == 2
+    assert ("Gemm", "bfloat16") in told or ("MatMul", "bfloat16") in told
+    assert {place.split(":")[1] for _, _, place in found["lowered"]} == {"4", "5"}
 
 
 def test_an_error_that_is_allowed_lowers_no_further(found: dict[str, Any]) -> None:
