@@ -10,6 +10,8 @@ import pytest
 
 import archonnx
 from archonnx.cli import main
+from archonnx.runtime.precision.deciding import LoweredNode, Lowering
+from archonnx.runtime.session import Session
 
 SOURCE = """
 model Small():
@@ -89,3 +91,31 @@ def test_bench_measures_in_a_precision_or_says_why_not(folder: Path, capsys: pyt
     assert [each["precision"] for each in json.loads(capsys.readouterr().out)["results"]] == ["float32"]
     assert main([*asked, "--precision", "float16"]) == 3
     assert "would only cast to float16 and back" in capsys.readouterr().err
+
+
+def test_what_stays_in_float32_is_listed(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = LoweredNode(
+        "dense/Exp", "Exp", "dense", "small.arch:3:5", "float32", float("inf"), "its results come to 1e+06"
+    )
+    other = LoweredNode("dense/MatMul", "MatMul", "dense", "small.arch:3:5", "float16", 1e-3)
+    told = Lowering("float16", 2e-3, (kept, other))
+    monkeypatch.setattr(Session, "lowered", property(lambda session: told, lambda session, value: None))
+    assert run(folder, "small.onnx", "--format", "json") == 0
+    found = capsys.readouterr()
+    assert "1 of 2 nodes in float16, 2.0e-03 off" in found.err
+    assert json.loads(found.out)["lowered"] == {
+        "error": 2e-3,
+        "nodes": 2,
+        "kept": [
+            {
+                "node": "dense/Exp",
+                "operator": "Exp",
+                "layer": "dense",
+                "place": "small.arch:3:5",
+                "error": None,
+                "why": "its results come to 1e+06",
+            }
+        ],
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import sys
 from collections.abc import Callable, Mapping
@@ -33,6 +34,7 @@ from archonnx.contract.diagnostics import UsageError
 
 if TYPE_CHECKING:
     from archonnx.compiler.artifact import CompiledModel
+    from archonnx.runtime.precision.deciding import Lowering
     from archonnx.runtime.session import Session
 
 
@@ -150,7 +152,7 @@ def run(
         for trial in session.choices:
             _remark(str(trial))
         if session.lowered is not None:
-            _remark(str(session.lowered))
+            _remark(str(session.lowered).splitlines()[0])
         inputs = Inputs(session, given, truncate, _remark)
         times = []
         with busy(f"running {name}"):
@@ -234,12 +236,29 @@ def _about(session: Session, name: str, times: list[float]) -> dict[str, Any]:
         "model": name,
         "device": session.device,
         "precision": session.precision,
+        **({"lowered": _lowered(session.lowered)} if session.lowered else {}),
         "weights": "initial" if session.initial_weights else "given",
         "milliseconds": round(statistics.median(times) * 1000, 3),
         "load_milliseconds": round((session.load_time or 0.0) * 1000, 3),
         "cached": session.cached,
         "plan": session.plan,
     }
+
+
+def _lowered(lowering: Lowering) -> dict[str, Any]:
+    """How many nodes compute on floats, and each that stays in float32; an error that is infinite is null."""
+    kept = [
+        {
+            "node": node.name,
+            "operator": node.operator,
+            "layer": node.layer,
+            "place": node.place,
+            "error": node.error if node.error is not None and math.isfinite(node.error) else None,
+            "why": node.why,
+        }
+        for node in lowering.kept
+    ]
+    return {"error": lowering.error, "nodes": len(lowering.nodes), "kept": kept}
 
 
 def _say_about(session: Session, about: dict[str, Any], repeat: int) -> None:
