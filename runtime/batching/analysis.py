@@ -16,8 +16,9 @@ from archonnx.runtime.batching.examples import keeps
 from archonnx.runtime.batching.extents import ROWS, Size, named
 from archonnx.runtime.batching.folding import FOLDED, folded
 from archonnx.runtime.batching.nodes import Found, Node
+from archonnx.runtime.batching.shapes import same_shape
 from archonnx.runtime.batching.table import DRAWS, ML, REASONS, TABLE
-from archonnx.runtime.batching.values import Blame, Unprovable, Value, holding, unknown
+from archonnx.runtime.batching.values import Blame, Unprovable, Value, counted, holding, unknown
 
 Scope = dict[str, Value]
 _NOWHERE = Value(None, blame=Blame("", "", "a value of it is made nowhere"))
@@ -170,13 +171,16 @@ class _Walk:
             return [holding(held)]
         none = not any(value.rows for value in every)
         if none and not domain and (numbers := numbers_of(node)) is not None:
-            return [Value(numbers.shape, numbers=numbers)]
+            return [counted(numbers)]
         if all(value.same for value in every):
             if proto.op_type == "Dropout" and not domain:
                 keeps(node)
             if not _standard(proto):
                 raise Unprovable("nothing is known of this operator")
-            return [self.value(name, None, Found(None, None)) for name in proto.output]
+            dims = None if domain else same_shape(node)
+            return [
+                self.value(name, None, Found(None, None if place else dims)) for place, name in enumerate(proto.output)
+            ]
         rule = TABLE.get((domain, proto.op_type))
         if rule is None:
             raise Unprovable(REASONS.get(proto.op_type, "no rule is known that keeps its rows apart"))
@@ -188,7 +192,7 @@ class _Walk:
     def value(self, name: str, axis: int | None, found: Found) -> Value:
         """What a rule found, with what onnx inferred of the sizes that it left open."""
         if found.numbers is not None:
-            return Value(found.numbers.shape, numbers=found.numbers)
+            return counted(found.numbers)
         known = None if self._path else self._inferred.get(name)
         if found.dims is None:
             if known is None:

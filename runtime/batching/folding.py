@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 FOLDED = frozenset(
-    "Add And Cast Concat ConstantOfShape Div Equal Expand Gather Greater Less Mul Neg Not Or Reshape Slice "
+    "Add And Cast Concat ConstantOfShape Equal Expand Gather Greater Less Max Min Mod Mul Neg Not Or Reshape Slice "
     "Squeeze Sub Tile Transpose Unsqueeze Where".split()
 )
 

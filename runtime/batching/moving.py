@@ -219,14 +219,16 @@ def scatter_elements(node: Node) -> Found:
 
 
 def pad(node: Node) -> Found:
+    """Nothing is added before or after the rows; what is added elsewhere need not be known."""
     axis, shape = node.row_axis(), node.shape(0)
-    sizes = node.ints("pads", 1)
+    sizes = _numbers(node, "pads", 1)
     axes = [node.normal(each, len(shape)) for each in node.ints("axes", 3, list(range(len(shape))))]
     dims: list[Size | None] = list(shape)
     for place, (first, last) in zip(axes, zip(sizes[: len(axes)], sizes[len(axes) :], strict=True), strict=True):
-        if place == axis and (first or last):
-            raise Unprovable("it adds places to the axis that holds the rows")
-        dims[place] = plus(shape[place], Size(first + last)) if first + last else shape[place]
+        if place == axis and (first.known, last.known) != (0, 0):
+            raise Unprovable("it may add places to the axis that holds the rows")
+        both = plus(first, last)
+        dims[place] = None if both is None or both.signed else plus(shape[place], both)
     return Found(axis, dims)
 
 

@@ -13,7 +13,7 @@ from archonnx.runtime.batching.nodes import Rule
 
 MICROSOFT, ML = "com.microsoft", "ai.onnx.ml"
 
-_PLACE_BY_PLACE = """
+PLACE_BY_PLACE = """
     Abs Acos Acosh Add And Asin Asinh Atan Atanh BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Cast Ceil
     Celu Cos Cosh Div Elu Equal Erf Exp Floor Gelu Greater GreaterOrEqual HardSigmoid HardSwish Identity IsInf IsNaN
     LeakyRelu Less LessOrEqual Log Max Mean Min Mish Mod Mul Neg Not Or PRelu Pow Reciprocal Relu Round Selu Shrink
@@ -30,7 +30,7 @@ _BY_EXAMPLE = """
 _TABLES = ("Linear", "SVM", "TreeEnsemble")
 
 TABLE: dict[tuple[str, str], Rule] = {
-    **{("", name): sp.elementwise for name in _PLACE_BY_PLACE},
+    **{("", name): sp.elementwise for name in PLACE_BY_PLACE},
     **{("", name): sp.reduction for name in _REDUCTIONS},
     **{("", name): ex.examples(0) for name in _BY_EXAMPLE},
     ("", "ArgMax"): sp.best,

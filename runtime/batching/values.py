@@ -102,4 +102,13 @@ def holding(array: np.ndarray[Any, Any]) -> Value:
     return Value(shape, numbers=numbers, constant=array if array.size <= MOST else None)
 
 
+def counted(numbers: Numbers) -> Value:
+    """A value that holds these numbers."""
+    import numpy as np
+
+    known = numbers.known
+    array = None if known is None else np.array(known[0] if numbers.scalar else known, np.int64)
+    return Value(numbers.shape, numbers=numbers, constant=array)
+
+
 MOST = 64  # elements that are looked at

@@ -36,7 +36,7 @@ class Input:
         return self.shape.index(ROWS) if ROWS in self.shape else None
 
     def drawn(self, rng: np.random.Generator, rows: int) -> np.ndarray[Any, Any]:
-        shape = tuple(rows if size == ROWS else size for size in self.shape)
+        shape = tuple(rows if size == ROWS else 5 if size == "T" else size for size in self.shape)
         if self.dtype == "string":
             return rng.choice(np.array(["a", "b", "c"], object), shape)
         if self.dtype == "bool":

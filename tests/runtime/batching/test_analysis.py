@@ -15,6 +15,7 @@ from archonnx.runtime.batching.analysis import analyse
 from archonnx.runtime.skeleton import skeleton
 
 node = helper.make_node
+RNG = np.random.default_rng(7)
 X = Input("N", 4, 6)
 
 
@@ -138,6 +139,44 @@ def test_positions_are_the_same_for_all_rows() -> None:
     ]
     held = {"zero": np.array(0, np.int64), "one": np.array(1, np.int64), "table": np.ones((9, 3), np.float32)}
     apart(nodes, held, {"t": Input("N", 5, dtype="int64")})
+
+
+def test_tables_that_are_cut_to_the_length_of_a_text_keep_their_other_axes() -> None:
+    """A causal mask [1, 1, most, most] and positions [1, most], as GPT-2 and CLIP have them."""
+    nodes = [
+        node("Shape", ["t"], ["s"]),
+        node("Gather", ["s", "one"], ["steps"]),
+        node("Slice", ["table", "zero", "steps", "one"], ["places"]),
+        node("Gather", ["embedding", "places"], ["p"]),
+        node("Gather", ["embedding", "t"], ["e"]),
+        node("Add", ["e", "p"], ["h"]),
+        node("Transpose", ["h"], ["ht"], perm=[0, 2, 1]),
+        node("MatMul", ["h", "ht"], ["scores"]),
+        node("Slice", ["mask", "zeros", "both", "last"], ["causal"]),
+        node("Where", ["causal", "scores", "low"], ["seen"]),
+        node("Softmax", ["seen"], ["y"]),
+        node("Concat", ["steps", "steps"], ["both"], axis=0),
+    ]
+    nodes.insert(2, nodes.pop())
+    held = {"zero": i(0), "one": i(1), "zeros": i(0, 0), "last": i(1, 2), "low": np.array(-1e9, np.float32)}
+    held |= {"table": np.arange(8)[None], "embedding": RNG.random((9, 3), np.float32)}
+    held |= {"mask": np.tri(8, dtype=bool)[None]}
+    apart(nodes, held, {"t": Input("N", "T", dtype="int64", most=8)})
+
+
+def test_what_is_added_beside_the_rows_need_not_be_known() -> None:
+    """Pictures filled up to a multiple of a window, whose sizes are open: the exporter computes them."""
+    nodes = [
+        node("Shape", ["x"], ["s"], start=1, end=2),
+        node("Mod", ["s", "window"], ["over"]),
+        node("Sub", ["window", "over"], ["more"]),
+        node("Concat", ["zeros", "more"], ["pads"], axis=0),
+        node("Pad", ["x", "pads"], ["y"]),
+    ]
+    inputs = {"x": Input("N", "T")}
+    apart(nodes, {"window": i(4), "zeros": i(0, 0, 0)}, inputs)
+    nodes[3] = node("Concat", ["more", "zeros"], ["pads"], axis=0)
+    assert blamed(nodes, {"window": i(4), "zeros": i(0, 0, 0)}, inputs)[0] == "Pad"
 
 
 def test_sizes_that_grow_with_the_rows_are_followed_through_what_exporters_compute() -> None:
