@@ -56,7 +56,7 @@ def _here(name: str, found: str | None) -> str:
 
 
 def fingerprint(source: str | bytes, model: ModelFile, kept: str = OFF) -> Fingerprint:
-    """Of this model, here and now. kept: the cache, as `load` takes it, where hashes of files that have not changed are noted.
+    """Of this model, here and now. kept: the cache, as `load` takes it, which notes hashes of files.
 
     Raises OSError where the model or its data cannot be read.
     """

@@ -58,9 +58,11 @@ class Entrant:
         return Spread(percentile(calls, 50), percentile(calls, 25), percentile(calls, 75)) if calls else None
 
     def against(self, base: Entrant) -> Ratio | None:
-        """How many times as long as the base, over the rounds that both ran."""
+        """How many times as long as the base, over the rounds that both ran: by the least call of each turn, as what
+        else runs on the machine only ever adds to a time."""
         rounds = min(len(self.turns), len(base.turns))
-        return ratio(self.turns[:rounds], base.turns[:rounds]) if rounds else None
+        mine, theirs = ([[min(turn)] for turn in each.turns[:rounds]] for each in (self, base))
+        return ratio(mine, theirs) if rounds else None
 
 
 @dataclass(slots=True)

@@ -39,6 +39,7 @@ from archonnx.runtime.tuning.stand import write_items
 from archonnx.runtime.weightfiles import check_weights
 
 BUDGET = 60.0  # seconds for all batches together
+BUSY = 0.75  # of a processor each, by what ran in the last minute
 
 
 def tune(
@@ -84,6 +85,10 @@ def tune(
     made_for = fingerprint(path, outline)
     whole = _whole(path, outline, contract)
     parts: list[Part] = []
+    busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if busy > BUSY * allowed_cores():
+        where = f"load {busy:.1f}, {allowed_cores()} processors"
+        say(f"the machine is busy ({where}): a plan that is made while it is quiet is better")
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="archonnx-", ignore_cleanup_errors=True) as folder:
         for number, batch in enumerate(dict.fromkeys(batches)):

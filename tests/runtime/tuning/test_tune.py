@@ -153,6 +153,19 @@ def test_a_model_that_nothing_runs_is_an_error(
         tune(path, device="cpu", make=here)
 
 
+def test_a_busy_machine_is_told(net: Path, here: type[Here], monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr("os.getloadavg", lambda: (99.0, 0.0, 0.0))
+    tune(net, budget=1e-9, device="cpu", make=here, say=lines.append)
+    assert lines[0].startswith("the machine is busy (load 99.0, ")
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tests keep the machine busy."""
+    monkeypatch.setattr("os.getloadavg", lambda: (0.0, 0.0, 0.0))
+
+
 @pytest.mark.parametrize("budget", [0, -1, float("nan"), float("inf")])
 def test_a_budget_is_some_seconds(net: Path, budget: float) -> None:
     with pytest.raises(UsageError, match="budget is a number of seconds above 0"):
