@@ -11,6 +11,7 @@ from archonnx.contract.diagnostics import MachineError, UsageError
 from archonnx.runtime.batching.planning import Bare
 from archonnx.runtime.batching.running import in_batches
 from archonnx.runtime.contract import Contract
+from archonnx.runtime.devicearray import GPU_DEVICES
 from archonnx.runtime.errors import ModelFileError
 from archonnx.runtime.modelfile import ModelFile
 from archonnx.runtime.precision.starting import Started, start_as_asked
@@ -64,6 +65,10 @@ class Planned:
             except (MachineError, ModelFileError, UsageError) as error:
                 raise PlanError(self.path, f"{recipe} does not run here: {' '.join(str(error).split())}") from error
             by_batch.append((batch, runner))
+        # Arrays that lie on a GPU are for a runner there.
+        where = {runner.choice.device for _, runner in by_batch}
+        if where.intersection(GPU_DEVICES):
+            by_batch = [each for each in by_batch if each[1].choice.device == by_batch[0][1].choice.device]
         alike = all(each is by_batch[0][1] for _, each in by_batch)
         runner = by_batch[0][1] if alike else Switch(contract, by_batch)
         return Started(runner, f"the plan {self}", plan=self.path)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from archonnx.runtime.contract import Contract
 from archonnx.runtime.measuring.sizes import batch_axis, counts_examples
 from archonnx.runtime.runner import Runner
+from archonnx.runtime.settings import PRECISIONS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,19 +22,21 @@ if TYPE_CHECKING:
 
 
 class Switch:
-    """A Runner. What it tells of itself, such as `choice` and `ran`, is that of the smallest batch, which also makes
-    the steps of generation: what one step keeps must stay with one runner."""
+    """A Runner. What it tells of itself, such as `ran`, is that of the smallest batch, which also makes the steps of
+    generation, as what one step keeps must stay with one runner; but the precision of `choice` is the lowest of all."""
 
     def __init__(self, contract: Contract, runners: Sequence[tuple[int, Runner]]) -> None:
         """runners: by batch, in rising order, at least one."""
         self._runners = tuple(runners)
         self._first = runners[0][1]
+        lowest = max((runner.choice.precision for _, runner in runners), key=PRECISIONS.index)
+        self._choice = replace(self._first.choice, precision=lowest)
         axis = batch_axis([spec for spec in contract.inputs if not spec.optional])
         self._counted = [spec.name for spec in contract.inputs if counts_examples(spec.shape, axis)]
 
     @property
     def choice(self) -> Choice:
-        return self._first.choice
+        return self._choice
 
     @property
     def providers(self) -> tuple[str, ...]:

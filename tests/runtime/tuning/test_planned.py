@@ -15,6 +15,7 @@ from plans import EXACT, LOWER, leave, part, plan_of
 
 import archonnx
 from archonnx.contract.diagnostics import UsageError
+from archonnx.runtime.contract import Contract
 from archonnx.runtime.modelfile import read_model
 from archonnx.runtime.settings import Options, Settings
 from archonnx.runtime.tuning import fingerprint
@@ -216,6 +217,35 @@ def test_rows_at_once_are_the_plans(net: Path, monkeypatch: pytest.MonkeyPatch) 
     seen.clear()
     archonnx.load(net, batch=4)(x)
     assert seen == [4, 4], "what was asked for goes before the plan"
+
+
+def test_a_switch_tells_the_lowest_precision(net: Path) -> None:
+    from types import SimpleNamespace
+
+    from archonnx.runtime.devices import CPU, Choice
+    from archonnx.runtime.tuning.switch import Switch
+
+    runners: Any = [(n, SimpleNamespace(choice=Choice("cpu", (CPU,), "", p))) for n, p in ((1, "float32"), (8, "int8"))]
+    switch = Switch(Contract(read_model(net)), runners)
+    assert (switch.choice.device, switch.choice.precision) == ("cpu", "int8")
+
+
+def test_what_lies_on_a_gpu_is_never_given_to_another_device(net: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from types import SimpleNamespace
+
+    from archonnx.runtime.devices import CPU, Choice
+    from archonnx.runtime.tuning import planned as module
+
+    def started(source: Any, model: Any, contract: Any, asked: Settings) -> Any:
+        return SimpleNamespace(runner=SimpleNamespace(choice=Choice(asked.device, (CPU,))))
+
+    monkeypatch.setattr(module, "start_as_asked", started)
+    recipes = ((1, Recipe("cuda")), (8, Recipe("cpu")), (16, Recipe("cuda", rows=None)))
+    made: Any = module.Planned("p", recipes, True)
+    model = read_model(net)
+    found = made.start(str(net), model, Contract(model), Settings(), None)
+    assert found.runner.choice.device == "cuda"
+    assert type(found.runner).__name__ == "SimpleNamespace", "one runner for all batches"
 
 
 def test_batches_alike_share_one_runner(net: Path) -> None:
