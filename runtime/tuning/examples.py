@@ -12,10 +12,8 @@ from archonnx.runtime.contract import Contract
 from archonnx.runtime.measuring.drawing import inputs_of
 from archonnx.runtime.measuring.sizes import batch_axis, check_batch, counts_examples
 from archonnx.runtime.modelfile import ModelFile
+from archonnx.runtime.precision.starting import DRAWN, MOST
 from archonnx.runtime.samples import Data, Sample, read_samples
-
-MOST = 32  # examples that errors are measured on: each is run in every way that wins a race
-DRAWN = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from archonnx.contract.diagnostics import did_you_mean
 
 _MISSING: Any = object()
 Word = TypeVar("Word", bound=str)
+Truth = TypeVar("Truth", bool, None)
 
 
 class Damaged(Exception):
@@ -84,12 +85,13 @@ class Reader:
             raise self._wrong(name, value, what)
         return cast(Word, value)
 
-    def truth(self, name: str, default: bool) -> bool:
+    def truth(self, name: str, default: Truth) -> bool | Truth:
         """true or false."""
         value = self._take(name, default, "true or false")
-        if not isinstance(value, bool):
+        if value is not default and not isinstance(value, bool):
             raise self._wrong(name, value, "true or false")
-        return value
+        found: bool | Truth = value
+        return found
 
     def count(self, name: str, most: int, default: Any = _MISSING) -> int | None:
         """A whole number from 1 to `most`."""

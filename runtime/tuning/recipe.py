@@ -24,7 +24,8 @@ PROVIDER_OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
 class Recipe:
     """device and precision: where, and in what; threads: of one call on the CPU, None where the library decides;
     options: onnxruntime's; rows: examples that run at once at most, None for the whole batch; callers: calls that
-    come at the same time, each from a thread of its own."""
+    come at the same time, each from a thread of its own; graphs: whether CUDA captures calls that repeat, None where
+    `load` decides."""
 
     device: str = "cpu"
     precision: Precision = "float32"
@@ -32,6 +33,7 @@ class Recipe:
     options: Options = field(default_factory=Options)
     rows: int | None = None
     callers: int = 1
+    graphs: bool | None = None
 
     def settings(self, asked: Settings) -> Settings:
         """What was asked for, carried out so."""
@@ -42,6 +44,7 @@ class Recipe:
             max_error=None,
             threads=self.threads,
             options=self.options,
+            graphs=self.graphs if asked.graphs is None else asked.graphs,
         )
 
     def __str__(self) -> str:
@@ -55,6 +58,8 @@ class Recipe:
         if self.options.spinning:
             parts.append("spinning")
         parts += [f"{name} {value}" for name, value in self.options.provider]
+        if self.graphs is not None:
+            parts.append("graphs" if self.graphs else "no graphs")
         if self.rows is not None:
             parts.append(f"{_counted(self.rows, 'row')} at once")
         return ", ".join(parts)
@@ -63,7 +68,7 @@ class Recipe:
         """As data that json.dumps takes; `read` reads it. What is as by default is left out, the device never."""
         plain = Recipe(self.device, self.precision)
         found: dict[str, Any] = {"device": self.device, "precision": self.precision}
-        for name in ("threads", "rows", "callers"):
+        for name in ("threads", "rows", "callers", "graphs"):
             if getattr(self, name) != getattr(plain, name):
                 found[name] = getattr(self, name)
         for option in fields(Options):
@@ -92,6 +97,7 @@ def read_recipe(reader: Reader) -> Recipe:
         ),
         rows=reader.count("rows", 2**31 - 1, None),
         callers=reader.count("callers", MOST, 1) or 1,
+        graphs=reader.truth("graphs", None),
     )
     reader.end()
     return recipe

@@ -7,7 +7,7 @@ choice starts from what was kept of the one before.
 | threads | the processor | 1, half of the cores, all cores, all processors; for throughput, calls at once too |
 | optimisation | the CPU provider | without the layout of blocked channels, without operators fused, threads that spin |
 | rows | batches whose rows are proven independent | halves, quarters, eighths, row by row |
-| provider | CUDA | its options of `PROVIDER_OPTIONS`, each alone |
+| provider | CUDA, OpenVINO | options of `PROVIDER_OPTIONS`, each alone; on CUDA, no graphs |
 """
 
 from __future__ import annotations
@@ -71,7 +71,10 @@ class Space:
         else:
             known = PROVIDER_OPTIONS.get(recipe.device, {})
             changed = [Options(provider=((name, value),)) for name in sorted(known) for value in known[name]]
-        return _others(recipe, [replace(recipe, options=options) for options in changed])
+        found = [replace(recipe, options=options) for options in changed]
+        if recipe.device == "cuda":
+            found.append(replace(recipe, graphs=False))
+        return _others(recipe, found)
 
     def rows(self, recipe: Recipe) -> list[Recipe]:
         """The batch in halves, quarters, eighths and row by row."""

@@ -43,6 +43,7 @@ recipes = st.builds(
     options=st.builds(Options, st.sampled_from(OPTIMISATIONS), st.booleans()),
     rows=st.none() | st.integers(1, 2**31 - 1),
     callers=st.integers(1, 1024),
+    graphs=st.none() | st.booleans(),
 )
 
 

@@ -309,5 +309,6 @@ class TestSpace:
         assert [str(each) for each in space.options(Recipe("cuda", "float16"))] == [
             "cuda float16, cudnn_conv_algo_search EXHAUSTIVE",
             "cuda float16, prefer_nhwc 1",
+            "cuda float16, no graphs",
         ]
         assert [str(each) for each in space.options(Recipe("openvino"))] == ["openvino float32, static_shapes 4"]
