@@ -114,7 +114,7 @@ class Bench:
             threads=job.threads,
             precision=job.precision,
             max_error=job.max_error,
-            data=None if job.max_error is None else [job.inputs],
+            data=None if job.max_error is None or _planned(job) else [job.inputs],
             cache=job.cache,
             plan=job.plan,
         )
@@ -150,6 +150,13 @@ class Bench:
     def memory(self) -> Memory:
         """What this process has taken until now."""
         return Memory(self._before, peak_memory())
+
+
+def _planned(job: Job) -> bool:
+    """Whether a plan is there that may say what stays within the error; data that are given would be measured on."""
+    from archonnx.runtime.tuning.plan import plan_path
+
+    return job.plan not in (None, "off") and (job.plan != "auto" or plan_path(job.path).exists())
 
 
 def peak_memory(status: Path = Path("/proc/self/status")) -> int | None:

@@ -113,6 +113,9 @@ def planned(source: str | bytes, model: ModelFile, asked: Settings, stays: bool 
     path = asked.plan if insisted else str(plan_path(str(source)))
     if not insisted and not os.path.exists(path):
         return None
+    if not insisted and asked.max_error is not None and asked.data is not None:
+        log.info("%s: the plan is not used: data were given, on which errors are measured anew", path)
+        return None
     try:
         found = read_plan(path)
         recipes, reason = _fitting(found, source, model, asked)

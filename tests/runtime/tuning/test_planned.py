@@ -84,6 +84,15 @@ def unfit(net: Path, caplog: Log, **asked: Any) -> str:
     return line.partition("the plan is not used: ")[2]
 
 
+def test_data_that_are_given_are_measured_on(net: Path, caplog: Log) -> None:
+    path = leave(net)
+    caplog.set_level(logging.INFO, "archonnx.runtime")
+    assert archonnx.load(net, max_error=1e-3).plan == str(path)
+    session = archonnx.load(net, "cpu", max_error=1e-3, data={"x": ROWS})
+    assert session.plan is None
+    assert "data were given" in caplog.text
+
+
 class TestUnfit:
     def test_the_model_has_changed(self, net: Path, caplog: Log) -> None:
         leave(net)
