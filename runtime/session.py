@@ -50,7 +50,8 @@ class Session:
     precision: what products are computed in; choices: the ways to run it that were measured, where an error was
     allowed, the fastest first.
     load_time: seconds that loading took; cached: whether the optimised model was there already, from an earlier start.
-    plan: the path of the plan that it runs by, None where there is none.
+    plan: the path of the plan that it runs by, None where there is none; where its batches run differently, device names
+    all ("cpu, openvino"), and precision is the lowest.
     """
 
     def __init__(self, model: ModelFile, contract: Contract, engine: Runner, source: str | None, bare: bytes) -> None:
@@ -62,7 +63,7 @@ class Session:
         self.outputs: tuple[Spec, ...] = tuple(model.outputs)
         self._outputs = tuple(spec.name for spec in self.outputs)
         self.metadata: dict[str, str] = dict(model.metadata)
-        self.device: str = engine.choice.device
+        self.device: str = getattr(engine, "devices", engine.choice.device)
         self.precision: Precision = engine.choice.precision
         self.choices: tuple[Trial, ...] = ()
         self._lowered: Lowering | None = None

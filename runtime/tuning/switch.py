@@ -39,6 +39,11 @@ class Switch:
         return self._choice
 
     @property
+    def devices(self) -> str:
+        """All of them, that of the smallest batch first."""
+        return ", ".join(dict.fromkeys(runner.choice.device for _, runner in self._runners))
+
+    @property
     def providers(self) -> tuple[str, ...]:
         return self._first.providers
 

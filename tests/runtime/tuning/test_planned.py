@@ -234,9 +234,11 @@ def test_a_switch_tells_the_lowest_precision(net: Path) -> None:
     from archonnx.runtime.devices import CPU, Choice
     from archonnx.runtime.tuning.switch import Switch
 
-    runners: Any = [(n, SimpleNamespace(choice=Choice("cpu", (CPU,), "", p))) for n, p in ((1, "float32"), (8, "int8"))]
+    ways = ((1, "cpu", "float32"), (8, "openvino", "int8"), (16, "cpu", "float32"))
+    runners: Any = [(batch, SimpleNamespace(choice=Choice(device, (CPU,), "", p))) for batch, device, p in ways]
     switch = Switch(Contract(read_model(net)), runners)
     assert (switch.choice.device, switch.choice.precision) == ("cpu", "int8")
+    assert switch.devices == "cpu, openvino"
 
 
 def test_what_lies_on_a_gpu_is_never_given_to_another_device(net: Path, monkeypatch: pytest.MonkeyPatch) -> None:
