@@ -50,8 +50,8 @@ class Session:
     precision: what products are computed in; choices: the ways to run it that were measured, where an error was
     allowed, the fastest first.
     load_time: seconds that loading took; cached: whether the optimised model was there already, from an earlier start.
-    plan: the path of the plan that it runs by, None where there is none; where its batches run differently, device names
-    all ("cpu, openvino"), and precision is the lowest.
+    plan: the path of the plan that it runs by, None where there is none; where its batches run differently, device
+    names all ("cpu, openvino"), and precision is the lowest.
     """
 
     def __init__(self, model: ModelFile, contract: Contract, engine: Runner, source: str | None, bare: bytes) -> None:

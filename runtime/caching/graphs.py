@@ -31,7 +31,7 @@ KIND = "graphs"
 GRAPH, WEIGHTS = "graph.onnx", "graph.data"
 _SMALL, _FEW = 2**20, 200  # bytes and nodes below which onnxruntime is as fast by itself
 _OUTSIDE = 1024  # bytes; smaller weights stay in the graph
-_AGAIN = 86_400.0  # seconds after which what could not be kept is tried again: a full disk may have been why
+AGAIN = 86_400.0  # seconds after which what could not be kept is tried again: a full disk may have been why
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def optimised(source: str, model: ModelFile, cache: str, settings: dict[str, Any
         key = key_of({name: each.digest for name, each in files.items()}, _about(settings))
         entry = store.find(KIND, key)
         if entry is not None and (refused := entry.info.get("refused")):
-            if time.time() - entry.info.get("made", 0) < _AGAIN:
+            if time.time() - entry.info.get("made", 0) < AGAIN:
                 log.info("%s is not kept in the cache: %s", model.path, refused)
                 return None
             store.drop(KIND, key, "it is a day old, and says that the model cannot be kept")
@@ -136,7 +136,7 @@ def _made(
 
     try:
         with store.adding(KIND, key) as part:
-            _check_room(part.folder, 2 * total_size(source, model))
+            store.check_room(2 * total_size(source, model))
             ran = ran_by(make(source, _saving(part.folder)))
             _check_whole(part)
             _keep(part, source, files, {"ran": ran})
@@ -168,15 +168,6 @@ def _keep(part: Part, source: str, files: dict[str, Content], info: dict[str, An
         raise ChangedError("its files were written to while it was loaded")
     part.info |= {"made": time.time(), "model": os.path.abspath(source), **info}
     part.keep = True
-
-
-def _check_room(folder: Path, needed: int) -> None:
-    """Raise OSError where the disk has too little room."""
-    import errno
-    import shutil
-
-    if shutil.disk_usage(folder).free < needed:
-        raise OSError(errno.ENOSPC, f"the disk has less than {needed:,} bytes left", str(folder))
 
 
 def _check_whole(part: Part) -> None:

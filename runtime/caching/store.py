@@ -7,6 +7,7 @@ once both succeed, and whoever comes later finds one of them. Nothing is locked.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -100,6 +101,11 @@ class Store:
         finally:
             _remove(part.folder)
         self.prune(parent / key)
+
+    def check_room(self, needed: int) -> None:
+        """Raise OSError where the disk has too little room for so many bytes."""
+        if shutil.disk_usage(self.folder).free < needed:
+            raise OSError(errno.ENOSPC, f"the disk has less than {needed:,} bytes left", str(self.folder))
 
     def entries(self) -> list[Entry]:
         """All of them, the one that was used last first."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Compiled:
     """A model, compiled for the processor. turns: what its runs are made in, one at a time."""
 
-    def __init__(self, graph: Any, path: str, properties: Mapping[str, str]) -> None:
+    def __init__(self, graph: Any, path: str, properties: Mapping[str, Any]) -> None:
         """graph: an openvino.Model. Raises MachineError."""
         try:
             self._compiled = core().compile_model(graph, "CPU", dict(properties))

@@ -13,9 +13,10 @@ from archonnx.runtime.forks import Mark
 from archonnx.runtime.modelfile import ModelFile
 from archonnx.runtime.narrowing import check_values
 from archonnx.runtime.openvino.compiled import Bound, End, Kept, Lease
+from archonnx.runtime.openvino.keeping import graph_of
 from archonnx.runtime.openvino.library import NAME, library_errors
 from archonnx.runtime.openvino.nodes import Node
-from archonnx.runtime.openvino.reading import open_defaults, places, read_graph
+from archonnx.runtime.openvino.reading import open_defaults, places
 from archonnx.runtime.openvino.shapes import Shapes
 from archonnx.runtime.openvino.turns import SpoiledError
 from archonnx.runtime.translate import run_error
@@ -47,12 +48,14 @@ class OpenVinoRunner:
         properties: Mapping[str, str],
         threads: int | None,
         shapes: int = 0,
+        cache: str = "off",
     ) -> None:
-        """nodes: all of the model; properties: OpenVINO's; shapes: for how many sets of shapes it is compiled apart.
+        """nodes: all of the model; properties: OpenVINO's; shapes: for how many sets of shapes it is compiled apart;
+        cache: where it is kept.
 
         Raises MachineError.
         """
-        graph = read_graph(source, model, nodes)
+        graph, more, self.cached = graph_of(source, model, nodes, properties, cache)
         self._model = model
         self.choice, self.threads = choice, threads
         self.providers: tuple[str, ...] = (NAME,)
@@ -63,7 +66,7 @@ class OpenVinoRunner:
         self._inputs = places(graph, model, nodes)
         self._unused = {spec.name for spec in model.inputs} - {*self._inputs, *model.initializers}
         self._outputs = {spec.name: (at, numpy_dtype(spec.dtype)) for at, spec in enumerate(model.outputs)}
-        self._shapes = Shapes(graph, model.path, properties, shapes)
+        self._shapes = Shapes(graph, model.path, properties, shapes, more)
 
     @property
     def mark(self) -> Mark:

@@ -19,12 +19,15 @@ _Key = tuple[tuple[int, ...], ...]
 class Shapes:
     """What runs the model, by the shapes of its inputs. most: how many sets of shapes have a model of their own."""
 
-    def __init__(self, graph: Any, path: str, properties: Mapping[str, str], most: int) -> None:
-        """Raises MachineError."""
+    def __init__(
+        self, graph: Any, path: str, properties: Mapping[str, str], most: int, kept: Mapping[str, Any] | None = None
+    ) -> None:
+        """kept: properties by which the model for all shapes comes from the cache. Raises MachineError."""
         self._graph, self._path, self._properties, self._most = graph, path, properties, most
         self._lock = threading.Lock()
         self._fixed: OrderedDict[_Key, Compiled | None] = OrderedDict()  # None: it cannot be compiled for them
-        self.every = Compiled(graph, path, properties)
+        self._kept = kept or {}
+        self.every = Compiled(graph, path, {**properties, **self._kept})
 
     def of(self, inputs: Mapping[int, Any]) -> Compiled:
         """The model for inputs by their places; made anew after a run that failed. Raises MachineError."""
@@ -35,7 +38,7 @@ class Shapes:
                     return fixed
             if self.every.turns.spoiled:
                 log.info("%s: compiled anew, as OpenVINO gives old results after a run that failed", self._path)
-                self.every = Compiled(self._graph, self._path, self._properties)
+                self.every = Compiled(self._graph, self._path, {**self._properties, **self._kept})
             return self.every
 
     def _of_shapes(self, key: _Key) -> Compiled | None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from archonnx.runtime.caching.folders import OFF
 from archonnx.runtime.modelfile import ModelFile
 from archonnx.runtime.openvino.library import STATIC_SHAPES
 from archonnx.runtime.openvino.nodes import read_nodes
@@ -38,8 +39,9 @@ def start_alone(
 
     properties = {**first.settings(asked.threads, choice.precision), **dict(asked.options.provider)}
     shapes = int(properties.pop(STATIC_SHAPES, 0))
+    cache = asked.cache if isinstance(source, str) else OFF
     with _readable(source, model, folder) as readable:
-        return OpenVinoRunner(readable, model, nodes, choice, properties, asked.threads, shapes)
+        return OpenVinoRunner(readable, model, nodes, choice, properties, asked.threads, shapes, cache)
 
 
 @contextmanager
