@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+import weakref
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 # Errors after which, by CUDA's documentation of cudaError_t, all further work of the process fails as well, and those
 # of a device that is gone.
 _FATAL = {46, 100, 101, 214, 220, 226, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719, 721, 999}
+_OPEN = 16
 _CUDA = re.compile(r"CUDA(?: failure| error)? (\d+): ([^;]*)")
 
 
@@ -26,13 +28,17 @@ class Watch:
 
     def __init__(self, files: Iterable[str | os.PathLike[str]]) -> None:
         """Raises OSError."""
-        self._files = [(os.fspath(file), os.stat(file)) for file in files]
+        paths = [os.fspath(file) for file in files]
+        # A file that is open is looked at in a third of the time; a process may not have many.
+        handles = [os.open(path, os.O_RDONLY) for path in paths] if len(paths) <= _OPEN else []
+        weakref.finalize(self, _close, handles)
+        self._files = [(path, at, os.stat(at)) for path, at in zip(paths, handles or paths, strict=True)]
 
     def check(self) -> None:
         """Raise RuntimeError where a file is not as it was."""
-        for path, before in self._files:
+        for path, at, before in self._files:
             try:
-                now = os.stat(path)
+                now = os.stat(at)
             except OSError:  # gone, and mapped on
                 continue
             if (now.st_ino, now.st_dev) != (before.st_ino, before.st_dev):
@@ -44,11 +50,18 @@ class Watch:
                 )
 
 
+def _close(handles: Sequence[int]) -> None:
+    for handle in handles:
+        os.close(handle)
+
+
 class Guarded:
     """The session, its runs checked before and after; it runs no more once its GPU is lost."""
 
     def __init__(self, session: Any, watch: Watch | None = None) -> None:
-        self._session, self._watch = session, watch
+        from archonnx.runtime.translate import ort_errors
+
+        self._session, self._watch, self._errors = session, watch, ort_errors
         self._lost: str | None = None
 
     def run(self, *args: Any) -> Any:
@@ -61,8 +74,6 @@ class Guarded:
         return self._run(self._session.run_with_ort_values, args)
 
     def _run(self, run: Any, args: tuple[Any, ...]) -> Any:
-        from archonnx.runtime.translate import ort_errors
-
         if self._lost is not None:
             raise RuntimeError(self._lost)
         watch = self._watch
@@ -70,7 +81,7 @@ class Guarded:
             watch.check()
         try:
             found = run(*args)
-        except ort_errors() as error:
+        except self._errors() as error:
             if lost_device(str(error)):
                 self._lost = str(error)
             raise

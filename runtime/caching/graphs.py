@@ -37,12 +37,13 @@ AGAIN = 86_400.0  # seconds after which what could not be kept is tried again: a
 @dataclass(frozen=True, slots=True)
 class Optimised:
     """A session that came from the cache. ran: provider -> nodes of the model as it was before it was optimised;
-    found: whether it was there already; files: those that it maps."""
+    found: whether it was there already; files: those of the model's that it
+    maps; the cache's own are written to by nobody."""
 
     session: Any
     ran: Ran
     found: bool
-    files: tuple[Path, ...]
+    files: tuple[Path, ...] = ()
 
 
 def worth(source: str | os.PathLike[str], model: ModelFile) -> bool:
@@ -120,7 +121,7 @@ def _opened(store: Store, key: str, entry: Entry, make: Make) -> Optimised | Non
 
     try:
         ran = {name: [(str(a), str(b)) for a, b in nodes] for name, nodes in entry.info["ran"].items()}
-        return Optimised(make(str(entry.folder / GRAPH), _as_saved), ran, True, _mapped(entry))
+        return Optimised(make(str(entry.folder / GRAPH), _as_saved), ran, True)
     except (KeyError, TypeError, AttributeError):
         store.drop(KIND, key, "it does not tell which nodes ran where")
     except ort_errors() as error:
@@ -154,12 +155,7 @@ def _made(
             _keep(part, source, files, {"refused": refused})
         return Optimised(plain, ran_by(plain), False, external_files(source, model))
     log.info("%s was optimised and kept in the cache, %s", model.path, entry.folder)
-    return Optimised(session, ran, False, _mapped(entry))
-
-
-def _mapped(entry: Entry) -> tuple[Path, ...]:
-    weights = entry.folder / WEIGHTS
-    return (weights,) if weights.exists() else ()
+    return Optimised(session, ran, False)
 
 
 def _keep(part: Part, source: str, files: dict[str, Content], info: dict[str, Any]) -> None:

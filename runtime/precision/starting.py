@@ -164,7 +164,8 @@ def _fastest(source: str | bytes, model: ModelFile, contract: Contract, asked: S
         choice = choose(way.device, way.precision)
         one = replace(asked, device=way.device, precision=None)
         if not converted(choice):
-            return start_in(source, model, way, one)
+            # What is tried, and dropped for the most part, is not kept.
+            return start_in(source, model, way, one if way.device == "cpu" else replace(one, cache=OFF))
         runner, lowered[way] = start_converted(source, model, choice, one, samples, reference)
         return runner
 
