@@ -32,7 +32,8 @@ class Watch:
         # A file that is open is looked at in a third of the time; a process may not have many.
         handles = [os.open(path, os.O_RDONLY) for path in paths] if len(paths) <= _OPEN else []
         weakref.finalize(self, _close, handles)
-        self._files = [(path, at, os.stat(at)) for path, at in zip(paths, handles or paths, strict=True)]
+        places: list[int] | list[Any] = handles or paths
+        self._files = [(path, at, os.stat(at)) for path, at in zip(paths, places, strict=True)]
 
     def check(self) -> None:
         """Raise RuntimeError where a file is not as it was."""

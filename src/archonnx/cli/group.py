@@ -15,7 +15,7 @@ COMMANDS = {
     "build": "Compile a model to an ONNX file.",
     "run": "Run a model on arrays, pictures, sounds and texts.",
     "bench": "Measure how fast models run, alone or side by side.",
-    "profile": "Show where the time of a model goes, line by line.",
+    "profile": "Show where the time of a model goes.",
     "tune": "Find out how a model runs fastest on this machine, and write it down.",
     "generate": "Let a model of texts go on from a prompt.",
     "verify": "Check a model against Keras, PyTorch or another file.",
