@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from archonnx.runtime.caching.folders import OFF
 from archonnx.runtime.contract import Contract
 from archonnx.runtime.devices import Choice, resolve
 from archonnx.runtime.engine import start
+from archonnx.runtime.errors import RunError
 from archonnx.runtime.modelfile import ModelFile
 from archonnx.runtime.precision.candidates import Candidate, Trial, candidates, fastest, measure, outputs_of
 from archonnx.runtime.precision.exact import compute_exactly
@@ -136,7 +138,8 @@ def start_converted(
         path, lowered = found
         return begin(path), lowered
     if reference is None:
-        reference = outputs_of(exact_of(source, model, asked), samples)
+        with _drawn_are_blamed(asked):
+            reference = outputs_of(exact_of(source, model, asked), samples)
     runner, lowered, graph = start_lowered(
         source, model, choice.precision, samples, reference, begin, max_error=bound, threads=threads
     )
@@ -153,8 +156,9 @@ def exact_of(source: str | bytes, model: ModelFile, asked: Settings) -> Runner:
 def _fastest(source: str | bytes, model: ModelFile, contract: Contract, asked: Settings, bound: float) -> Started:
     samples = samples_of(model, contract, asked.data)
     exact = exact_of(source, model, asked)
-    samples = fewer(model, exact, samples)
-    reference = outputs_of(exact, samples)
+    with _drawn_are_blamed(asked):
+        samples = fewer(model, exact, samples)
+        reference = outputs_of(exact, samples)
     ways, out = candidates(asked.device, asked.precision)
     if model.rounding and asked.device in ("auto", "cpu") and asked.precision in (None, "int8"):
         ways.append(Candidate("cpu", "int8"))
@@ -185,6 +189,18 @@ def _fastest(source: str | bytes, model: ModelFile, contract: Contract, asked: S
     tried = sum(trial.failed is None for trial in trials)
     why = f"the fastest of {tried} that were tried and stay within {bound:g}" if tried > 1 else "nothing else is here"
     return Started(runners[best.candidate], why, tuple(every), lowered=lowered.get(best.candidate))
+
+
+@contextmanager
+def _drawn_are_blamed(asked: Settings) -> Iterator[None]:
+    """Where a run fails on inputs that were drawn, say that these may be why, and what to do. Raises UsageError."""
+    try:
+        yield
+    except RunError as error:
+        if asked.data is not None:
+            raise
+        mend = "its inputs were drawn at random, perhaps others fit: give them as data=..."
+        raise UsageError(f"{error}; {mend}") from error
 
 
 def fewer(model: ModelFile, exact: Runner, samples: list[Sample]) -> list[Sample]:

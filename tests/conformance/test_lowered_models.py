@@ -10,6 +10,7 @@ import onnxruntime
 import pytest
 from packages import file_of
 
+from archonnx.contract.diagnostics import UsageError
 from archonnx.runtime.loading import load
 from archonnx.runtime.modelfile import read_model
 from archonnx.runtime.precision.candidates import largest_error
@@ -66,3 +67,11 @@ def test_a_model_that_turns_sharply_is_bounded_or_refused() -> None:
     assert variances.error is not None
     assert variances.error > 0.5  # its variances are past the largest half
     assert np.isfinite(told.error)
+
+
+def test_drawn_inputs_that_a_model_does_not_take_are_told() -> None:
+    path = file_of(OCR, "models/ch_PP-OCRv4_rec_infer.onnx")
+    with pytest.raises(UsageError, match=r"Concat.*drawn at random, perhaps others fit: give them as data="):
+        load(path, "cpu", max_error=1e-2)
+    with load(path, "cpu", max_error=1e-2, data=text_line()) as session:
+        assert session.precision == "float32"
