@@ -57,6 +57,12 @@ def start_as_asked(source: str | bytes, model: ModelFile, contract: Contract, as
     if asked.precision is None:
         return _as_written(source, model, asked)
     way = Candidate(asked.device, asked.precision)
+    if way.precision == "int8" and (asked.data is not None or not model.rounding):
+        from archonnx.runtime.int8.starting import start_int8
+
+        plain = replace(asked, precision=None, data=None)
+        found = start_int8(source, model, contract, asked, lambda each: start_in(source, model, each, plain))
+        return Started(*found[:3], lowered=found[3])
     choice = choose(way.device, way.precision)
     if not converted(choice):
         runner = start_in(source, model, way, asked)
@@ -99,7 +105,7 @@ def start_in(source: str | bytes, model: ModelFile, way: Candidate, asked: Setti
     if way.precision == "int8":
         if model.rounding and way.device in ("auto", "cpu"):
             return start(source, model, replace(choose("cpu", "float32"), precision="int8"), asked)
-        raise MachineError('precision "int8" is not there yet: leave out precision')
+        raise MachineError(f"{model.path}: it has no products with weights of few bits")
     choice = choose(way.device, way.precision)
     if way.precision == "float32" and model.rounding and choice.device != "openvino":  # which is told not to round
         graph = read_graph(source, model.path)
@@ -176,6 +182,12 @@ def _fastest(source: str | bytes, model: ModelFile, contract: Contract, asked: S
     starts: dict[Candidate, Callable[[], Runner]] = {way: partial(begin, way) for way in ways}
     if Candidate("cpu") in ways:
         starts[Candidate("cpu")] = lambda: exact
+    int8 = None
+    if asked.precision in (None, "int8") and not model.rounding and (asked.data is not None or asked.precision):
+        from archonnx.runtime.int8.starting import Int8
+
+        int8 = Int8(source, model, contract, asked)
+        starts |= int8.starts()
     trials, runners = measure(starts, samples, reference, max_error=bound)
     best = fastest(trials, bound)
     told = out if asked.device != "auto" or asked.precision is not None else []
@@ -186,6 +198,11 @@ def _fastest(source: str | bytes, model: ModelFile, contract: Contract, asked: S
     best.kept = True
     for trial in every:
         log.info("%s: %s", model.path, trial)
+    if int8 is not None and best.candidate.precision == "int8" and int8.lowering is not None:
+        lowered[best.candidate] = int8.lowering
+    elif int8 is not None and asked.precision == "int8":
+        said = "; ".join(str(trial) for trial in trials if trial.candidate.precision == "int8") or "no device has it"
+        log.warning("%s: float32 runs, as int8 is not both faster and within %g: %s", model.path, bound, said)
     tried = sum(trial.failed is None for trial in trials)
     why = f"the fastest of {tried} that were tried and stay within {bound:g}" if tried > 1 else "nothing else is here"
     return Started(runners[best.candidate], why, tuple(every), lowered=lowered.get(best.candidate))

@@ -14,6 +14,7 @@ COMMANDS = {
     "summary": "Print a model layer by layer: shapes, parameters, work.",
     "build": "Compile a model to an ONNX file.",
     "run": "Run a model on arrays, pictures, sounds and texts.",
+    "quantize": "Write a model in int8, calibrated on examples.",
     "bench": "Measure how fast models run, alone or side by side.",
     "profile": "Show where the time of a model goes.",
     "tune": "Find out how a model runs fastest on this machine, and write it down.",

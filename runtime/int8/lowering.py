@@ -1,0 +1,227 @@
+"""A model lowered to int8 on a user's data: what it comes to, what stays in float32, and what that would have cost."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archonnx.contract.diagnostics import MachineError
+from archonnx.runtime.int8.calibrating import Method, quantize
+from archonnx.runtime.int8.mixing import mix
+from archonnx.runtime.int8.preparing import Prepared, prepare
+from archonnx.runtime.int8.rounding import improve, inputs_seen
+from archonnx.runtime.modelfile import ModelFile
+from archonnx.runtime.precision.candidates import largest_error
+from archonnx.runtime.precision.deciding import LoweredNode, Lowering
+from archonnx.runtime.threads import set_threads
+from archonnx.runtime.translate import load_error, ort_errors, run_error
+from archonnx.runtime.tuning.fingerprint import machine
+
+if TYPE_CHECKING:
+    from archonnx.runtime.samples import Sample
+
+CALIBRATED, JUDGED, SEEN = 128, 32, 64  # examples at most: for ranges, for errors, for the rounding of weights
+APART = 4  # every so many-th example tells errors alone, where there are enough
+FEW = 8
+ALONE = 4  # examples that the error of one layer alone is measured on
+SHARES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.7)  # of the products, those that lose most: what stays in float32 in turn
+_VNNI = frozenset({"avx512_vnni", "avx_vnni", "avx512vnni"})
+
+
+@dataclass(frozen=True, slots=True)
+class Quantized:
+    """model: the .onnx file in int8. error: the largest over outputs and examples, against float32; agreement: the
+    share of rows whose largest number of the last axis is the same one, None where the first output has no such;
+    judged: how many examples told both, apart: none of which calibrated; calibrated: how many did."""
+
+    model: bytes
+    lowering: Lowering
+    error: float
+    agreement: float | None
+    judged: int
+    calibrated: int
+    apart: bool
+
+    def __str__(self) -> str:
+        kept = self.lowering.kept
+        same = "" if self.agreement is None else f", the same largest score in {self.agreement:.1%}"
+        whose = "others" if self.apart else "the same"
+        return (
+            f"{len(self.lowering.nodes) - len(kept):,} of {len(self.lowering.nodes):,} products in int8, calibrated on "
+            f"{self.calibrated:,} examples; error {self.error:.1e}{same} on {self.judged:,} {whose}"
+        )
+
+
+def split(samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
+    """Examples that calibrate, and those that tell errors: others, where there are at least FEW."""
+    if len(samples) < FEW:
+        return list(samples), list(samples)
+    judging = [sample for place, sample in enumerate(samples) if place % APART == APART - 1]
+    others = [sample for place, sample in enumerate(samples) if place % APART != APART - 1]
+    return _some(others, CALIBRATED), _some(judging, JUDGED)
+
+
+def _some(samples: Sequence[Sample], most: int) -> list[Sample]:
+    """At most so many, evenly apart."""
+    if len(samples) <= most:
+        return list(samples)
+    return [samples[place * len(samples) // most] for place in range(most)]
+
+
+def lower(
+    source: str | bytes,
+    model: ModelFile,
+    samples: Sequence[Sample],
+    *,
+    max_error: float | None = None,
+    method: Method = "minmax",
+    threads: int | None = None,
+    progress: Callable[[str], None] = lambda step: None,
+) -> Quantized:
+    """Quantize a model: its products with constant factors, per channel, and what passes int8 on between them.
+
+    samples: inputs that have been checked; every fourth of eight or more tells the error and calibrates nothing.
+    max_error: of the whole. Products that lose more alone stay in float32, then those that lose most, until it holds.
+    progress: gets a word on each step that takes long.
+
+    Raises MachineError where nothing can be quantized or no choice stays within max_error, RunError, ModelFileError,
+    OSError.
+    """
+    calibrating, judging = split(samples)
+    with tempfile.TemporaryDirectory(prefix="archonnx-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        progress("folding constants")
+        prepared = prepare(source, model, folder)
+        run = _Run(model, threads)
+        progress("running float32")
+        reference = run.outputs(source, judging)
+        every = {*prepared.products, *prepared.following}
+        operators = sorted({node.op_type for node in prepared.proto.graph.node if node.name in every})
+        progress(f"calibrating on {len(calibrating):,} examples")
+        narrow = _saturates()
+
+        def made(some: Prepared) -> Any:
+            return quantize(some, calibrating, method, folder, operators=operators, narrow=narrow)
+
+        whole = made(prepared)
+        progress("rounding weights")
+        seen = inputs_seen(prepared, model, _some(calibrating, SEEN))
+        known: dict[str, Any] = {}
+        improve(whole, prepared, seen, known)
+        proto, outputs = whole, run.outputs(whole.SerializeToString(), judging)
+        error, kept, alone = largest_error(outputs, reference), set[str](), dict[str, float]()
+        if max_error is not None and error > max_error:
+            few = range(min(ALONE, len(judging)))
+            for place, product in enumerate(prepared.products):
+                progress(f"measuring product {place + 1} of {len(prepared.products)} alone")
+                one = mix(prepared, whole, {product})
+                found = run.outputs(one.SerializeToString(), [judging[at] for at in few])
+                alone[product] = largest_error(found, [reference[at] for at in few])
+            for kept in _choices(alone, max_error):
+                progress(f"keeping {len(kept)} products in float32")
+                some = prepared.without(kept)
+                proto = made(some)
+                improve(proto, some, seen, known)
+                outputs = run.outputs(proto.SerializeToString(), judging)
+                error = largest_error(outputs, reference)
+                if error <= max_error:
+                    break
+            else:
+                raise MachineError(
+                    f"{model.path}: int8 stays within max_error={max_error:g} in no way that was tried: its error is "
+                    f"{largest_error(run.outputs(whole.SerializeToString(), judging), reference):.1e}, and {error:.1e} "
+                    f"with {len(kept)} of {len(prepared.products)} products in float32"
+                )
+        nodes = _told(prepared, model, kept, alone, max_error)
+    return Quantized(
+        _finished(proto, source, model),
+        Lowering("int8", error, nodes),
+        error,
+        _agreement(outputs, reference),
+        len(judging),
+        len(calibrating),
+        len(samples) >= FEW,
+    )
+
+
+def _choices(alone: dict[str, float], bound: float) -> list[set[str]]:
+    """What may stay in float32, little first: the products that lose too much alone, then more of those that lose
+    most. Something is left for int8 in each."""
+    order = sorted(alone, key=lambda name: -alone[name])
+    first = sum(value > bound for value in alone.values())
+    counts = sorted({first + round(share * (len(order) - first)) for share in SHARES})
+    return [set(order[:count]) for count in counts if 0 < count < len(order)]
+
+
+def _told(
+    prepared: Prepared, model: ModelFile, kept: Collection[str], alone: dict[str, float], bound: float | None
+) -> tuple[LoweredNode, ...]:
+    """What became of each product."""
+    found = []
+    for node in prepared.proto.graph.node:
+        if node.name not in prepared.left and node.name not in prepared.products:
+            continue
+        place = model.nodes.get(node.name)
+        layer, where = (place.layer, place.place) if place else (None, None)
+        why = prepared.left.get(node.name, "")
+        if node.name in kept:
+            more = alone[node.name] > (bound or 0.0)
+            why = f"alone it passes {bound:g}" if more else "it is among those that lose most"
+        precision = "float32" if why else "int8"
+        found.append(LoweredNode(node.name, node.op_type, layer, where, precision, alone.get(node.name), why))  # type: ignore[arg-type]
+    return tuple(found)
+
+
+def _finished(proto: Any, source: str | bytes, model: ModelFile) -> bytes:
+    """The file, with the metadata of the model that it was made of."""
+    del proto.metadata_props[:]
+    for key, value in model.metadata.items():
+        proto.metadata_props.add(key=key, value=value)
+    proto.producer_name = "archonnx"
+    made: bytes = proto.SerializeToString()
+    return made
+
+
+def _agreement(outputs: Sequence[Sequence[Any]], reference: Sequence[Sequence[Any]]) -> float | None:
+    import numpy as np
+
+    same: list[Any] = []
+    for mine, other in zip(outputs, reference, strict=True):
+        y, ref = mine[0], other[0]
+        if not isinstance(ref, np.ndarray) or ref.dtype.kind != "f" or ref.ndim < 2 or ref.shape[-1] < 2:
+            return None
+        same.append((y.argmax(axis=-1) == ref.argmax(axis=-1)).reshape(-1))
+    return float(np.concatenate(same).mean())
+
+
+def _saturates() -> bool:
+    """Whether the processor's 8-bit products overflow: x86 without VNNI, where weights get 7 bits."""
+    found = machine()
+    features = set(found.get("features", "").split())
+    return bool(features) and "avx2" in features and not features & _VNNI
+
+
+class _Run:
+    """A model's outputs on the CPU, in the types of its file."""
+
+    def __init__(self, model: ModelFile, threads: int | None) -> None:
+        self._model, self._threads = model, threads
+
+    def outputs(self, source: str | bytes, samples: Sequence[Sample]) -> list[list[Any]]:
+        """Raises ModelFileError, RunError, MachineError."""
+        import onnxruntime
+
+        options, quiet = onnxruntime.SessionOptions(), onnxruntime.RunOptions()
+        options.log_severity_level = quiet.log_severity_level = 4
+        set_threads(options, self._threads)
+        try:
+            session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        except ort_errors() as error:
+            raise load_error(self._model, error, "cpu") from error
+        try:
+            return [session.run(None, dict(sample), quiet) for sample in samples]
+        except ort_errors() as error:
+            raise run_error(self._model, error) from error
