@@ -11,17 +11,15 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from archonnx.runtime.batching.bodies import Scope, branches, loop
 from archonnx.runtime.batching.counting import numbers_of
 from archonnx.runtime.batching.examples import keeps
 from archonnx.runtime.batching.extents import ROWS, Size, named
 from archonnx.runtime.batching.folding import FOLDED, folded
 from archonnx.runtime.batching.nodes import Found, Node
-from archonnx.runtime.batching.shapes import same_shape
+from archonnx.runtime.batching.shapes import same_shapes
 from archonnx.runtime.batching.table import DRAWS, ML, REASONS, TABLE
-from archonnx.runtime.batching.values import Blame, Unprovable, Value, counted, holding, unknown
-
-Scope = dict[str, Value]
-_NOWHERE = Value(None, blame=Blame("", "", "a value of it is made nowhere"))
+from archonnx.runtime.batching.values import NOWHERE, Blame, Unprovable, Value, counted, holding, unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,7 @@ def analyse(model: bytes, axes: Mapping[str, int], symbols: Collection[str], giv
         return Verdict({}, walk.blame)
     found: dict[str, int | None] = {}
     for output in proto.graph.output:
-        value = scope.get(output.name, _NOWHERE)
+        value = scope.get(output.name, NOWHERE)
         if value.blame is not None:
             return Verdict({}, value.blame)
         if value.counts:
@@ -105,7 +103,7 @@ class _Walk:
     def __init__(self, inferred: Mapping[str, list[int | None]], opsets: Mapping[str, int]) -> None:
         self._inferred, self._opsets = inferred, opsets
         self.blame: Blame | None = None  # the first node that may mix rows, whether or not an output comes of it
-        self._path = ""  # of the graph inside of nodes that it is in: two branches may call their values alike
+        self.path = ""  # of the graph inside of nodes that it is in: two branches may call their values alike
 
     def declared(self, value: Any, symbols: Collection[str], axis: int | None) -> tuple[Size, ...] | None:
         """The shape of an input as the file declares it, with the rows on `axis`."""
@@ -138,7 +136,7 @@ class _Walk:
             self.node(each, scope)
 
     def node(self, proto: Any, scope: Scope) -> None:
-        inputs = [scope.get(name, _NOWHERE) if name else None for name in proto.input]
+        inputs = [scope.get(name, NOWHERE) if name else None for name in proto.input]
         captured = [scope[name] for name in _captured(proto) if name in scope]
         every = [value for value in [*inputs, *captured] if value is not None]
         blame = next((value.blame for value in every if value.blame is not None), None)
@@ -163,10 +161,12 @@ class _Walk:
         if proto.op_type == "Constant" and not domain:
             return [self.constant(proto)]
         attributes = {each.name: _attribute(each) for each in proto.attribute if not _graphs(each)}
-        label = self._path + next(iter(proto.output), "")
+        label = self.path + next(iter(proto.output), "")
         node = Node(proto.op_type, self._opsets.get(domain, 1), label, inputs, list(proto.output), attributes)
         if proto.op_type == "If" and not domain and node.input(0).same:
-            return self.branches(proto, node.input(0), scope)
+            return branches(self, proto, node.input(0), scope)
+        if proto.op_type == "Loop" and not domain and not all(value.same for value in every):
+            return loop(self, proto, inputs, scope)
         if not domain and node.operator in FOLDED and (held := folded(proto, inputs, node.opset)) is not None:
             return [holding(held)]
         none = not any(value.rows for value in every)
@@ -177,10 +177,8 @@ class _Walk:
                 keeps(node)
             if not _standard(proto):
                 raise Unprovable("nothing is known of this operator")
-            dims = None if domain else same_shape(node)
-            return [
-                self.value(name, None, Found(None, None if place else dims)) for place, name in enumerate(proto.output)
-            ]
+            shapes = [None] * len(proto.output) if domain else same_shapes(node)
+            return [self.value(name, None, Found(None, dims)) for name, dims in zip(proto.output, shapes, strict=True)]
         rule = TABLE.get((domain, proto.op_type))
         if rule is None:
             raise Unprovable(REASONS.get(proto.op_type, "no rule is known that keeps its rows apart"))
@@ -193,7 +191,7 @@ class _Walk:
         """What a rule found, with what onnx inferred of the sizes that it left open."""
         if found.numbers is not None:
             return counted(found.numbers)
-        known = None if self._path else self._inferred.get(name)
+        known = None if self.path else self._inferred.get(name)
         if found.dims is None:
             if known is None:
                 return Value(None)
@@ -206,7 +204,7 @@ class _Walk:
             if inferred is not None:
                 sizes.append(Size(inferred))
             else:
-                sizes.append(unknown(self._path + name, place) if size is None else size)
+                sizes.append(unknown(self.path + name, place) if size is None else size)
         return Value(tuple(sizes), axis)
 
     def constant(self, proto: Any) -> Value:
@@ -219,45 +217,6 @@ class _Walk:
         if each.name in ("value_int", "value_ints", "value_float", "value_floats"):
             return holding(np.array(helper.get_attribute_value(each)))
         return self.value(proto.output[0], None, Found(None, None))
-
-    def branches(self, proto: Any, test: Value, scope: Scope) -> list[Value]:
-        """If, on what is the same for all: both branches have their rows on the same axis, or one is never taken."""
-        graphs = {each.name: each.g for each in proto.attribute}
-        taken = test.numbers.known if test.numbers else None
-        names = ["then_branch" if taken[0] else "else_branch"] if taken else ["then_branch", "else_branch"]
-        ends = []
-        for name in names:
-            inner = dict(scope)
-            for each in graphs[name].initializer:
-                inner[each.name] = self.initializer(each)
-            outer, self._path = self._path, f"{self._path}{proto.output[0]}/{name}/"
-            self.graph(graphs[name], inner)
-            self._path = outer
-            ends.append([inner.get(output.name, _NOWHERE) for output in graphs[name].output])
-        found = []
-        for output, values in zip(proto.output, zip(*ends, strict=True), strict=True):
-            first = values[0]
-            for value in values:
-                if value.blame is not None:
-                    return [value] * len(proto.output)
-            if len(values) > 1 and any(value.counts for value in values):
-                raise Unprovable("a branch of it gives the number of rows")
-            if len({value.axis for value in values}) > 1 or len({len(v.shape or ()) for v in values if v.rows}) > 1:
-                raise Unprovable("its branches have the rows on different axes")
-            if len(values) == 1 or first == values[1]:
-                found.append(first)
-            elif first.axis is None:
-                found.append(self.value(output, None, Found(None, None)))
-            else:
-                found.append(self.joint(output, first, values[1]))
-        return found
-
-    def joint(self, name: str, first: Value, second: Value) -> Value:
-        a, b = first.shape or (), second.shape or ()
-        axis = first.axis
-        if axis is None or a[axis] != b[axis]:
-            raise Unprovable("its branches hold different numbers of places for a row")
-        return self.value(name, axis, Found(axis, [x if x == y else None for x, y in zip(a, b, strict=True)]))
 
 
 def _attribute(attribute: Any) -> Any:

@@ -116,17 +116,23 @@ def split(node: Node) -> list[Found]:
     axis, shape = node.row_axis(), node.shape(0)
     at = node.normal(node.attribute("axis", 0), len(shape))
     node.apart(at)
-    sizes = node.given(1).numbers.sizes if node.given(1) and node.input(1).numbers else None  # type: ignore[union-attr]
-    if "split" in node.attributes:
-        sizes = tuple(Size(int(each)) for each in node.attribute("split"))
-    count = len(node.outputs)
-    if sizes is None and node.given(1) is None:
-        equal = shape[at].over(Size(count))
-        sizes = (equal,) * count if equal is not None else None
+    sizes = split_sizes(node, shape[at])
     return [
         Found(axis, [(sizes[n] if sizes else None) if place == at else size for place, size in enumerate(shape)])
-        for n in range(count)
+        for n in range(len(node.outputs))
     ]
+
+
+def split_sizes(node: Node, size: Size) -> Sequence[Size] | None:
+    """The sizes that a Split parts an axis into, None where they are not known: given, or all alike."""
+    if "split" in node.attributes:
+        return [Size(int(each)) for each in node.attribute("split")]
+    given, count = node.given(1), len(node.outputs)
+    if given is not None:
+        numbers = given.numbers
+        return numbers.sizes if numbers and len(numbers.sizes) == count else None
+    equal = size.over(Size(count))
+    return None if equal is None else [equal] * count
 
 
 def cut(node: Node) -> Found:

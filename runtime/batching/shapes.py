@@ -6,13 +6,24 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from archonnx.runtime.batching.extents import ONE, Size, plus
+from archonnx.runtime.batching.moving import split_sizes
 from archonnx.runtime.batching.nodes import Dims, Node
 from archonnx.runtime.batching.table import PLACE_BY_PLACE
 from archonnx.runtime.batching.values import Unprovable
 
 
-def same_shape(node: Node) -> Dims | None:
-    """The shape of the first output of a node that rows do not go into; None where it is not told here."""
+def same_shapes(node: Node) -> list[Dims | None]:
+    """The shapes of the outputs of a node that rows do not go into; None where one is not told here."""
+    unknown: list[Dims | None] = [None] * len(node.outputs)
+    if node.operator == "Split":
+        try:
+            return _parts(node)
+        except Unprovable:
+            return unknown
+    return [_first(node), *unknown[1:]]
+
+
+def _first(node: Node) -> Dims | None:
     rule = _RULES.get(node.operator, _broadcast if node.operator in PLACE_BY_PLACE else None)
     if rule is None:
         return None
@@ -31,6 +42,22 @@ def _broadcast(node: Node) -> Dims | None:
         known = [size for size in sizes if size.known is not None]
         dims.append(ONE if not sizes else sizes.pop() if len(sizes) == 1 else known[0] if len(known) == 1 else None)
     return dims
+
+
+def _parts(node: Node) -> list[Dims | None]:
+    shape = node.shape(0)
+    at = node.normal(int(node.attribute("axis", 0)), len(shape))
+    sizes = split_sizes(node, shape[at])
+    return [
+        [(sizes[number] if sizes else None) if place == at else size for place, size in enumerate(shape)]
+        for number in range(len(node.outputs))
+    ]
+
+
+def _squeezed(node: Node) -> Dims | None:
+    shape = node.shape(0)
+    axes = [node.normal(each, len(shape)) for each in node.ints("axes", 1)]
+    return [size for place, size in enumerate(shape) if place not in axes]
 
 
 def _cut(node: Node) -> Dims | None:
@@ -93,6 +120,7 @@ def _wide(node: Node, target: Dims) -> list[bool]:
 _RULES: dict[str, Callable[[Node], Dims | None]] = {
     "Slice": _cut,
     "Gather": _gathered,
+    "Squeeze": _squeezed,
     "Unsqueeze": _unsqueezed,
     "Transpose": _turned,
     "Concat": _joined,

@@ -117,7 +117,6 @@ REASONS = {
     "NonMaxSuppression": "it lists boxes of all rows together",
     "ScatterND": "it writes to places of all rows together",
     "Range": "it counts the rows",
-    "Loop": "what its rounds do with the rows is not followed",
     "Scan": "what its rounds do with the rows is not followed",
     "MaxUnpool": "it takes places that are counted over the whole batch",
 }

@@ -112,3 +112,4 @@ def counted(numbers: Numbers) -> Value:
 
 
 MOST = 64  # elements that are looked at
+NOWHERE = Value(None, blame=Blame("", "", "a value of it is made nowhere"))

@@ -263,27 +263,90 @@ def test_values_of_two_branches_that_are_called_alike_are_not_taken_for_one() ->
     assert blamed([cond, node("Reshape", ["f", "back"], ["y"])], held, inputs)[0] == "Reshape"
 
 
-def test_a_branch_that_rows_choose_and_a_loop_over_them_are_refused() -> None:
+def test_a_branch_that_rows_choose_is_refused() -> None:
     then, other = branch(node("Relu", ["x"], ["a"]), output="a"), branch(node("Neg", ["x"], ["b"]), output="b")
     nodes = [
-        node("ReduceMax", ["x"], ["m"], keepdims=0),
-        node("Cast", ["m"], ["c"], to=TensorProto.BOOL),
+        node("Slice", ["x", "zeros", "ones", "axes"], ["m"]),
+        node("Reshape", ["m", "one"], ["c"]),
         node("If", ["c"], ["y"], then_branch=then, else_branch=other),
     ]
-    assert blamed(nodes)[0] == "ReduceMax"
-    body = helper.make_graph(
-        [node("Relu", ["v"], ["w"]), node("Identity", ["go"], ["on"])],
+    held = {"zeros": i(0, 0, 0), "ones": i(1, 1, 1), "axes": i(0, 1, 2), "one": i(1)}
+    assert blamed(nodes, held)[0] == "Slice"
+
+
+def body(nodes: list[Any], carried: list[str], outputs: list[str]) -> onnx.GraphProto:
+    """A loop's: `n` and `go` come in, and floats; `on` goes out, and floats."""
+    value = helper.make_tensor_value_info
+    return helper.make_graph(
+        [*nodes, node("Identity", ["go"], ["on"])],
         "body",
-        [
-            helper.make_tensor_value_info("n", TensorProto.INT64, []),
-            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
-            helper.make_tensor_value_info("v", TensorProto.FLOAT, None),
-        ],
-        [onnx.ValueInfoProto(name="on"), onnx.ValueInfoProto(name="w")],
+        [value("n", TensorProto.INT64, []), value("go", TensorProto.BOOL, []), *(value(c, 1, None) for c in carried)],
+        [value("on", TensorProto.BOOL, []), *(value(each, 1, None) for each in outputs)],
     )
-    loop = node("Loop", ["three", "", "x"], ["y"], body=body)
-    found = blamed([loop], {"three": np.array(3, np.int64)})
-    assert found == ("Loop", "what its rounds do with the rows is not followed")
+
+
+def test_a_recurrent_layer_that_is_written_as_a_loop_keeps_rows_apart() -> None:
+    """As Keras' layers become through tf2onnx: steps first, one of them taken in each round."""
+    rounds = body(
+        [
+            node("Gather", ["t", "n"], ["step"], axis=0),
+            node("MatMul", ["step", "w"], ["a"]),
+            node("MatMul", ["h", "u"], ["b"]),
+            node("Add", ["a", "b"], ["ab"]),
+            node("Tanh", ["ab"], ["next"]),
+            node("Identity", ["next"], ["kept"]),
+        ],
+        ["h"],
+        ["next", "kept"],
+    )
+    nodes = [
+        node("Transpose", ["x"], ["t"], perm=[1, 0, 2]),
+        node("Shape", ["t"], ["steps"], start=0, end=1),
+        node("Squeeze", ["steps", "zero"], ["count"]),
+        node("Shape", ["x"], ["rows"], start=0, end=1),
+        node("Concat", ["rows", "units"], ["shape"], axis=0),
+        node("ConstantOfShape", ["shape"], ["h0"]),
+        node("Loop", ["count", "", "h0"], ["last", "all"], body=rounds),
+        node("Transpose", ["all"], ["back"], perm=[1, 0, 2]),
+        node("Unsqueeze", ["last", "one"], ["last1"]),
+        node("Concat", ["back", "last1"], ["y"], axis=1),
+    ]
+    held = {"w": RNG.random((6, 3), np.float32), "u": RNG.random((3, 3), np.float32)}
+    apart(nodes, {**held, "zero": i(0), "one": i(1), "units": i(3)})
+
+
+@pytest.mark.parametrize(
+    ("nodes", "why"),
+    [
+        ([node("Softmax", ["v"], ["w"], axis=0)], "it works along axis 0, which holds the rows"),
+        ([node("Concat", ["v", "x"], ["w"], axis=0)], "it works along axis 0, which holds the rows"),
+        (
+            [node("Transpose", ["v"], ["w"], perm=[1, 0, 2])],
+            "what it carries from round to round does not keep its rows on one axis",
+        ),
+        ([node("Gather", ["v", "n"], ["w"], axis=0)], "it takes some of the rows"),
+    ],
+)
+def test_a_loop_that_mixes_rows_is_refused(nodes: list[Any], why: str) -> None:
+    loop = node("Loop", ["three", "", "x"], ["y"], body=body(nodes, ["v"], ["w"]))
+    assert blamed([loop], {"three": np.array(3, np.int64)})[1] == why
+
+
+def test_a_loop_that_carries_what_grows_keeps_rows_apart() -> None:
+    """Each round makes it wider, and what was known of its width before no longer holds inside."""
+    rounds = body([node("Concat", ["v", "x"], ["w"], axis=2)], ["v"], ["w"])
+    loop = node("Loop", ["three", "", "x"], ["y"], body=rounds)
+    apart([loop], {"three": np.array(3, np.int64)})
+    flat = node("Reshape", ["v", "flat"], ["f"])
+    rounds = body([flat, node("Concat", ["v", "x"], ["w"], axis=2)], ["v"], ["w"])
+    loop = node("Loop", ["three", "", "x"], ["y"], body=rounds)
+    assert blamed([loop], {"three": np.array(3, np.int64), "flat": i(-1, 24)})[0] == "Reshape"
+
+
+def test_a_loop_whose_rounds_rows_decide_is_refused() -> None:
+    loop = node("Loop", ["count", "", "x"], ["y"], body=body([node("Relu", ["v"], ["w"])], ["v"], ["w"]))
+    nodes = [node("Size", ["x"], ["count"]), loop]
+    assert blamed(nodes)[1] == "how many rounds it goes depends on the batch"
 
 
 def test_functions_of_the_file_are_looked_into() -> None:
