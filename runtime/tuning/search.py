@@ -3,7 +3,8 @@
 1. Where the model runs in float32, beside what `load` takes without a plan.
 2. Each lower precision against that winner, within the error allowed.
 3. Threads, then onnxruntime's options, of each that won.
-4. All that was kept once more, side by side: a lower precision stays where it is faster than every higher one.
+4. All that was kept once more, side by side, and beside what there would be without a plan: what is no faster in the
+   end goes, a lower precision where it is no faster than a higher one.
 """
 
 from __future__ import annotations
@@ -35,12 +36,14 @@ class Search:
     progress: Callable[[float], None] = lambda share: None
     tried: list[Tried] = field(default_factory=list)
     _began: float = 0.0
+    _default: Entrant = field(init=False)
 
     def run(self) -> list[Kept]:
         """The fastest of each precision, the exact one first. Raises Unfit where nothing runs."""
         self._began = self.clock()
         races = 1 + len(self.space.lower) + len(self.space.choices) * (1 + len(self.space.lower))
-        best = self._race("device", self._first(), [*self.space.exact, *self._held(self.space.exact)], races)
+        self._default = self._first()
+        best = self._race("device", self._default, [*self.space.exact, *self._held(self.space.exact)], races)
         found = []
         for number, ways in enumerate(self.space.lower):
             lower = self._race("precision", best, [*ways, *self._held(ways)], races - number - 1, stays=True)
@@ -110,30 +113,43 @@ class Search:
         self.tried += [Tried(stage, each, "untried", "the time was over") for each in recipes]
 
     def _final(self, found: Sequence[Entrant]) -> list[Kept]:
-        """Times of all that was kept, measured side by side; what is alone keeps what was measured last."""
+        """Times of all that was kept, measured side by side, and beside what `load` takes without a plan: the choices
+        before may have followed noise. What is alone keeps what was measured last."""
         entrants = list(found)
-        if len(found) > 1:
+        first = Entrant(self._default.recipe, error=self._default.error)
+        ring = [first] if found[0].recipe != first.recipe and self._left() > 0 else []
+        if ring or len(found) > 1:
             entrants = [Entrant(each.recipe, error=each.error, out=each.out) for each in found]
-            for number in range(LEGS[1]):
-                if number >= FEWEST and self._left() <= 0:
-                    break
-                for each in entrants if number % 2 == 0 else reversed(entrants):
-                    self._turn(each)
+            self._rounds([*ring, *entrants])
+        if ring and first.out is None and not _faster(entrants[0], first):
+            self._drop(entrants[0], first)
+            entrants[0] = first
+        elif ring:
+            self.arena.leave(first.recipe)
         kept: list[Kept] = []
         for each in entrants:
-            self.arena.leave(each.recipe)
             times = each.milliseconds
-            faster = next((k for k in kept if times is None or times.median >= k.milliseconds), None)
-            if each.out is not None:
-                self.tried.append(Tried("side by side", each.recipe, *each.out, times, None, each.error))
-            elif faster is not None:
-                reason = f"in the end no faster than {faster.recipe}"
-                self.tried.append(Tried("side by side", each.recipe, "slower", reason, times, None, each.error))
+            better = next((k for k in kept if times is None or times.median >= k.milliseconds), None)
+            if each.out is not None or better is not None:
+                self._drop(each, better)
             elif times is not None:
+                self.arena.leave(each.recipe)
                 kept.append(Kept(each.recipe, times.median, each.error or 0.0, self._why(each)))
         if not kept:
             raise Unfit("; ".join(f"{each.recipe}: {each.out[1]}" for each in entrants if each.out))
         return kept
+
+    def _drop(self, each: Entrant, better: Entrant | Kept | None) -> None:
+        self.arena.leave(each.recipe)
+        outcome, reason = each.out or ("slower", f"in the end no faster than {better.recipe}" if better else "")
+        self.tried.append(Tried("side by side", each.recipe, outcome, reason, each.milliseconds, None, each.error))
+
+    def _rounds(self, entrants: Sequence[Entrant]) -> None:
+        for number in range(LEGS[1]):
+            if number >= FEWEST and self._left() <= 0:
+                break
+            for each in entrants if number % 2 == 0 else reversed(entrants):
+                self._turn(each)
 
     def _turn(self, entrant: Entrant) -> None:
         self._say()
@@ -149,6 +165,11 @@ class Search:
         rows = [row for row in self.tried if row.recipe.precision == each.recipe.precision]
         others = len({row.recipe for row in rows if row.outcome in ("kept", "slower")})
         return f"the fastest of {others} in {each.recipe.precision}" if others > 1 else "nothing else was measured"
+
+
+def _faster(one: Entrant, other: Entrant) -> bool:
+    found = one.against(other) if one.out is None else None
+    return found is not None and found.median < 1
 
 
 def held(parts: Sequence[Sequence[Kept]]) -> list[Recipe]:

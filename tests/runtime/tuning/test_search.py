@@ -216,6 +216,19 @@ class TestSearch:
         assert {row.stage for row in untried} == {"threads", "options"}
         assert {row.reason for row in untried} == {"the time was over"}
 
+    def test_what_is_no_faster_than_no_plan_in_the_end_is_dropped(self) -> None:
+        one = Recipe("cpu", threads=1)
+
+        class Late(Fake):
+            def turn(self, recipe: Recipe) -> Sequence[float]:
+                if recipe == one and self.turns.get(one, 0) >= LEGS[2] + LEGS[0]:
+                    self.seconds[one] = 1.5
+                return super().turn(recipe)
+
+        made = search(Late({one: 0.9}), None)
+        assert [each.recipe for each in made.run()] == [CPU]
+        assert made.tried[-1].reason == "in the end no faster than cpu float32, 2 threads"
+
     def test_what_is_no_faster_in_the_end_is_dropped(self) -> None:
         class Late(Fake):
             def turn(self, recipe: Recipe) -> Sequence[float]:
