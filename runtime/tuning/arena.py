@@ -66,7 +66,7 @@ class Processes:
         try:
             return self._alive[recipe][0].record(RESULTS).calls
         except FailedError as failure:
-            raise Unfit(failure.failed.message) from None
+            raise Unfit(failure.failed.message, failure.failed.code) from None
 
     def _job(self, recipe: Recipe) -> Job:
         settings = replace(recipe.settings(self.asked), plan=None, cache=OFF, batch=recipe.rows)
@@ -79,7 +79,7 @@ class Processes:
                 error = one.enter(self._job(recipe)).error
             except FailedError as failure:
                 one.close()
-                raise Unfit(failure.failed.message) from None
+                raise Unfit(failure.failed.message, failure.failed.code) from None
             except BaseException:  # Ctrl-C while it starts
                 one.close()
                 raise
@@ -90,13 +90,13 @@ class Processes:
         try:
             return self._alive[recipe][0].calls(TURN).seconds
         except FailedError as failure:
-            raise Unfit(failure.failed.message) from None
+            raise Unfit(failure.failed.message, failure.failed.code) from None
 
     def check(self, recipe: Recipe) -> float:
         try:
             return self._alive[recipe][0].check().error
         except FailedError as failure:
-            raise Unfit(failure.failed.message) from None
+            raise Unfit(failure.failed.message, failure.failed.code) from None
 
     def leave(self, recipe: Recipe) -> None:
         found = self._alive.pop(recipe, None)

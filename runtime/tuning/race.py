@@ -22,7 +22,12 @@ MARGIN = 0.03  # what is faster by less than this is not told apart from what wa
 
 
 class Unfit(Exception):
-    """A recipe cannot run, or go on; the text says why."""
+    """A recipe cannot run, or go on; the text says why. code: what a command ends with for it, 3 where the machine is
+    at fault."""
+
+    def __init__(self, reason: str, code: int = 3) -> None:
+        self.code = code
+        super().__init__(reason)
 
 
 class Arena(Protocol):

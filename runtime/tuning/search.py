@@ -59,19 +59,20 @@ class Search:
 
     def _first(self) -> Entrant:
         """What `load` takes without a plan; where that does not run, or is not exact, the next that does and is."""
-        reasons = []
+        reasons, code = [], 1
         for recipe in self.space.exact:
             try:
                 error = worst(self.arena.enter(recipe), self.arena.check(recipe))
             except Unfit as failure:
                 self.arena.leave(recipe)
                 reasons.append(f"{recipe}: {failure}")
+                code = max(code, failure.code)
                 continue
             if error <= self._allowed(recipe):
                 return Entrant(recipe, error=error)
             self.arena.leave(recipe)
             reasons.append(f"{recipe}: its error is {error:.1e}")
-        raise Unfit("; ".join(reasons))
+        raise Unfit("; ".join(reasons), code)
 
     def _allowed(self, recipe: Recipe) -> float:
         if recipe.precision == "float32":

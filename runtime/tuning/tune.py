@@ -19,6 +19,7 @@ from archonnx.runtime.batching.planning import Bare, Planner
 from archonnx.runtime.batching.rows import row_axes
 from archonnx.runtime.contract import Contract
 from archonnx.runtime.devices import resolve
+from archonnx.runtime.errors import RunError
 from archonnx.runtime.machine import allowed_cores, physical_cores
 from archonnx.runtime.measuring.subjects import Subject, check_sizes
 from archonnx.runtime.modelfile import ModelFile, read_model
@@ -68,7 +69,8 @@ def tune(
     take; the fewest rounds are run in any case. device, threads: these alone. bind: open sizes of what is drawn.
     say: gets a line on what nobody asked for. progress: called with what is going on and how far it is, 0 to 1.
 
-    Raises OSError, ModelFileError, UsageError, InputError for data that do not fit, MachineError where nothing runs.
+    Raises OSError, ModelFileError, UsageError, InputError for data that do not fit, RunError where the model fails,
+    MachineError where nothing here runs it.
     """
     path = os.fspath(model)
     outline = read_model(path)
@@ -118,7 +120,10 @@ def tune(
                     arena.close()
                 kept = search.run()
             except Unfit as error:
-                raise MachineError(f"{path}: nothing runs it here: {error}") from None
+                perhaps = " ".join(f"--bind {name}={value}" for name, value in chosen.items())
+                told = f"; open sizes were chosen, perhaps others fit: {perhaps}" if perhaps else ""
+                kind = MachineError if error.code == MachineError.exit_code else RunError
+                raise kind(f"{path}: nothing runs it here: {error}{told}") from None
             finally:
                 arena.close()
             if known < len(calls) and not parts:

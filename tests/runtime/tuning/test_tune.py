@@ -13,6 +13,7 @@ from onnx import helper
 
 import archonnx
 from archonnx.contract.diagnostics import ArchonnxError, MachineError, UsageError
+from archonnx.runtime.errors import RunError
 from archonnx.runtime.measuring.process import FailedError
 from archonnx.runtime.measuring.worker import Failed
 from archonnx.runtime.settings import Settings
@@ -148,9 +149,20 @@ def test_a_model_that_nothing_runs_is_an_error(
     nodes = [helper.make_node("Reshape", ["x", "s"], ["y"], name="net/reshape")]
     shape = helper.make_tensor("s", onnx.TensorProto.INT64, [1], [7])
     path = tmp_path / "bad.onnx"
-    path.write_bytes(make({"x": ("float32", ["N", 3])}, nodes, initializers=[shape]).SerializeToString())
-    with pytest.raises(MachineError, match=r"nothing runs it here: .*reshape"):
+    path.write_bytes(make({"x": ("float32", ["N", "K"])}, nodes, initializers=[shape]).SerializeToString())
+    with pytest.raises(RunError, match=r"nothing runs it here: .*reshape.*; open sizes .* others fit: --bind K=128$"):
         tune(path, device="cpu", make=here)
+
+
+def test_a_machine_that_is_at_fault_is_told_so(net: Path) -> None:
+    class Full(Here):
+        jobs: list[Job] = []  # noqa: RUF012
+
+        def enter(self, job: Job) -> Entered:
+            raise FailedError(Failed("there is not enough memory for it", 3))
+
+    with pytest.raises(MachineError, match="nothing runs it here: there is not enough memory for it"):
+        tune(net, device="cpu", make=Full)
 
 
 def test_a_busy_machine_is_told(net: Path, here: type[Here], monkeypatch: pytest.MonkeyPatch) -> None:
