@@ -66,7 +66,7 @@ class Tried:
             "stage": self.stage,
             "recipe": self.recipe.json(),
             "outcome": self.outcome,
-            "reason": self.reason,
+            "reason": _line(self.reason),
             "milliseconds": self.milliseconds.json() if self.milliseconds else None,
             "times_as_long": self.times_as_long.json() if self.times_as_long else None,
             "error": None if self.error is None else _short(self.error),
@@ -85,7 +85,7 @@ class Kept:
     def json(self) -> dict[str, Any]:
         """As data."""
         numbers = {"milliseconds": _short(self.milliseconds), "error": _short(self.error)}
-        return {"recipe": self.recipe.json(), **numbers, "why": self.why}
+        return {"recipe": self.recipe.json(), **numbers, "why": _line(self.why)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ class Part:
     def json(self) -> dict[str, Any]:
         """As data."""
         lists = {"kept": [k.json() for k in self.kept], "tried": [t.json() for t in self.tried]}
-        return {"batch": self.batch, "inputs": dict(self.inputs), **lists}
+        return {"batch": self.batch, "inputs": {_line(n): _line(t) for n, t in self.inputs.items()}, **lists}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,19 +139,19 @@ class Plan:
         """The file's content: the same plan gives the same bytes."""
         document = {
             "schema": SCHEMA,
-            "model": {"file": self.model, "digest": self.fingerprint.model},
+            "model": {"file": _line(self.model), "digest": self.fingerprint.model},
             "machine": dict(sorted(self.fingerprint.machine.items())),
             "versions": dict(sorted(self.fingerprint.versions.items())),
             "goal": self.goal,
             "max_error": self.max_error,
-            "data": self.data,
+            "data": _line(self.data),
             "batches": [part.json() for part in self.parts],
         }
         return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Whole or not at all. Raises ArchonnxError, OSError."""
-        replace_file(path, self.text().encode("utf-8", "surrogatepass"))
+        replace_file(path, self.text().encode())
 
 
 def plan_path(model: str | os.PathLike[str]) -> Path:
@@ -244,6 +244,11 @@ def _spread(reader: Reader | None) -> Spread | None:
     assert low is not None
     assert high is not None
     return Spread(median, low, high)
+
+
+def _line(text: str) -> str:
+    """As it may be shown: what others call their inputs and files need not be one line."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _short(number: float) -> float:

@@ -96,6 +96,8 @@ def tune(
         for number, batch in enumerate(dict.fromkeys(batches)):
             left = max(0.0, budget - (time.perf_counter() - began)) / (len(batches) - number)
             calls, size, chosen = examples.calls(batch)
+            if size in {each.batch for each in parts}:  # the model's own, and asked for
+                continue
             if number == 0 and chosen:
                 told = ", ".join(f"{name} = {value}" for name, value in chosen.items())
                 say(f"{path}: {told} (--bind {next(iter(chosen))}=... takes another size)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,14 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     NOWHERE.write(path)
     assert read_plan(path) == NOWHERE
     assert read_plan(path).text() == path.read_text(), "the same plan gives the same bytes"
+
+
+@given(st.text(), st.text())
+def test_odd_names_are_written_so_that_they_can_be_read(name: str, said: str) -> None:
+    tried = (replace(NOWHERE.parts[0].tried[0], reason=said),)
+    odd = replace(part(), inputs={name: said}, tried=tried)
+    plan = replace(NOWHERE, model=name, data=said, parts=(odd,))
+    assert read_text(plan.text()).text() == plan.text()
 
 
 def test_a_plan_is_called_by_its_model() -> None:

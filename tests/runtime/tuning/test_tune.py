@@ -138,7 +138,7 @@ def test_a_fixed_batch_is_the_models_own(
 ) -> None:
     path = tmp_path / "fixed.onnx"
     path.write_bytes(make({"x": ("float32", [4, 3])}, "Relu").SerializeToString())
-    assert tune(path, budget=1e-9, device="cpu", make=here).parts[0].batch == 4
+    assert [part.batch for part in tune(path, batches=(None, 4), budget=1e-9, device="cpu", make=here).parts] == [4]
     with pytest.raises(UsageError, match="its batch is fixed at 4"):
         tune(path, batches=(2,), make=here)
 
