@@ -42,7 +42,7 @@ def told(nodes: Sequence[Node], model: ModelFile) -> str:
     shown = []
     for node in nodes[:_SHOWN]:
         place = model.nodes[node.name].place if node.name in model.nodes else None
-        name = node.name or f"that gives {next(iter(node.outputs), '?')}"
+        name = node.name or f"that gives {next(filter(None, node.outputs), '?')}"
         shown.append(f"{name} at {place}" if place else name)
     more = f" and {len(nodes) - _SHOWN:,} more" if len(nodes) > _SHOWN else ""
     return f"node{'s' * (len(nodes) > 1)} {', '.join(shown)}{more}"

@@ -10,23 +10,21 @@ from collections.abc import Callable, Sequence
 
 from archonnx.contract.diagnostics import MachineError
 from archonnx.runtime.modelfile import ModelFile
+from archonnx.runtime.openvino.depending import DEPENDING, Surroundings
 from archonnx.runtime.openvino.nodes import Node, told
-from archonnx.runtime.skeleton import skeleton
 
 
 def check_nodes(source: str | bytes, model: ModelFile, nodes: Sequence[Node]) -> None:
     """Refuse a model with such an operator. nodes: all of the model. Raises MachineError."""
     found: dict[str, list[Node]] = {}
+    around = Surroundings(source, model, nodes)
     for node in nodes:
-        rule = _RULES.get(node.operator) if node.domain in ("", "ai.onnx") else None
-        what = rule(node) if rule else None
+        if node.domain not in ("", "ai.onnx"):
+            continue
+        rule, further = _RULES.get(node.operator), DEPENDING.get(node.operator)
+        what = (rule(node) if rule else None) or (further(node, around) if further else None)
         if what is not None:
             found.setdefault(f"{node.operator} with {what}", []).append(node)
-    tiles = [node for node in nodes if node.operator == "Tile" and node.domain in ("", "ai.onnx")]
-    if tiles:
-        odd = _computed_tiles(source, tiles, nodes, model)
-        if odd:
-            found["Tile with counts that are computed and 4 axes or more"] = odd
     if found:
         those = "; ".join(f"{what} ({told(each, model)})" for what, each in found.items())
         raise MachineError(f'{model.path}: OpenVINO does not compute as ONNX says: {those}; use device="cpu" for it')
@@ -35,12 +33,28 @@ def check_nodes(source: str | bytes, model: ModelFile, nodes: Sequence[Node]) ->
 def _recurrent(node: Node) -> str | None:
     if node.attributes.get("layout", 0):
         return "examples first (layout=1)"
-    return "peepholes" if node.operator == "LSTM" and node.input(7) else None
+    if node.operator == "LSTM" and node.input(7):
+        return "peepholes"
+    if node.input(4):
+        return "lengths of the sequences"
+    return "input_forget=1" if node.attributes.get("input_forget", 0) else None
+
+
+def _transposed(node: Node) -> str | None:
+    """It pads otherwise, or not at all where sizes are open."""
+    padding = str(node.attributes.get("auto_pad", "NOTSET"))
+    if padding.startswith("SAME"):
+        return f'auto_pad="{padding}"'
+    return "output_shape" if "output_shape" in node.attributes else None
 
 
 def _pool(node: Node) -> str | None:
     """A window that begins in the padding at the end gives nothing; OpenVINO gives it a place of its own."""
-    kernel, count = node.attributes.get("kernel_shape"), 0
+    if node.attributes.get("storage_order", 0) and len(node.outputs) > 1:
+        return "storage_order=1"
+    if node.attributes.get("ceil_mode", 0) and node.attributes.get("count_include_pad", 0):
+        return "ceil_mode=1 and count_include_pad=1"
+    kernel = node.attributes.get("kernel_shape")
     if not node.attributes.get("ceil_mode", 0) or not isinstance(kernel, list):
         return None
     count = len(kernel)
@@ -83,6 +97,7 @@ _RULES: dict[str, Callable[[Node], str | None]] = {
     "Attention": _attention,
     "AveragePool": _pool,
     "BitShift": lambda node: "whole numbers that have a sign, or shifts of 32 bits and more",
+    "ConvTranspose": _transposed,
     "DFT": _dft,
     "GRU": _recurrent,
     "LSTM": _recurrent,
@@ -93,20 +108,3 @@ _RULES: dict[str, Callable[[Node], str | None]] = {
     "RoiAlign": _mode("max"),
     "SpaceToDepth": _mode("CRD"),
 }
-
-
-def _computed_tiles(source: str | bytes, tiles: Sequence[Node], nodes: Sequence[Node], model: ModelFile) -> list[Node]:
-    """Those whose result OpenVINO leaves as its memory was: they have counts that are no constant, and 4 axes, or more,
-    or an unknown number of them."""
-    constants = {output for node in nodes if node.operator == "Constant" for output in node.outputs}
-    tiles = [node for node in tiles if node.input(1) not in constants | model.initializers]
-    if not tiles:
-        return []
-    import onnx
-
-    graph = onnx.shape_inference.infer_shapes(onnx.load_from_string(skeleton(source))).graph
-    axes = {each.name: len(each.dims) for each in graph.initializer}
-    for value in [*graph.input, *graph.value_info]:
-        if value.type.tensor_type.HasField("shape"):
-            axes[value.name] = len(value.type.tensor_type.shape.dim)
-    return [node for node in tiles if not node.outer or axes.get(node.input(0), 4) >= 4]
