@@ -106,7 +106,8 @@ def unmatrix(node: Any, rows: Array, shape: Sequence[int]) -> Array:
     """The factor in its own shape again."""
     if node.op_type == "Conv" or (node.op_type == "Gemm" and _attribute(node, "transB", 0)):
         return rows.reshape(shape)
-    return rows[0].T.reshape(shape)
+    found: Array = rows[0].T.reshape(shape)
+    return found
 
 
 def _columns(node: Any, shape: Sequence[int], x: Array, most: int, draw: Any) -> Array:
