@@ -23,7 +23,7 @@ from archonnx.runtime.tuning.fingerprint import machine
 if TYPE_CHECKING:
     from archonnx.runtime.samples import Sample
 
-CALIBRATED, JUDGED, SEEN = 128, 32, 64  # examples at most: for ranges, for errors, for the rounding of weights
+CALIBRATED, JUDGED, SEEN = 128, 32, 96  # examples at most: for ranges, for errors, for the rounding of weights
 APART = 4  # every so many-th example tells errors alone, where there are enough
 FEW = 8
 ALONE = 4  # examples that the error of one layer alone is measured on

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-COLUMNS = 2048  # inputs of one channel's sums that a product is judged by
-NUMBERS = 6_000_000  # of them, at most, in all groups
+COLUMNS = 4096  # inputs of one channel's sums that a product is judged by
+NUMBERS = 12_000_000  # of them, at most, in all groups
 WIDEST = 2304  # numbers in a channel: the work grows with its square and cube
 _BLOCK = 64
 _DAMPING = 0.01  # of the mean second moment: what data did not show must not run away
