@@ -1,13 +1,15 @@
 """Sizes of axes as products: a number times names, one of which may be the number of rows of the batch.
 
 A name stands for a size that is the same however many rows there are: an axis of an input, or what was computed of
-such sizes. Names that may stand for less than nothing begin with `~`.
+such sizes. Names that may stand for less than nothing begin with `~`. The size of an axis that holds all rows several
+times over, step by step, begins with `<`: `<5` says five times.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+_OVER = "<"
 BATCH = ""  # the number of rows: no axis is called so
 
 
@@ -32,6 +34,28 @@ class Size:
     def signed(self) -> bool:
         """Whether it may be less than nothing."""
         return self.number < 0 or any(name.startswith("~") for name in self.names)
+
+    @property
+    def plain(self) -> Size:
+        """The number of places, in whichever order the rows lie there."""
+        found = Size(self.number, tuple(name for name in self.names if not name.startswith(_OVER)))
+        return found * self.over_all
+
+    @property
+    def over_all(self) -> Size:
+        """How many times over the axis holds all rows."""
+        found = ONE
+        for name in self.names:
+            if name.startswith(_OVER):
+                text = name.removeprefix(_OVER)
+                found = found * (Size(int(text)) if text.isdecimal() else Size(1, (text,)))
+        return found
+
+    def times_over(self, times: Size) -> Size:
+        """This size of an axis, where it holds all rows so many times over."""
+        marks = [f"{_OVER}{name}" for name in times.names]
+        marks += [f"{_OVER}{times.number}"] if times.number != 1 else []
+        return Size(self.number, tuple(sorted([*self.names, *marks])))
 
     def __mul__(self, other: Size) -> Size:
         if not self.number or not other.number:

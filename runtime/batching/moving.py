@@ -15,8 +15,8 @@ _FAR = 2**31 - 1  # what exporters write for "to the end", or more
 
 
 def reshape(node: Node) -> Found:
-    """A row stays in one piece where what stands before the axis of the rows is the same number of places as before,
-    and the new axis holds whole rows."""
+    """A row stays in one piece where what stands before the axis of the rows is the same number of places as before;
+    where it is less, the new axis holds all rows as many times over."""
     node.only_rows(0, 1)
     target = node.given(1)
     if target is None or target.numbers is None:
@@ -29,12 +29,12 @@ def flatten(node: Node) -> Found:
     node.row_axis()
     shape = node.shape(0)
     at = node.normal(node.attribute("axis", 1), len(shape))
-    return regrouped(node, [product(shape[:at]), product(shape[at:])], True)
+    return regrouped(node, [product(shape[:at]).plain, product(shape[at:]).plain], True)
 
 
 def regrouped(node: Node, target: list[Size], zero: bool) -> Found:
     """The rule of reshape. target: sizes, of which one may be -1, and 0 copies that of the input unless `zero`."""
-    shape, axis = node.shape(0), node.axis(0)
+    shape, axis = [size.plain for size in node.shape(0)], node.axis(0)
     sizes: list[Size | None] = []
     for place, size in enumerate(target):
         if size.known == 0 and not zero and place < len(shape):
@@ -58,10 +58,18 @@ def regrouped(node: Node, target: list[Size], zero: bool) -> Found:
     holders = [place for place, size in enumerate(sizes) if size is not None and size.batch]
     if len(holders) != 1 or whole.names.count("") != 1:
         raise Unprovable("it leaves no axis that counts the rows")
-    before = sizes[: holders[0]]
-    if any(size is None for size in before) or product([s for s in before if s is not None]) != product(shape[:axis]):
+    holder = holders[0]
+    sizes[holder] = _ordered(sizes, holder, product(shape[:axis]) * node.shape(0)[axis].over_all)
+    return Found(holder, sizes)
+
+
+def _ordered(sizes: list[Size | None], holder: int, before: Size) -> Size:
+    """The size of the new axis of the rows. before: how many times all rows were there, one after the other."""
+    now = product([size for size in sizes[:holder] if size is not None])
+    times, held = before.over(now), sizes[holder]
+    if None in sizes[:holder] or times is None or held is None or held.over(times) is None:
         raise Unprovable("it puts places of several rows side by side")
-    return Found(holders[0], sizes)
+    return (held.over(times) or held).times_over(times)
 
 
 def transpose(node: Node) -> Found:
@@ -145,7 +153,7 @@ def cut(node: Node) -> Found:
     dims: list[Size | None] = list(shape)
     for start, end, at, step in zip(starts, ends, axes, steps, strict=True):
         place = node.normal(at, len(shape))
-        whole = start.known == 0 and step == 1 and (end == shape[place] or (end.known or 0) >= _FAR)
+        whole = start.known == 0 and step == 1 and (end == shape[place].plain or (end.known or 0) >= _FAR)
         if place == axis and not whole:
             raise Unprovable("it takes some of the rows")
         if place != axis and (start.batch or end.batch):
@@ -254,9 +262,11 @@ def expand(node: Node) -> Found:
         own = shape[place - rank + len(shape)] if place >= rank - len(shape) else ONE
         wanted = sizes[place - rank + len(sizes)] if place >= rank - len(sizes) else ONE
         if own.batch or wanted.batch:
-            if own != wanted and ONE not in (own, wanted):
+            if own.plain != wanted and ONE not in (own, wanted):
                 raise Unprovable("an axis may have another number of places than there are rows")
             holders.add(place)
+            dims.append(own if own.batch else wanted)
+            continue
         both = {own, wanted} - {ONE}
         known = [size for size in both if size.known is not None]
         dims.append(ONE if not both else both.pop() if len(both) == 1 else known[0] if len(known) == 1 else None)
@@ -296,13 +306,15 @@ def measured(node: Node) -> Found:
     shape = node.shape(0)
     rank = len(shape)
     first, last = (node.attribute(name, default) for name, default in (("start", 0), ("end", rank)))
-    kept = shape[max(0, first + rank if first < 0 else first) : max(0, last + rank if last < 0 else last)]
+    kept = tuple(size.plain for size in shape)[
+        max(0, first + rank if first < 0 else first) : max(0, last + rank if last < 0 else last)
+    ]
     return Found(None, [Size(len(kept))], Numbers(kept))
 
 
 def counted(node: Node) -> Found:
     """Size of rows: how many places they have."""
-    return Found(None, [], Numbers((product(node.shape(0)),), scalar=True))
+    return Found(None, [], Numbers((product(node.shape(0)).plain,), scalar=True))
 
 
 def one_hot(node: Node) -> Found:
@@ -332,7 +344,11 @@ def resize(node: Node) -> Found:
     dims[axis] = shape[axis]
     sizes = node.given(3)
     if sizes is not None:
-        if sizes.numbers is None or len(sizes.numbers.sizes) <= place or sizes.numbers.sizes[place] != shape[axis]:
+        if (
+            sizes.numbers is None
+            or len(sizes.numbers.sizes) <= place
+            or sizes.numbers.sizes[place] != shape[axis].plain
+        ):
             raise Unprovable("it may change the size of the axis that holds the rows")
         if any(size.batch for at, size in enumerate(sizes.numbers.sizes) if at != place):
             raise Unprovable("it makes as many places as there are rows")

@@ -120,6 +120,7 @@ def _wide(node: Node, target: Dims) -> list[bool]:
 _RULES: dict[str, Callable[[Node], Dims | None]] = {
     "Slice": _cut,
     "Gather": _gathered,
+    "GatherElements": lambda node: node.shape(1),
     "Squeeze": _squeezed,
     "Unsqueeze": _unsqueezed,
     "Transpose": _turned,

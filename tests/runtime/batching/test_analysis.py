@@ -90,6 +90,30 @@ def test_heads_that_are_joined_to_the_batch_keep_rows_apart() -> None:
     apart(nodes, held, {"x": Input(4, "N", 6)})
 
 
+def test_rows_that_lie_step_by_step_may_be_put_in_order_again() -> None:
+    """torch.nn.MultiheadAttention projects [steps * batch, width]: all rows of one step, then all of the next."""
+    nodes = [
+        node("Transpose", ["x"], ["t"], perm=[1, 0, 2]),
+        node("Reshape", ["t", "flat"], ["f"]),
+        node("MatMul", ["f", "w"], ["p"]),
+        node("Softmax", ["p"], ["q"], axis=1),
+        node("Shape", ["x"], ["n"], start=0, end=1),
+        node("Concat", ["four", "n", "three"], ["shape"], axis=0),
+        node("Reshape", ["q", "shape"], ["s"]),
+        node("Transpose", ["s"], ["y"], perm=[1, 0, 2]),
+    ]
+    held = {"flat": i(-1, 6), "four": i(4), "three": i(3), "w": RNG.random((6, 3), np.float32)}
+    apart(nodes, held)
+    swapped = [
+        *nodes[:5],
+        node("Concat", ["n", "four", "three"], ["shape"], axis=0),
+        node("Reshape", ["q", "shape"], ["y"]),
+    ]
+    assert blamed(swapped, held) == ("Reshape", "it puts places of several rows side by side")
+    left = [*nodes[:2], node("Relu", ["f"], ["y"])]
+    assert blamed(left, held) == ("Relu", "output y holds all rows several times over")
+
+
 def test_a_mask_that_is_expanded_by_exporters_keeps_rows_apart() -> None:
     """`torch.expand` writes a Where that replaces -1, which no size is."""
     nodes = [
