@@ -149,8 +149,7 @@ def _made(
         plain = make(source, lambda options: None)  # raises where the model is at fault, and not the saving
         refused = clean(str(error))
         log.info("%s cannot be kept in the cache: %s", model.path, refused)
-        if store.find(KIND, key):
-            store.drop(KIND, key, f"onnxruntime does not load it: {refused}")
+        store.remove(KIND, key)
         with store.adding(KIND, key) as part:
             _keep(part, source, files, {"refused": refused})
         return Optimised(plain, ran_by(plain), False, external_files(source, model))

@@ -81,6 +81,10 @@ class Store:
     def drop(self, kind: str, key: str, reason: str) -> None:
         """Take an entry away, and say why."""
         log.warning("the cache entry %s is of no use and will be made again: %s", self.folder / kind / key, reason)
+        self.remove(kind, key)
+
+    def remove(self, kind: str, key: str) -> None:
+        """Take an entry away, where there is one."""
         _remove(self.folder / kind / key)
 
     @contextmanager

@@ -225,6 +225,27 @@ def test_what_onnxruntime_cannot_save_is_loaded_as_it_is(
     assert "is not kept in the cache: no serialization of this" in caplog.text
 
 
+def test_what_onnxruntime_saves_and_does_not_load_is_loaded_as_it_is(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As some models with constants in several branches of one name: it writes them, and refuses what it wrote."""
+    path, cache = tmp_path / "m.onnx", tmp_path / "cache"
+    onnx.save(network(make), path)
+    true = onnxruntime.InferenceSession
+
+    def session(source: Any, options: Any, **more: Any) -> Any:
+        if str(source).endswith("graph.onnx"):
+            raise RuntimeError("Graph must be in single static assignment (SSA) form")
+        return true(source, options, **more)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", session)
+    with caplog.at_level(logging.INFO, "archonnx.runtime"):
+        for _ in range(2):
+            np.testing.assert_allclose(archonnx.load(path, "cpu", cache=cache)(X), own_plain(true, path), rtol=1e-5)
+    assert [record for record in caplog.records if record.levelname == "WARNING"] == []
+    assert "is not kept in the cache: Graph must be in" in caplog.text
+
+
 def own_plain(session: Any, path: Path) -> Any:
     return session(path, providers=["CPUExecutionProvider"]).run(None, {"x": X})[0]
 
