@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from archonnx.contract.files import replace_file
+from archonnx.runtime.caching.folders import make_folder
 
 PIECE = 8 * 2**20
 _BLOCK, _BLOCKS = 4096, 32
@@ -141,7 +142,8 @@ def read_json(path: Path) -> dict[str, Any]:
 def write_json(path: Path, values: dict[str, Any]) -> None:
     """Write it whole, or not at all where the folder cannot be written to."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(path.parent.parent)
+        path.parent.mkdir(exist_ok=True)
         replace_file(path, json.dumps(values, indent=1, sort_keys=True).encode())
     except OSError:
         return

@@ -61,6 +61,16 @@ def user_folder(environment: Mapping[str, str] = os.environ, system: str = sys.p
     return found if found.is_absolute() else None
 
 
+def make_folder(folder: Path) -> None:
+    """Make the folder of a cache; the user's own for nobody else, one beside a model for those who may read there.
+    Raises OSError."""
+    if folder != user_folder():
+        folder.mkdir(parents=True, exist_ok=True)
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True, mode=0o700)
+
+
 def size_limit(folder: Path, environment: Mapping[str, str] = os.environ) -> int:
     """Bytes that the cache may hold: ARCHONNX_CACHE_SIZE, in GiB, else 8 GiB, no more than a quarter of what the disk
     could still give. Raises UsageError where the variable is no number of at least 0."""

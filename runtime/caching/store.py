@@ -22,7 +22,7 @@ from typing import Any
 
 from archonnx.contract.files import replace_file
 from archonnx.runtime.caching.contents import boot, digest, read_json, stamp, write_json
-from archonnx.runtime.caching.folders import size_limit
+from archonnx.runtime.caching.folders import make_folder, size_limit
 
 log = logging.getLogger("archonnx.runtime")
 
@@ -65,10 +65,15 @@ class Store:
         return self.folder / "files"
 
     def find(self, kind: str, key: str) -> Entry | None:
-        """The entry, checked; None where there is none, or a damaged one, which is said and taken away."""
+        """The entry, checked; None where there is none, or a damaged one, which is said and taken away.
+
+        Raises OSError for one that this user may not read.
+        """
         place = self.folder / kind / key
         if not place.is_dir():
             return None
+        with suppress(FileNotFoundError), open(place / _ENTRY, "rb"):  # one that may not be read is not damaged
+            pass
         info = read_json(place / _ENTRY)
         reason = _damage(place, info)
         if reason is not None:
@@ -92,7 +97,8 @@ class Store:
         """Write an entry; where the body sets `keep`, it is there afterwards. Raises OSError where it cannot be."""
         parent = self.folder / kind
         part = Part(parent / f".{key}.{os.getpid()}.{secrets.token_hex(4)}.part")
-        part.folder.mkdir(parents=True, mode=0o700)
+        make_folder(self.folder)
+        part.folder.mkdir(parents=True)
         try:
             yield part
             if part.keep:
@@ -169,6 +175,8 @@ def _damage(place: Path, info: Mapping[str, Any]) -> str | None:
             now[name] = list(astuple(stamp(place / name)))
             if stamps.get(name) != now[name] and digest(place / name) != wanted:
                 return f"{name} was changed, or damaged"
+    except PermissionError:
+        raise
     except OSError as error:
         return f"{Path(str(error.filename)).name}: {error.strerror}"
     if now != stamps and boot():

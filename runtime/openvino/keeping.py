@@ -39,6 +39,8 @@ def graph_of(
         try:
             openvino.save_model(graph, folder / _GRAPH, compress_to_fp16=False)
             Compiled(_mapped(folder), model.path, {**properties, **_kept_in(folder)})
+            for blob in folder.glob("*.blob"):  # which it lets nobody else read
+                blob.chmod((folder / _GRAPH).stat().st_mode)
         except library_errors() as error:
             raise UnkeptError(clean(str(error))) from None
         except MachineError as error:  # it is told where the model is compiled without a cache

@@ -20,7 +20,7 @@ from onnx import helper, numpy_helper
 
 import archonnx
 from archonnx.contract.diagnostics import ArchonnxError, MachineError
-from archonnx.runtime.caching import contents, graphs, keys
+from archonnx.runtime.caching import contents, graphs, keys, store
 from archonnx.runtime.errors import ModelFileError, RunError
 
 Make = Callable[..., onnx.ModelProto]
@@ -244,6 +244,43 @@ def test_what_onnxruntime_saves_and_does_not_load_is_loaded_as_it_is(
             np.testing.assert_allclose(archonnx.load(path, "cpu", cache=cache)(X), own_plain(true, path), rtol=1e-5)
     assert [record for record in caplog.records if record.levelname == "WARNING"] == []
     assert "is not kept in the cache: Graph must be in" in caplog.text
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there are no such modes here")
+def test_a_cache_beside_a_model_may_be_read_by_others_and_the_users_own_may_not(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "m.onnx"
+    onnx.save(network(make), path)
+    monkeypatch.delenv("ARCHONNX_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    before = os.umask(0o022)
+    try:
+        archonnx.load(path, "cpu")
+        archonnx.load(path, "cpu", cache="beside")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "home" / "archonnx").stat().st_mode & 0o777 == 0o700
+    entry = entry_of(tmp_path / "m.onnx.cache")
+    for each in (entry.parent.parent, entry.parent, entry, *entry.iterdir()):
+        assert each.stat().st_mode & 0o044 == 0o044, each
+
+
+def test_an_entry_that_may_not_be_read_is_no_damage(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, cache = tmp_path / "m.onnx", tmp_path / "cache"
+    onnx.save(network(make), path)
+    archonnx.load(path, "cpu", cache=cache)
+
+    def refuse(path: Any) -> Any:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(store, "stamp", refuse)
+    with caplog.at_level(logging.INFO, "archonnx.runtime"):
+        assert archonnx.load(path, "cpu", cache=cache)(X).shape == (1, 16, 8, 8)
+    assert "is loaded without a cache: [Errno 13] Permission denied" in caplog.text
+    assert entry_of(cache).is_dir()
 
 
 def own_plain(session: Any, path: Path) -> Any:

@@ -63,6 +63,13 @@ def test_the_second_start_comes_from_the_cache(on_library: Any, path: Path, prec
         np.testing.assert_array_equal(session(X, SHAPE), plain(X, SHAPE))  # compiled anew after the failure
 
 
+def test_what_is_kept_may_be_read_by_those_who_may_read_the_folder(on_library: Any, path: Path) -> None:
+    on_library(path, cache="beside")
+    modes = {each.stat().st_mode & 0o777 for each in (path.parent / "m.onnx.cache").glob("blobs/*/graph.*")}
+    blobs = {each.stat().st_mode & 0o777 for each in (path.parent / "m.onnx.cache").glob("blobs/*/*.blob")}
+    assert blobs == modes
+
+
 def test_each_precision_has_an_entry_of_its_own(on_library: Any, path: Path) -> None:
     cache = path.parent / "cache"
     on_library(path, cache=cache)
