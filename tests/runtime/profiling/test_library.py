@@ -49,7 +49,7 @@ def on_openvino(tmp_path_factory: pytest.TempPathFactory, project: Path) -> Call
         (LOOPED, None, {}),
         (CELL, None, {}),
         ("bert.arch", "SentenceBERT", {"layers": 2, "width": 32, "heads": 2, "vocabulary": 50}),
-        ("lstm.arch", "TextClassifier", {"vocabulary": 50, "width": 8, "units": 8}),
+        ("lstm.arch", "CharacterModel", {"vocabulary": 50, "units": 8}),
     ],
 )
 def test_the_same_work_stands_at_the_same_lines(
