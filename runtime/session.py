@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral
@@ -57,6 +58,7 @@ class Session:
     def __init__(self, model: ModelFile, contract: Contract, engine: Runner, source: str | None, bare: bytes) -> None:
         self._model, self._contract = model, contract
         self._source, self._bare = source, bare  # the file, or the model without its weights where none stays
+        self._stamp = _stamp(source) if source and os.path.exists(source) else None
         self._engine: Runner | None = engine
         self.path = model.path
         self.inputs: tuple[Spec, ...] = tuple(contract.inputs)
@@ -345,21 +347,30 @@ class Session:
 
         sizes: what symbols of the inputs' shapes stand for where MACs are counted, by default 1. print() shows it.
 
-        Raises UsageError for a symbol that no input has and for a size that is none, OSError where the file is gone.
+        Raises UsageError for a symbol that no input has and for a size that is none, OSError where the file is gone,
+        ModelFileError where it is another one by now.
         """
         from archonnx.runtime.work import count_macs
 
         engine = self._open()
         symbols = symbol_sizes(self._model, sizes)
-        bare = self._bare or skeleton(self._source or "")
-        return place(self._model, engine.ran, count_macs(bare, symbols), symbols)
+        return place(self._model, engine.ran, count_macs(self._skeleton(), symbols), symbols)
+
+    def _skeleton(self) -> bytes:
+        """The model without its weights. Raises as `placement`."""
+        if self._source is None:
+            return self._bare
+        if _stamp(self._source) != self._stamp:
+            raise ModelFileError(self.path, "it was changed since it was loaded; load it again")
+        return skeleton(self._source)
 
     def profile(self, /, *args: Any, runs: int | None = None, **kwargs: Any) -> Profile:
         """Where the time of a call with these inputs goes, which are drawn where none are given: print() shows it.
 
         runs: how many are timed, by default those of two seconds, 3 to 50. The model is loaded a second time for it.
 
-        Raises what a call raises, UsageError where the model was not loaded from a file.
+        Raises what a call raises, UsageError where the model was not loaded from a file, and as `placement` where the
+        file is gone or another one.
         """
         from archonnx.runtime.profiling.measured import inputs_for, profiled
 
@@ -390,3 +401,9 @@ class Session:
         state = "" if self._engine else ", closed"
         where = self.device if self.precision == "float32" else f"{self.device} in {self.precision}"
         return f"<Session {self.name or self.path} on {where}: ({inputs}) -> ({outputs}){state}>"
+
+
+def _stamp(path: str) -> tuple[int, ...]:
+    """What tells a file from one that is written later."""
+    found = os.stat(path)
+    return found.st_size, found.st_mtime_ns, found.st_ino, found.st_dev

@@ -20,7 +20,6 @@ from archonnx.runtime.profiling.collecting import Progress, collect
 from archonnx.runtime.profiling.making import Own, timed
 from archonnx.runtime.profiling.profile import Profile, typed
 from archonnx.runtime.profiling.sources import find_sources
-from archonnx.runtime.skeleton import skeleton
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,7 +62,7 @@ def profiled(
         what = "a profile runs the model's file again, and it was not loaded from one: save it, and load the file"
         raise UsageError(f"{session.path}: {what}")
     choice, fed, load = engine.choice, dict(feeds), _load()
-    own = Own(model, skeleton(path), fed)
+    own = Own(model, session._skeleton(), fed)
 
     def call() -> object:
         return engine.run(fed)

@@ -12,6 +12,7 @@ from onnx import helper, numpy_helper
 
 import archonnx
 from archonnx.contract.diagnostics import UsageError
+from archonnx.runtime.errors import ModelFileError
 from archonnx.runtime.loading import load
 from archonnx.runtime.modelfile import ModelFile, NodePlace
 from archonnx.runtime.placement import place
@@ -69,6 +70,16 @@ def test_a_file_that_is_gone(tmp_path: Path) -> None:
     (tmp_path / "m.onnx").unlink()
     with pytest.raises(FileNotFoundError, match=r"m\.onnx"):
         session.placement()
+
+
+def test_a_file_that_was_written_anew_is_not_looked_at(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    archonnx.compile(text=SOURCE).save(path)
+    session = load(path, "cpu", cache="off")
+    path.write_bytes(b"no model any more")
+    for what in (session.placement, session.profile):
+        with pytest.raises(ModelFileError, match=r"m\.onnx: it was changed since it was loaded; load it again"):
+            what()
 
 
 def test_two_providers_share_the_work() -> None:
