@@ -43,7 +43,7 @@ def analyse(model: bytes, axes: Mapping[str, int], symbols: Collection[str], giv
     proto = onnx.load_from_string(model)
     if proto.functions:
         proto = inliner.inline_local_functions(proto)
-    walk = _Walk(_inferred(proto), {_domain(each.domain): each.version for each in proto.opset_import})
+    walk = _Walk(_inferred(proto, given), {_domain(each.domain): each.version for each in proto.opset_import})
     scope: Scope = {}
     for value in proto.graph.input:
         shape = walk.declared(value, symbols, axes.get(value.name))
@@ -76,13 +76,17 @@ def analyse(model: bytes, axes: Mapping[str, int], symbols: Collection[str], giv
     return Verdict(found)
 
 
-def _inferred(proto: Any) -> dict[str, list[int | None]]:
-    """The sizes that onnx infers of a model's values whatever the open ones are; declared ones may be wrong."""
+def _inferred(proto: Any, given: Collection[str]) -> dict[str, list[int | None]]:
+    """The sizes that onnx infers of a model's values whatever the open ones are; declared ones may be wrong, and a
+    constant that a call gives may be another one."""
     import onnx
 
     bare = onnx.ModelProto()
     bare.CopyFrom(proto)
     del bare.graph.value_info[:]
+    for at in reversed(range(len(bare.graph.initializer))):
+        if bare.graph.initializer[at].name in given:
+            del bare.graph.initializer[at]
     for value in bare.graph.input:
         for dim in value.type.tensor_type.shape.dim if value.type.HasField("tensor_type") else ():
             if dim.dim_value < 0:  # old exporters write -1 where they mean unknown

@@ -417,6 +417,23 @@ def test_sizes_without_a_name_are_not_taken_for_one_another() -> None:
     assert analyse(model.SerializeToString(), axes, set(), ["a", "b"]).blame is not None
 
 
+def test_what_a_constant_holds_is_not_believed_where_a_call_gives_another() -> None:
+    """By k=2, which the file has, two places of each row come together; by the 6 of the call, not."""
+    nodes = [
+        node("TopK", ["x", "k"], ["v", "at"], axis=1),
+        node("Transpose", ["v"], ["t"], perm=[1, 0]),
+        node("Reshape", ["t", "target"], ["y"]),
+    ]
+    model = graph_of(nodes, {"x": Input("N", 8), "k": Input(1, dtype="int64")}, ["y"], {"k": i(2), "target": i(2, -1)})
+    axes, data = {"x": 0}, model.SerializeToString()
+    kept = analyse(data, axes, set(), ["x"])
+    assert kept.axes == {"y": 1}
+    assert worst(running(model), {"x": Input("N", 8)}, kept) == 0
+    blame = analyse(data, axes, set(), ["x", "k"]).blame
+    assert blame is not None
+    assert blame.operator == "Reshape"
+
+
 def test_a_model_is_looked_at_without_its_weights() -> None:
     weights = np.ones((600, 7), np.float32)
     model = graph_of([node("MatMul", ["x", "w"], ["y"])], {"x": Input("N", 600)}, ["y"], {"w": weights})
