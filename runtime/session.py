@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral
@@ -22,7 +21,7 @@ from archonnx.runtime.modelfile import ModelFile, Spec
 from archonnx.runtime.placement import Placement, place, symbol_sizes
 from archonnx.runtime.results import Results, label_count, scores_of, top
 from archonnx.runtime.runner import Runner
-from archonnx.runtime.skeleton import skeleton
+from archonnx.runtime.skeleton import Origin
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,8 +56,8 @@ class Session:
 
     def __init__(self, model: ModelFile, contract: Contract, engine: Runner, source: str | None, bare: bytes) -> None:
         self._model, self._contract = model, contract
-        self._source, self._bare = source, bare  # the file, or the model without its weights where none stays
-        self._stamp = _stamp(source) if source and os.path.exists(source) else None
+        self._source = source  # the file, None where none stays
+        self._origin = Origin(model.path, source, bare)
         self._engine: Runner | None = engine
         self.path = model.path
         self.inputs: tuple[Spec, ...] = tuple(contract.inputs)
@@ -354,15 +353,7 @@ class Session:
 
         engine = self._open()
         symbols = symbol_sizes(self._model, sizes)
-        return place(self._model, engine.ran, count_macs(self._skeleton(), symbols), symbols)
-
-    def _skeleton(self) -> bytes:
-        """The model without its weights. Raises as `placement`."""
-        if self._source is None:
-            return self._bare
-        if _stamp(self._source) != self._stamp:
-            raise ModelFileError(self.path, "it was changed since it was loaded; load it again")
-        return skeleton(self._source)
+        return place(self._model, engine.ran, count_macs(self._origin.skeleton(), symbols), symbols)
 
     def profile(self, /, *args: Any, runs: int | None = None, **kwargs: Any) -> Profile:
         """Where the time of a call with these inputs goes, which are drawn where none are given: print() shows it.
@@ -401,9 +392,3 @@ class Session:
         state = "" if self._engine else ", closed"
         where = self.device if self.precision == "float32" else f"{self.device} in {self.precision}"
         return f"<Session {self.name or self.path} on {where}: ({inputs}) -> ({outputs}){state}>"
-
-
-def _stamp(path: str) -> tuple[int, ...]:
-    """What tells a file from one that is written later."""
-    found = os.stat(path)
-    return found.st_size, found.st_mtime_ns, found.st_ino, found.st_dev

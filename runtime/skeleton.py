@@ -7,11 +7,34 @@ from __future__ import annotations
 
 import os
 
+from archonnx.runtime.errors import ModelFileError
 from archonnx.runtime.wire import BYTES, FIXED32, FIXED64, VARINT, Field, Source
 
 _GRAPH, _INITIALIZER = 7, 5
 _DATA = frozenset({4, 5, 6, 7, 9, 10, 11})  # a tensor's fields that hold its elements
 _SMALL = 1024  # bytes; shapes, axes and the like are smaller, and decide shapes of others
+
+
+class Origin:
+    """Where a loaded model came from, as long as that is as it was."""
+
+    def __init__(self, path: str, source: str | None, bare: bytes) -> None:
+        """path: what messages call it; source: its file, None where there is none: then `bare` is its skeleton."""
+        self._path, self._source, self._bare = path, source, bare
+        self._stamp = _stamp(source) if source is not None and os.path.exists(source) else None
+
+    def skeleton(self) -> bytes:
+        """The model without its weights. Raises OSError where its file is gone, ModelFileError where it is another."""
+        if self._source is None:
+            return self._bare
+        if _stamp(self._source) != self._stamp:
+            raise ModelFileError(self._path, "it was changed since it was loaded; load it again")
+        return skeleton(self._source)
+
+
+def _stamp(path: str) -> tuple[int, ...]:
+    found = os.stat(path)
+    return found.st_size, found.st_mtime_ns, found.st_ino, found.st_dev
 
 
 def skeleton(data: bytes | str | os.PathLike[str]) -> bytes:

@@ -62,7 +62,7 @@ def profiled(
         what = "a profile runs the model's file again, and it was not loaded from one: save it, and load the file"
         raise UsageError(f"{session.path}: {what}")
     choice, fed, load = engine.choice, dict(feeds), _load()
-    own = Own(model, session._skeleton(), fed)
+    own = Own(model, session._origin.skeleton(), fed)
 
     def call() -> object:
         return engine.run(fed)
