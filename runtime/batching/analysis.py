@@ -70,8 +70,8 @@ def analyse(model: bytes, axes: Mapping[str, int], symbols: Collection[str], giv
             return Verdict({}, Blame("", "", f"output {output.name} is the number of rows"))
         if value.axis is not None and value.shape and value.shape[value.axis].over_all.known != 1:
             last = next((each for each in proto.graph.node if output.name in each.output), None)
-            node = (last.name, last.op_type) if last is not None else ("", "")
-            return Verdict({}, Blame(*node, f"output {output.name} holds all rows several times over"))
+            name, operator = (last.name, last.op_type) if last is not None else ("", "")
+            return Verdict({}, Blame(name, operator, f"output {output.name} holds all rows several times over"))
         found[output.name] = value.axis
     return Verdict(found)
 
