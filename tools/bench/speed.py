@@ -2,13 +2,15 @@
 
 Each way is a process of its own; they take turns, every other round in the opposite order, so that a busy moment falls
 on all alike; ratios are of the medians of each round. Peers are onnxruntime with its defaults on PyTorch's own export,
-PyTorch, TensorFlow and OpenVINO. The table goes into docs/performance.md by --write.
+PyTorch, TensorFlow and OpenVINO. After the networks come int8 (tools/bench/int8.py) and second loads
+(tools/bench/loading.py). The tables go into docs/performance.md by --write.
 """
 
 from __future__ import annotations
 
 import argparse
 import multiprocessing
+import os
 import platform
 import statistics
 import sys
@@ -20,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from archonnx.runtime.measuring.figures import Ratio, ratio
+from tools.bench import int8, loading
 from tools.bench.speed_subjects import SUBJECTS
 from tools.bench.speed_ways import EXPORT, FLOAT32, OURS, OURS_FLOAT32, WAYS, serve
 
@@ -27,6 +30,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
 HEADING = "## Speed"
 COMMAND = "python -m tools.bench.speed --write"
 PATIENCE = 900.0  # seconds that a way may take to start: torch.compile, and models that are exported
+PARTS = ("networks", "int8", "loading")
 BEST = 1.05  # the most that ours may take, as a ratio to the best peer
 
 
@@ -157,6 +161,18 @@ def _verdict(pair: tuple[str, Ratio], bound: float, named: bool) -> str:
     return f"{said} {bound:g}{f', {best}' if named else ''}"
 
 
+def int8_tables(rounds: int, crops: int) -> str:
+    """EfficientNet-Lite0 with trained weights in int8: what agrees with float32, and the time of a call."""
+    with tempfile.TemporaryDirectory(prefix="speed-", ignore_cleanup_errors=True) as folder:
+        return f"{int8.accuracy(Path(folder), crops)}\n\n{int8.speed(Path(folder), rounds)}"
+
+
+def loading_table(rounds: int) -> str:
+    """What a second load takes beside onnxruntime's first one."""
+    lines = [line for line, _ in loading.rows(list(loading.MODELS), [], rounds)]
+    return "\n".join([loading.HEAD, *lines])
+
+
 def machine() -> str:
     """The machine and the versions, in a line."""
     from archonnx.runtime.machine import allowed_cores
@@ -192,17 +208,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS), metavar="WAY")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=0.5, help="of each way's turn in a round")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--folder", type=Path, help="where models are kept between runs; by default nowhere")
     parser.add_argument("--write", action="store_true", help="write the tables into docs/performance.md")
     given = parser.parse_args(arguments)
-    results: dict[str, dict[str, Found]] = {}
-    with tempfile.TemporaryDirectory(prefix="speed-", ignore_cleanup_errors=True) as temporary:
-        folder = given.folder or Path(temporary)
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in given.models:
-            print(f"{name} ...", file=sys.stderr)
-            results[name] = compare(name, given.ways, folder, given.rounds, given.seconds)
-    text = f"{tables(results)}\n\nBatch 1. Measured by `{COMMAND}` on {machine()}."
+    before, sections = os.getloadavg()[0], []
+    if "networks" in given.parts:
+        results: dict[str, dict[str, Found]] = {}
+        with tempfile.TemporaryDirectory(prefix="speed-", ignore_cleanup_errors=True) as temporary:
+            folder = given.folder or Path(temporary)
+            folder.mkdir(parents=True, exist_ok=True)
+            for name in given.models:
+                print(f"{name} ...", file=sys.stderr)
+                results[name] = compare(name, given.ways, folder, given.rounds, given.seconds)
+        sections.append(f"{tables(results)}\n\nBatch 1.")
+    if "int8" in given.parts:
+        print("int8 ...", file=sys.stderr)
+        about = "EfficientNet-Lite0 with trained weights, in int8 ([int8.md](int8.md)); batch 1:"
+        sections.append(f"{about}\n\n{int8_tables(given.rounds, 600)}")
+    if "loading" in given.parts:
+        print("loading ...", file=sys.stderr)
+        sections.append(f"Loading, again and first ([loading.md](loading.md)):\n\n{loading_table(given.rounds)}")
+    busy = f"load of the machine before it {before:.1f}"
+    text = "\n\n".join([*sections, f"Measured by `{COMMAND}` on {machine()}; {busy}."])
     if given.write:
         page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else "# How fast models run, and why\n"
         PAGE.write_text(written(page, text), encoding="utf-8")
