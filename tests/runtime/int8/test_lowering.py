@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 import archonnx
 from archonnx.contract.agreement import error
 from archonnx.contract.diagnostics import MachineError
-from archonnx.runtime.int8 import lowering
+from archonnx.runtime.int8 import calibrating, lowering, preparing
 from archonnx.runtime.int8.lowering import Quantized, lower, split
 from archonnx.runtime.modelfile import read_model
 
@@ -118,6 +118,26 @@ def test_what_passes_the_bound_alone_stays_in_float32_and_is_told() -> None:
         assert all(
             tensor.data_type == TensorProto.FLOAT for tensor in proto.graph.initializer if tensor.name in other.input
         )
+
+
+def test_onnxruntime_does_not_round_what_stays_in_float32(tmp_path: Path) -> None:
+    """It would, between two that are int8: then its optimisers change what the file says."""
+    data = convolutional().SerializeToString()
+    prepared = preparing.prepare(data, read_model(data, "net.onnx"), tmp_path)
+    made = calibrating.quantize(
+        prepared.without({"deep"}), calls(pictures(8)), "minmax", tmp_path, operators=["Add", "Clip", "Conv", "Relu"]
+    )
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    onnxruntime.InferenceSession(made.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    optimised = onnx.load(tmp_path / "optimised.onnx").graph
+    operators = [node.op_type for node in optimised.node]
+    assert operators.count("QLinearConv") == 2
+    kernel = next(tensor for tensor in optimised.initializer if tensor.name == "deep.kernel")
+    assert kernel.data_type == TensorProto.FLOAT
+    plain = next(node for node in optimised.node if "deep.kernel" in node.input)
+    assert plain.op_type in ("Conv", "FusedConv")
 
 
 def test_a_bound_that_nothing_keeps_is_refused() -> None:
