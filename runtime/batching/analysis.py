@@ -8,15 +8,16 @@ it. What is not shown to keep rows apart is taken to mix them: the node is named
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from archonnx.runtime.batching.bodies import Scope, branches, loop
 from archonnx.runtime.batching.counting import numbers_of
 from archonnx.runtime.batching.examples import keeps
-from archonnx.runtime.batching.extents import ROWS, Size, named
+from archonnx.runtime.batching.extents import ONE, ROWS, Size, named
 from archonnx.runtime.batching.folding import FOLDED, folded
 from archonnx.runtime.batching.nodes import Found, Node
+from archonnx.runtime.batching.ordinals import below, counts_rows, of_ordinals
 from archonnx.runtime.batching.shapes import same_shapes
 from archonnx.runtime.batching.table import DRAWS, ML, REASONS, TABLE
 from archonnx.runtime.batching.values import NOWHERE, Blame, Unprovable, Value, counted, holding, unknown
@@ -66,12 +67,12 @@ def analyse(model: bytes, axes: Mapping[str, int], symbols: Collection[str], giv
         value = scope.get(output.name, NOWHERE)
         if value.blame is not None:
             return Verdict({}, value.blame)
-        if value.counts:
+        if value.counts or value.stride is not None:
             return Verdict({}, Blame("", "", f"output {output.name} is the number of rows"))
         if value.axis is not None and value.shape and value.shape[value.axis].over_all.known != 1:
+            why = f"output {output.name} holds all rows several times over"
             last = next((each for each in proto.graph.node if output.name in each.output), None)
-            name, operator = (last.name, last.op_type) if last is not None else ("", "")
-            return Verdict({}, Blame(name, operator, f"output {output.name} holds all rows several times over"))
+            return Verdict({}, Blame("", "", why) if last is None else Blame(last.name, last.op_type, why))
         found[output.name] = value.axis
     return Verdict(found)
 
@@ -180,13 +181,22 @@ class _Walk:
         none = not any(value.rows for value in every)
         if none and not domain and (numbers := numbers_of(node)) is not None:
             return [counted(numbers)]
+        if not domain and counts_rows(node):
+            return [Value((ROWS,), 0, stride=ONE, below=ONE)]
+        if any(value.stride is not None for value in every):
+            if domain:
+                raise Unprovable("it computes with a row's own number")
+            found, stride, most = of_ordinals(node)
+            return [replace(self.value(proto.output[0], found.axis, found), stride=stride, below=most)]
         if all(value.same for value in every):
             if proto.op_type == "Dropout" and not domain:
                 keeps(node)
             if not _standard(proto):
                 raise Unprovable("nothing is known of this operator")
             shapes = [None] * len(proto.output) if domain else same_shapes(node)
-            return [self.value(name, None, Found(None, dims)) for name, dims in zip(proto.output, shapes, strict=True)]
+            made = [self.value(name, None, Found(None, dims)) for name, dims in zip(proto.output, shapes, strict=True)]
+            most = None if domain else below(node)
+            return made if most is None else [replace(made[0], below=most), *made[1:]]
         rule = TABLE.get((domain, proto.op_type))
         if rule is None:
             raise Unprovable(REASONS.get(proto.op_type, "no rule is known that keeps its rows apart"))

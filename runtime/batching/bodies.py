@@ -46,7 +46,17 @@ def _ends(walk: Walk, graph: Any, scope: Scope) -> list[Value]:
     for value in ends:
         if value.blame is not None:
             raise Unprovable(f"{value.blame.operator or 'a node'} in it: {value.blame.why}")
+        if value.stride is not None:
+            raise Unprovable("it gives a row's own number")
     return ends
+
+
+def _alike(one: Value, other: Value) -> bool:
+    """Whether as much is known of two values, and the same."""
+    a, b = one.constant, other.constant
+    if a is None or b is None:
+        return a is b and one == other
+    return one == other and a.dtype == b.dtype and a.tolist() == b.tolist()
 
 
 def branches(walk: Walk, proto: Any, test: Value, scope: Scope) -> list[Value]:
@@ -61,7 +71,7 @@ def branches(walk: Walk, proto: Any, test: Value, scope: Scope) -> list[Value]:
     found = []
     for output, values in zip(proto.output, zip(*ends, strict=True), strict=True):
         first = values[0]
-        if len(values) == 1 or first == values[1]:
+        if len(values) == 1 or _alike(first, values[1]):
             found.append(first)
             continue
         if any(value.counts for value in values):
@@ -85,7 +95,7 @@ def loop(walk: Walk, proto: Any, inputs: Sequence[Value | None], scope: Scope) -
     count, going, *carried = [*inputs, None, None] if len(inputs) < 2 else inputs
     if any(value is not None and not value.same for value in (count, going)):
         raise Unprovable("how many rounds it goes depends on the batch")
-    if any(value is None or value.counts for value in carried):
+    if any(value is None or value.counts or value.stride is not None for value in carried):
         raise Unprovable("it carries the number of rows from round to round")
     body = next(each.g for each in proto.attribute if each.name == "body")
     path = f"{proto.output[0] or proto.name}/body"

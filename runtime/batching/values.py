@@ -3,7 +3,7 @@ is sure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from archonnx.runtime.batching.extents import Size, named
@@ -57,6 +57,9 @@ class Value:
     - counts: `numbers` has sizes that grow with the number of rows, and it depends on the rows in nothing else;
     - mixed: `blame` tells the node that made it none of these.
 
+    stride: where rows hold numbers of places, computed of the row's own number: how far those of one row lie from those
+    of the next, beginning with 0; then nothing but `ordinals` may look at them. below: what is added to that stays
+    below this, and so all that a value that is the same for all holds, none of it less than nothing.
     shape: None where the rank is not known, which of rows it always is. numbers: what it holds, where that is known
     and not the rows' own; constant: the same as an array, where the file holds it.
     """
@@ -64,8 +67,10 @@ class Value:
     shape: Shape | None
     axis: int | None = None
     numbers: Numbers | None = None
-    constant: np.ndarray[Any, Any] | None = None
+    constant: np.ndarray[Any, Any] | None = field(default=None, compare=False)
     blame: Blame | None = None
+    stride: Size | None = None
+    below: Size | None = None
 
     @property
     def mixed(self) -> bool:

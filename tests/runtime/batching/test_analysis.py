@@ -219,7 +219,7 @@ def test_numbers_of_rows_that_are_computed_with_are_refused() -> None:
     shape = node("Shape", ["x"], ["s"])
     first = node("Gather", ["s", "zero"], ["n"])
     held = {"zero": np.array(0, np.int64), "one": np.array(1, np.int64)}
-    assert blamed([shape, first, node("Range", ["zero", "n", "one"], ["y"])], held) == ("Range", "it counts the rows")
+    assert blamed([shape, first, node("Range", ["one", "n", "one"], ["y"])], held) == ("Range", "it counts the rows")
     cast = node("Cast", ["n"], ["f"], to=1)
     assert blamed([shape, first, cast, node("Mul", ["x", "f"], ["y"])], held)[0] == "Cast"
     assert blamed([shape, first, node("Sub", ["n", "one"], ["y"])], held)[0] == "Sub"
@@ -475,3 +475,67 @@ def test_models_of_the_zoo_keep_rows_apart(
     assert verdict.blame is None, verdict.blame
     assert outputs is None or verdict.axes == outputs
     assert None not in verdict.axes.values()
+
+
+def look_up(*, times: str = "steps", step: str = "kv", source: str = "flat") -> list[Any]:
+    """`mask[row, step]` as exporters of transformers 5 have it: in all rows laid flat, at `row * steps + step`."""
+    return [
+        node("Shape", ["x"], ["s"]),
+        node("Gather", ["s", "zero"], ["rows"]),
+        node("Gather", ["s", "one"], ["steps"]),
+        node("Range", ["zero", "rows", "one"], ["row"]),
+        node("Unsqueeze", ["row", "last"], ["row1"]),
+        node("Range", ["zero", "steps", "one"], ["kv0"]),
+        node("Unsqueeze", ["kv0", "first"], ["kv"]),
+        node("Mul", ["row1", times], ["start"]),
+        node("Add", ["start", step], ["place"]),
+        node("Reshape", ["x", "open"], ["flat"]),
+        node("Gather", [source, "place"], ["y"]),
+    ]
+
+
+LOOKED = {"zero": np.array(0, np.int64), "one": np.array(1, np.int64), "last": i(1), "first": i(0), "open": i(-1)}
+
+
+def test_a_row_that_is_found_by_its_own_number_is_that_row() -> None:
+    apart(look_up(), LOOKED, {"x": Input("N", "T")})
+    apart(look_up(), LOOKED, {"x": Input("N", 4)})
+
+
+@pytest.mark.parametrize(
+    ("nodes", "why"),
+    [
+        (look_up(times="three"), "it may find places of other rows"),
+        (look_up(step="far"), "it computes with a row's own number"),
+        (look_up(source="table"), "it computes with a row's own number"),
+        ([*look_up()[:-1], node("Cast", ["place"], ["y"], to=1)], "it computes with a row's own number"),
+        ([*look_up()[:-1], node("Identity", ["place"], ["y"])], "output y is the number of rows"),
+        ([*look_up()[:-1], node("Concat", ["place", "place"], ["y"], axis=1)], "it computes with a row's own number"),
+    ],
+)
+def test_numbers_of_rows_are_good_for_nothing_else(nodes: list[Any], why: str) -> None:
+    held = {**LOOKED, "three": np.array(3, np.int64), "far": i(0, 7), "table": np.ones(99, np.float32)}
+    model = graph_of(nodes, {"x": Input("N", 4)}, ["y"], held)
+    blame = verdict_of(model, {"x": Input("N", 4)}).blame
+    assert blame is not None
+    assert blame.why == why
+
+
+def test_numbers_of_rows_do_not_leave_a_branch() -> None:
+    graphs = [branch(node(kind, ["place"], [out]), output=out) for kind, out in (("Identity", "a"), ("Identity", "b"))]
+    nodes = [*look_up()[:-1], node("If", ["c"], ["y"], then_branch=graphs[0], else_branch=graphs[1])]
+    inputs = {"x": Input("N", 4), "c": Input(dtype="bool")}
+    assert blamed(nodes, LOOKED, inputs) == ("If", "it gives a row's own number")
+
+
+def test_branches_that_give_constants_are_told_apart() -> None:
+    """Two constants of one shape are not one."""
+    graphs = [
+        branch(node("Constant", [], [out], value=numpy_helper.from_array(np.array(scales, np.float32))), output=out)
+        for out, scales in (("a", [1, 1, 2]), ("b", [2, 1, 1]))
+    ]
+    nodes = [
+        node("If", ["c"], ["scales"], then_branch=graphs[0], else_branch=graphs[1]),
+        node("Resize", ["x", "", "scales"], ["y"]),
+    ]
+    assert blamed(nodes, {}, {"x": X, "c": Input(dtype="bool")})[0] == "Resize"
