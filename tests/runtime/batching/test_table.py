@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from apart import running, verdict_of, worst
-from cases import HARMLESS, Case, cases
+from batching_cases import HARMLESS, Case, cases
 
 from archonnx.runtime.batching.table import DRAWS, REASONS, TABLE
 

@@ -61,7 +61,7 @@ def test_an_error_that_is_allowed_lowers_no_further(found: dict[str, Any]) -> No
     assert precision == "float32"
     assert set(timed) == {"float32"}
     assert len(kept) == 1
-    assert set(found["0.1"][1]) == {"float32", "bfloat16"}
+    assert set(found["0.1"][1]) >= {"float32", "bfloat16"}  # and int8, where it stays within
 
 
 def test_a_device_that_was_named_stays(found: dict[str, Any]) -> None:
