@@ -12,10 +12,11 @@ from archonnx.runtime.batching.values import Unprovable
 
 def examples(*places: int, like: bool = False, rank: int | None = None) -> Rule:
     """The first axis counts the examples, of the inputs `places` and of all outputs; other inputs are the same for all.
-    like: the outputs have the shape of the first input; rank: else theirs, where it is not that of the first input."""
+    like: the first output has the shape of the first input; rank: of outputs, where it is not that of the first input.
+    """
     taken = places or (0,)
 
-    def rule(node: Node) -> Found:
+    def rule(node: Node) -> list[Found]:
         node.only_rows(*taken)
         extent = node.extent(0)
         for place in taken:
@@ -28,7 +29,8 @@ def examples(*places: int, like: bool = False, rank: int | None = None) -> Rule:
             if node.extent(place) != extent:
                 raise Unprovable("its inputs hold different numbers of places for a row")
         shape = node.shape(0)
-        return Found(0, shape if like else [extent, *[None] * ((rank or len(shape)) - 1)])
+        other = Found(0, [extent, *[None] * ((rank or len(shape)) - 1)])
+        return [Found(0, shape) if like else other] + [other] * (len(node.outputs) - 1)
 
     return rule
 
