@@ -164,7 +164,7 @@ def _verdict(pair: tuple[str, Ratio], bound: float, named: bool) -> str:
 def int8_tables(rounds: int, crops: int) -> str:
     """EfficientNet-Lite0 with trained weights in int8: what agrees with float32, and the time of a call."""
     with tempfile.TemporaryDirectory(prefix="speed-", ignore_cleanup_errors=True) as folder:
-        return f"{int8.accuracy(Path(folder), crops)}\n\n{int8.speed(Path(folder), rounds)}"
+        return f"{int8.accuracy(Path(folder), crops, None)}\n\n{int8.speed(Path(folder), rounds)}"
 
 
 def loading_table(rounds: int) -> str:
