@@ -27,7 +27,7 @@ CALIBRATED, JUDGED, SEEN = 128, 32, 96  # examples at most: for ranges, for erro
 APART = 4  # every so many-th example tells errors alone, where there are enough
 FEW = 8
 ALONE = 4  # examples that the error of one layer alone is measured on
-SHARES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.7)  # of the products, those that lose most: what stays in float32 in turn
+SHARES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7)  # of the products, those that lose most: what stays in float32 in turn
 _VNNI = frozenset({"avx512_vnni", "avx_vnni", "avx512vnni"})
 
 
@@ -112,7 +112,8 @@ def lower(
         known: dict[str, Any] = {}
         improve(whole, prepared, seen, known)
         proto, outputs = whole, run.outputs(whole.SerializeToString(), judging)
-        error, kept, alone = largest_error(outputs, reference), set[str](), dict[str, float]()
+        error, alone = largest_error(outputs, reference), dict[str, float]()
+        kept: set[str] = set()
         if max_error is not None and error > max_error:
             few = range(min(ALONE, len(judging)))
             for place, product in enumerate(prepared.products):
@@ -121,6 +122,9 @@ def lower(
                 found = run.outputs(one.SerializeToString(), [judging[at] for at in few])
                 alone[product] = largest_error(found, [reference[at] for at in few])
             for kept in _choices(alone, max_error):
+                kept = kept | prepared.feeding(kept)
+                if len(kept) == len(prepared.products):
+                    continue
                 progress(f"keeping {len(kept)} products in float32")
                 some = prepared.without(kept)
                 proto = made(some)
@@ -169,7 +173,7 @@ def _told(
         why = prepared.left.get(node.name, "")
         if node.name in kept:
             more = alone[node.name] > (bound or 0.0)
-            why = f"alone it passes {bound:g}" if more else "it is among those that lose most"
+            why = f"alone it passes {bound:g}" if more else "it loses much, or makes what such a one takes"
         precision = "float32" if why else "int8"
         found.append(LoweredNode(node.name, node.op_type, layer, where, precision, alone.get(node.name), why))  # type: ignore[arg-type]
     return tuple(found)

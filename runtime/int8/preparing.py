@@ -42,6 +42,26 @@ class Prepared:
         products = [name for name in self.products if name not in names]
         return replace(self, products=products, following=_following(self.proto, products))
 
+    def feeding(self, names: Collection[str]) -> set[str]:
+        """The products that make for these alone what they take: it would be rounded on the way otherwise."""
+        nodes = {node.name: node for node in self.proto.graph.node}
+        makers = {name: node.name for node in nodes.values() for name in node.output}
+        takers: dict[str, list[str]] = {}
+        for node in nodes.values():
+            for name in node.input:
+                takers.setdefault(name, []).append(node.name)
+        found: set[str] = set()
+        for name in names:
+            taken = nodes[name].input[0]
+            while len(takers[taken]) == 1 and taken in makers:
+                maker = makers[taken]
+                if maker in self.products:
+                    found.add(maker)
+                if maker not in self.following:
+                    break
+                taken = nodes[maker].input[0]
+        return found - set(names)
+
 
 def prepare(source: str | bytes, model: ModelFile, folder: Path) -> Prepared:
     """Fold what can be folded, and find what can be quantized. folder: an empty one, where it writes.
