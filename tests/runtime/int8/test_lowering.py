@@ -263,3 +263,12 @@ def test_int8_on_openvino_is_as_near() -> None:
     image = pictures(3, seed=4)
     with archonnx.load(model, "cpu", threads=1) as exact:
         assert 0 < error(session(image), exact(image)) < 0.1
+
+
+def test_what_feeds_a_product_alone_stays_with_it(tmp_path: Path) -> None:
+    data = convolutional().SerializeToString()
+    prepared = preparing.prepare(data, read_model(data, "net.onnx"), tmp_path)
+    assert prepared.feeding({"point"}) == {"deep"}
+    assert prepared.feeding({"deep"}) == set()  # the sum takes the stem's too
+    assert prepared.feeding({"stem"}) == set()
+    assert prepared.feeding({"point", "deep"}) == set()
