@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from archonnx.runtime.caching.contents import ChangedError, content
-from archonnx.runtime.caching.folders import cache_folder
+from archonnx.runtime.caching.folders import AUTO, cache_folder
 from archonnx.runtime.caching.graphs import AGAIN, total_size, worth
 from archonnx.runtime.caching.keys import facts, key_of
 from archonnx.runtime.caching.store import Store
@@ -75,7 +75,9 @@ def kept(
             return None
         entry = store.find(KIND, key)
     except (OSError, ChangedError) as error:
-        log.info("%s is loaded without a cache: %s", model.path, error)
+        # Where somebody named the folder, it is not ours to pass over.
+        level = logging.INFO if cache == AUTO else logging.WARNING
+        log.log(level, "%s is loaded without a cache: %s", model.path, error)
         return None
     if entry is None:
         return None

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from archonnx.runtime.caching.contents import ChangedError, Content, content
-from archonnx.runtime.caching.folders import cache_folder
+from archonnx.runtime.caching.folders import AUTO, cache_folder
 from archonnx.runtime.caching.keys import facts, key_of
 from archonnx.runtime.caching.store import Entry, Part, Store
 from archonnx.runtime.modelfile import ModelFile
@@ -84,7 +84,9 @@ def optimised(source: str, model: ModelFile, cache: str, settings: dict[str, Any
                 return found
         return _made(store, key, source, model, files, make)
     except (OSError, ChangedError) as error:
-        log.info("%s is loaded without a cache: %s", model.path, error)
+        # Where somebody named the folder, it is not ours to pass over.
+        level = logging.INFO if cache == AUTO else logging.WARNING
+        log.log(level, "%s is loaded without a cache: %s", model.path, error)
         return None
 
 

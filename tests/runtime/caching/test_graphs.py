@@ -165,15 +165,20 @@ def test_notes_that_make_no_sense_are_damage(
     assert archonnx.load(path, "cpu", cache=cache).cached
 
 
+@pytest.mark.parametrize("named", [True, False])
 def test_a_folder_that_cannot_be_written_is_no_failure(
-    make: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    make: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, named: bool
 ) -> None:
+    """Of one that somebody named it is a warning."""
     path = tmp_path / "m.onnx"
     onnx.save(network(make), path)
     (tmp_path / "file").touch()
+    folder = str(tmp_path / "file" / "cache")
+    monkeypatch.setenv("ARCHONNX_CACHE", folder)
     with caplog.at_level(logging.INFO, "archonnx.runtime"):
-        session = archonnx.load(path, "cpu", cache=tmp_path / "file" / "cache")
-    assert "is loaded without a cache" in caplog.text
+        session = archonnx.load(path, "cpu", cache=folder if named else "auto")
+    (said,) = (record for record in caplog.records if "is loaded without a cache" in record.getMessage())
+    assert said.levelno == (logging.WARNING if named else logging.INFO)
     np.testing.assert_allclose(session(X), own(path), rtol=1e-5, atol=1e-5)
 
 
