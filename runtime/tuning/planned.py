@@ -53,9 +53,12 @@ class Planned:
         """
         runners: dict[Settings, Runner] = {}
         by_batch: list[tuple[int, Runner]] = []
-        for batch, recipe in self.recipes:
-            threads = asked.threads if asked.counted else recipe.threads
-            settings = replace(recipe, threads=threads).settings(asked)
+        carried = self
+        if asked.counted:
+            threads = tuple((batch, replace(recipe, threads=asked.threads)) for batch, recipe in self.recipes)
+            carried = replace(self, recipes=threads)
+        for batch, recipe in carried.recipes:
+            settings = recipe.settings(asked)
             try:
                 if settings not in runners:
                     runners[settings] = start_as_asked(source, model, contract, settings).runner
@@ -71,7 +74,7 @@ class Planned:
             by_batch = [each for each in by_batch if each[1].choice.device == by_batch[0][1].choice.device]
         alike = all(each is by_batch[0][1] for _, each in by_batch)
         runner = by_batch[0][1] if alike else Switch(contract, by_batch)
-        return Started(runner, f"the plan {self}", plan=self.path)
+        return Started(runner, f"the plan {carried}", plan=self.path)
 
     def __str__(self) -> str:
         told = dict.fromkeys(str(recipe) for _, recipe in self.recipes)

@@ -55,10 +55,12 @@ def test_none_is_taken_where_none_is_wanted(net: Path, off: str | None) -> None:
     assert archonnx.load(net, plan=off).plan is None
 
 
-def test_threads_that_are_set_go_before_the_plans(net: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_that_are_set_go_before_the_plans(net: Path, monkeypatch: pytest.MonkeyPatch, caplog: Log) -> None:
     leave(net)
-    given = archonnx.load(net, threads=3)
+    with caplog.at_level(logging.INFO, "archonnx.runtime"):
+        given = archonnx.load(net, threads=3)
     assert (given.threads, level(given)) == (3, "BASIC")
+    assert "cpu float32, 3 threads" in caplog.text
     monkeypatch.setenv("ARCHONNX_THREADS", "4")
     assert archonnx.load(net).threads == 4
 
