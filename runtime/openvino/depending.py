@@ -14,6 +14,13 @@ from archonnx.runtime.modelfile import ModelFile
 from archonnx.runtime.openvino.nodes import Node
 from archonnx.runtime.skeleton import skeleton
 
+_ALIKE = frozenset("Add Sub Mul Div Pow Where Max Min Sum".split())
+_AS_FIRST = frozenset(
+    "Abs AveragePool BatchNormalization Cast Clip Concat Conv Dropout Elu Erf Exp Gelu GlobalAveragePool HardSigmoid "
+    "HardSwish Identity LayerNormalization LeakyRelu LogSoftmax MaxPool Neg Pad Reciprocal Relu Sigmoid Slice Softmax "
+    "Softplus Split Sqrt Tanh".split()
+)
+
 
 class Surroundings:
     """A model around its nodes, as far as it is known before it runs. Inside of branches and loops nothing is."""
@@ -45,6 +52,38 @@ class Surroundings:
         """The sizes of an input, -1 for an open one; None where not even the rank is known."""
         return self._shapes.get(node.input(at)) if node.outer else None
 
+    @cached_property
+    def _ranks(self) -> dict[str, int]:
+        """How many axes values have: as onnx infers, and on from there where it knows a shape no more."""
+        found = {name: len(shape) for name, shape in self._shapes.items()}
+        for node in self._nodes:
+            if node.outer and (rank := self._rank_of(node, [found.get(name) for name in node.inputs])) is not None:
+                for output in node.outputs:
+                    found.setdefault(output, rank)
+        return found
+
+    def _rank_of(self, node: Node, ranks: Sequence[int | None]) -> int | None:
+        known = [rank for rank in ranks if rank is not None]
+        perm, target = node.attributes.get("perm"), self._shapes.get(node.input(1))
+        if node.operator == "Transpose" and isinstance(perm, list):
+            return len(perm)
+        if node.operator == "Reshape" and target is not None and len(target) == 1 and target[0] >= 0:
+            return target[0]
+        if not known or len(known) < len(ranks):
+            return known[0] if ranks and ranks[0] is not None and node.operator in _AS_FIRST else None
+        if node.operator in _ALIKE or (node.operator == "MatMul" and min(known) > 1):
+            return max(known)
+        axes = node.attributes.get("axes")
+        if node.operator in ("Squeeze", "Unsqueeze"):
+            more = len(axes) if isinstance(axes, list) else 0
+            return known[0] + (more if node.operator == "Unsqueeze" else -more) if more else None
+        kept = node.operator.startswith("Reduce") and node.attributes.get("keepdims", 1)
+        return known[0] if kept or node.operator in _AS_FIRST else None
+
+    def rank(self, node: Node, at: int) -> int | None:
+        """How many axes an input has, where that is known."""
+        return self._ranks.get(node.input(at)) if node.outer else None
+
     def fixed(self, name: str) -> bool:
         """Whether a value is a constant of the file."""
         made = {output for node in self._nodes if node.operator == "Constant" for output in node.outputs}
@@ -70,7 +109,7 @@ def _softmax(node: Node, around: Surroundings) -> str | None:
     if around.opset not in (11, 12):
         return None
     shape, axis = around.shape(node, 0), int(str(node.attributes.get("axis", 1)))
-    if axis == -1 or (shape is not None and axis in (len(shape) - 1, -1)):
+    if axis in (-1, (around.rank(node, 0) or 0) - 1):
         return None
     if shape is not None and all(size == 1 for size in shape[axis:][1:]):
         return None
@@ -87,10 +126,10 @@ def _reduced(node: Node, around: Surroundings) -> str | None:
 
 def _slopes(node: Node, around: Surroundings) -> str | None:
     """Slopes of one axis belong to the last one; OpenVINO takes them for those of the channels."""
-    slopes, shape = around.shape(node, 1), around.shape(node, 0)
+    slopes = around.shape(node, 1)
     if slopes is not None and (len(slopes) != 1 or slopes == [1]):
         return None
-    return None if shape is not None and len(shape) == 2 else "slopes along the last axis"
+    return None if around.rank(node, 0) == 2 else "slopes along the last axis"
 
 
 def _loop(node: Node, around: Surroundings) -> str | None:
@@ -107,8 +146,7 @@ def _tile(node: Node, around: Surroundings) -> str | None:
     """OpenVINO leaves the result as its memory was."""
     if around.fixed(node.input(1)):
         return None
-    shape = around.shape(node, 0)
-    return "counts that are computed and 4 axes or more" if shape is None or len(shape) >= 4 else None
+    return "counts that are computed and 4 axes or more" if (around.rank(node, 0) or 4) >= 4 else None
 
 
 DEPENDING: dict[str, Callable[[Node, Surroundings], str | None]] = {

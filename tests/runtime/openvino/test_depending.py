@@ -197,6 +197,33 @@ def test_what_operator_sets_and_axes_change_is_computed_as_onnx_says_or_refused(
     assert not agrees(taken, model, each.feeds), "OpenVINO gives what is expected now: take the rule out"
 
 
+def test_axes_are_counted_where_sizes_are_computed(on_library: Any) -> None:
+    """As PaddlePaddle exports attention: of what is reshaped to computed sizes, onnx infers no rank behind."""
+    nodes = [
+        helper.make_node("Reshape", ["x", "sizes"], ["r"]),
+        helper.make_node("Squeeze", ["r"], ["t"], axes=[1]),
+        helper.make_node("Transpose", ["t"], ["u"], perm=[0, 1, 3, 2]),
+        helper.make_node("MatMul", ["t", "u"], ["m"]),
+        helper.make_node("Mul", ["m", "two"], ["s"]),
+        helper.make_node("Softmax", ["s"], ["y"], axis=3),
+    ]
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [value("x", TensorProto.FLOAT, ["N", 24]), value("sizes", TensorProto.INT64, [5])],
+        [value("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(np.float32(2), "two")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 12)], ir_version=8).SerializeToString()
+    feeds = {"x": draw(2, 24), "sizes": np.array([2, 1, 3, 2, 4])}
+    assert agrees(on_library(model, threads=1), model, [feeds])
+    other = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 12)], ir_version=8)
+    other.graph.node[-1].attribute[0].i = 2
+    with pytest.raises(MachineError, match="Softmax with opset 12"):
+        on_library(other)
+
+
 def test_all_rules_are_tried() -> None:
     tried = {each.node.op_type for each in CASES.values() if each.refused}
     assert depending.DEPENDING.keys() - {"Tile"} <= tried  # that one is among the onnx package's cases
