@@ -134,10 +134,14 @@ def lower(
                 if error <= max_error:
                     break
             else:
+                first = largest_error(run.outputs(whole.SerializeToString(), judging), reference)
+                fewer = (
+                    f", and {error:.1e} with {len(kept)} of {len(prepared.products)} products in float32"
+                    if kept
+                    else ""
+                )
                 raise MachineError(
-                    f"{model.path}: int8 stays within max_error={max_error:g} in no way that was tried: its error is "
-                    f"{largest_error(run.outputs(whole.SerializeToString(), judging), reference):.1e}, and {error:.1e} "
-                    f"with {len(kept)} of {len(prepared.products)} products in float32"
+                    f"{model.path}: int8 does not stay within max_error={max_error:g}: its error is {first:.1e}{fewer}"
                 )
         nodes = _told(prepared, model, kept, alone, max_error)
     return Quantized(

@@ -153,13 +153,16 @@ def _size(path: Path, model: ModelFile) -> int:
 def _products(proto: Any) -> tuple[list[str], dict[str, str]]:
     """The nodes with a constant float32 factor, and why others are none."""
     constants = {tensor.name: tensor for tensor in proto.graph.initializer}
+    already = {node.output[0] for node in proto.graph.node if node.op_type == "DequantizeLinear"}
     products: list[str] = []
     left: dict[str, str] = {}
     for node in proto.graph.node:
         if node.op_type not in PRODUCTS or node.domain not in ("", "ai.onnx"):
             continue
         tensor = constants.get(node.input[1])
-        if tensor is None:
+        if node.input[1] in already:
+            left[node.name] = "it is quantized already"
+        elif tensor is None:
             left[node.name] = "its second factor is no constant"
         elif tensor.data_type != 1:
             left[node.name] = "its factor is not float32"

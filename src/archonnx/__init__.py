@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from archonnx.compiler.artifact import CompiledModel
     from archonnx.compiler.keras.training.history import Epoch
     from archonnx.compiler.keras.training.result import FitResult
+    from archonnx.runtime.errors import InputError, ModelFileError, RunError
     from archonnx.runtime.generation.result import Generation
     from archonnx.runtime.samples import Data
     from archonnx.runtime.session import Session
@@ -35,7 +36,10 @@ __all__ = [
     "Diagnostic",
     "FitResult",
     "Generation",
+    "InputError",
     "MachineError",
+    "ModelFileError",
+    "RunError",
     "Session",
     "UsageError",
     "__version__",
@@ -51,6 +55,9 @@ _LAZY = {
     "CompiledModel": "archonnx.compiler.artifact",
     "FitResult": "archonnx.compiler.keras.training.result",
     "Generation": "archonnx.runtime.generation.result",
+    "InputError": "archonnx.runtime.errors",
+    "ModelFileError": "archonnx.runtime.errors",
+    "RunError": "archonnx.runtime.errors",
     "Session": "archonnx.runtime.session",
 }
 
