@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from archonnx.runtime.caching.contents import ChangedError, content
-from archonnx.runtime.caching.folders import AUTO, cache_folder
-from archonnx.runtime.caching.graphs import AGAIN, total_size, worth
-from archonnx.runtime.caching.keys import facts, key_of
+from archonnx.runtime.caching.contents import ChangedError
+from archonnx.runtime.caching.folders import cache_folder
+from archonnx.runtime.caching.graphs import total_size, worth
+from archonnx.runtime.caching.keys import facts
+from archonnx.runtime.caching.lookup import look_up, tell_unused
 from archonnx.runtime.caching.store import Store
 from archonnx.runtime.modelfile import ModelFile
 
@@ -45,20 +46,13 @@ def kept(
         return None
     store = Store(folder)
     try:
-        files = {name: content(Path(source).parent / name, store.records) for name in sorted(model.external)}
-        files[""] = content(source, store.records)
-        key = key_of({name: each.digest for name, each in files.items()}, facts(engine, versions, settings))
-        entry = store.find(KIND, key)
-        if entry is not None and (refused := entry.info.get("refused")):
-            if time.time() - entry.info.get("made", 0) < AGAIN:
-                log.info("%s is not kept in the cache: %s", model.path, refused)
-                return None
-            store.drop(KIND, key, "it is a day old, and says that the model cannot be kept")
-            entry = None
-        if entry is not None:
-            log.info("%s comes from the cache, %s", model.path, entry.folder)
-            return entry.folder, True
-        with store.adding(KIND, key) as part:
+        sought = look_up(store, KIND, source, model, facts(engine, versions, settings))
+        if sought is None:
+            return None
+        if sought.entry is not None:
+            log.info("%s comes from the cache, %s", model.path, sought.entry.folder)
+            return sought.entry.folder, True
+        with store.adding(KIND, sought.key) as part:
             store.check_room(3 * total_size(source, model))
             part.info |= {"made": time.time(), "model": os.path.abspath(source)}
             try:
@@ -67,17 +61,15 @@ def kept(
                 part.info["refused"] = str(error)
                 for path in part.folder.iterdir():
                     path.unlink()
-            if not all(each.still() for each in files.values()):
+            if not all(each.still() for each in sought.files.values()):
                 raise ChangedError("its files were written to while it was loaded")
             part.keep = True
         if "refused" in part.info:
             log.info("%s cannot be kept in the cache: %s", model.path, part.info["refused"])
             return None
-        entry = store.find(KIND, key)
+        entry = store.find(KIND, sought.key)
     except (OSError, ChangedError) as error:
-        # Where somebody named the folder, it is not ours to pass over.
-        level = logging.INFO if cache == AUTO else logging.WARNING
-        log.log(level, "%s is loaded without a cache: %s", model.path, error)
+        tell_unused(model, cache, error)
         return None
     if entry is None:
         return None

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from archonnx.runtime.caching.contents import ChangedError, Content, content
-from archonnx.runtime.caching.folders import AUTO, cache_folder
-from archonnx.runtime.caching.keys import facts, key_of
+from archonnx.runtime.caching.contents import ChangedError, Content
+from archonnx.runtime.caching.folders import cache_folder
+from archonnx.runtime.caching.keys import facts
+from archonnx.runtime.caching.lookup import look_up, tell_unused
 from archonnx.runtime.caching.store import Entry, Part, Store
 from archonnx.runtime.modelfile import ModelFile
 from archonnx.runtime.weightfiles import check_weights, external_files
@@ -31,7 +32,6 @@ KIND = "graphs"
 GRAPH, WEIGHTS = "graph.onnx", "graph.data"
 _SMALL, _FEW = 2**20, 200  # bytes and nodes below which onnxruntime is as fast by itself
 _OUTSIDE = 1024  # bytes; smaller weights stay in the graph
-AGAIN = 86_400.0  # seconds after which what could not be kept is tried again: a full disk may have been why
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,26 +67,17 @@ def optimised(source: str, model: ModelFile, cache: str, settings: dict[str, Any
         return None
     store = Store(folder)
     try:
-        files = {name: content(Path(source).parent / name, store.records) for name in sorted(model.external)}
-        files[""] = content(source, store.records)
-        key = key_of({name: each.digest for name, each in files.items()}, _about(settings))
-        entry = store.find(KIND, key)
-        if entry is not None and (refused := entry.info.get("refused")):
-            if time.time() - entry.info.get("made", 0) < AGAIN:
-                log.info("%s is not kept in the cache: %s", model.path, refused)
-                return None
-            store.drop(KIND, key, "it is a day old, and says that the model cannot be kept")
-            entry = None
-        if entry is not None:
-            found = _opened(store, key, entry, make)
+        sought = look_up(store, KIND, source, model, _about(settings))
+        if sought is None:
+            return None
+        if sought.entry is not None:
+            found = _opened(store, sought.key, sought.entry, make)
             if found is not None:
-                log.info("%s comes from the cache, %s", model.path, entry.folder)
+                log.info("%s comes from the cache, %s", model.path, sought.entry.folder)
                 return found
-        return _made(store, key, source, model, files, make)
+        return _made(store, sought.key, source, model, sought.files, make)
     except (OSError, ChangedError) as error:
-        # Where somebody named the folder, it is not ours to pass over.
-        level = logging.INFO if cache == AUTO else logging.WARNING
-        log.log(level, "%s is loaded without a cache: %s", model.path, error)
+        tell_unused(model, cache, error)
         return None
 
 

@@ -52,3 +52,17 @@ def ratio(rounds: Sequence[Sequence[float]], base: Sequence[Sequence[float]]) ->
     """
     each = [statistics.median(mine) / statistics.median(other) for mine, other in zip(rounds, base, strict=True)]
     return Ratio(percentile(each, 50), percentile(each, 25), percentile(each, 75), len(each))
+
+
+def time_text(seconds: float) -> str:
+    """Three digits in the unit that fits: 43.2 us, 5.10 ms, 1.25 s."""
+    for factor, unit in ((1e6, "us"), (1e3, "ms")):
+        if seconds * factor < 999.5:
+            return f"{digits(seconds * factor)} {unit}"
+    return f"{digits(seconds)} s"
+
+
+def digits(number: float) -> str:
+    """A number with three digits that count, or all of those before the point."""
+    places = 2 if number < 9.995 else 1 if number < 99.95 else 0
+    return f"{number:,.{places}f}"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from html import escape
 
+from archonnx.runtime.measuring.figures import digits, time_text
 from archonnx.runtime.profiling.profile import Line, Profile, Sum, TimedNode
-from archonnx.runtime.profiling.text import count_text, digits, heading, time_text
+from archonnx.runtime.profiling.text import count_text, heading
 
 _STYLE = """
 :root { color-scheme: light dark; --paper: #ffffff; --ink: #1d232a; --soft: #6a737d; --edge: #d9dee3; --band: #f5f7f9;

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from archonnx.runtime.measuring.figures import digits, time_text
 from archonnx.runtime.profiling.profile import Line, Profile, Sum, TimedNode, View, line_of, scope_of
 
 _NARROW, _WIDTH = 40, 120  # columns of source that are kept, and of a page that nobody measured
@@ -91,20 +92,6 @@ def _overhead(profile: Profile) -> str:
 def library_of(node: TimedNode) -> str:
     """Who made a node that the model does not have."""
     return "onnxruntime" if node.provider.endswith("ExecutionProvider") else node.provider
-
-
-def time_text(seconds: float) -> str:
-    """Three digits in the unit that fits: 43.2 us, 5.10 ms, 1.25 s."""
-    for factor, unit in ((1e6, "us"), (1e3, "ms")):
-        if seconds * factor < 999.5:
-            return f"{digits(seconds * factor)} {unit}"
-    return f"{digits(seconds)} s"
-
-
-def digits(number: float) -> str:
-    """A number with three digits that count, or all of those before the point."""
-    places = 2 if number < 9.995 else 1 if number < 99.95 else 0
-    return f"{number:,.{places}f}"
 
 
 def count_text(count: int | None) -> str:

@@ -15,6 +15,8 @@ from archonnx.cli.console import Steps, busy, out, say, styled
 from archonnx.cli.options import (
     FilePath,
     SourcePath,
+    batches_option,
+    bind_option,
     color_option,
     compiled,
     device_option,
@@ -30,34 +32,11 @@ if TYPE_CHECKING:
     from archonnx.runtime.measuring.subjects import Subject
 
 
-def _batches(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int | None, ...]:
-    """The batches of `1,16`, in their order, each once; (None,) where nothing is said."""
-    if value is None:
-        return (None,)
-    words = [word.strip() for word in value.split(",")]
-    if not all(word.isascii() and word.isdecimal() and 0 < int(word) < 2**31 for word in words):
-        raise UsageError(f"--batch {value}: expected numbers of examples, at least 1, as in --batch 1,16")
-    return tuple(dict.fromkeys(int(word) for word in words))
-
-
-def _bound(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> dict[str, int]:
-    """Sizes by name. Others' files call axes what they like, so a name is all before the last `=`."""
-    sizes: dict[str, int] = {}
-    for text in value:
-        name, equals, size = text.rpartition("=")
-        if not equals or not name or not (size.isascii() and size.isdecimal() and int(size) < 2**31):
-            raise UsageError(f"--bind {text}: expected SYMBOL=SIZE, a whole number, as in --bind T=128")
-        if name in sizes:
-            raise UsageError(f"--bind {name} is given twice")
-        sizes[name] = int(size)
-    return sizes
-
-
 @click.command()
 @click.argument("file", metavar="MODEL", type=SourcePath())
 @click.option("--against", multiple=True, type=SourcePath(), metavar="OTHER", help="A model to compare; repeatable.")
-@click.option("--batch", "batches", callback=_batches, metavar="N,...", help="Examples a call: 1,16. By default 1.")
-@click.option("--bind", multiple=True, callback=_bound, metavar="SYMBOL=SIZE", help="A size that is open: T=128.")
+@batches_option
+@bind_option
 @click.option(
     "--input", "-i", "given", multiple=True, metavar="NAME=VALUE", help="An input, as `archonnx run` takes it."
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archonnx.cli.console import rich_console, size_text
+from archonnx.runtime.measuring.figures import digits, time_text
 
 if TYPE_CHECKING:
     from archonnx.runtime.measuring.energy import Meter
@@ -15,20 +16,6 @@ if TYPE_CHECKING:
     from archonnx.runtime.measuring.sizes import Sizes
     from archonnx.runtime.measuring.subjects import Subject
     from archonnx.runtime.measuring.worker import Job
-
-
-def time_text(seconds: float) -> str:
-    """Three digits in the unit that fits: 43.2 us, 5.10 ms, 1.25 s."""
-    for factor, unit in ((1e6, "us"), (1e3, "ms")):
-        if seconds * factor < 999.5:
-            return f"{_digits(seconds * factor)} {unit}"
-    return f"{_digits(seconds)} s"
-
-
-def _digits(number: float) -> str:
-    """A number with three digits that count, or all of those before the point."""
-    places = 2 if number < 9.995 else 1 if number < 99.95 else 0
-    return f"{number:,.{places}f}"
 
 
 def times_of(one: Measured) -> tuple[Times | None, Times | None]:
@@ -93,7 +80,7 @@ def _column(one: Measured, size: Sizes, first: Measured) -> dict[str, str]:
         "p90": time_text(calls.p90) if calls else "",
         "p99": time_text(calls.p99) if calls else "",
         "p50 without copies": time_text(bare.p50) if bare else "",
-        "examples a second": _digits(size.batch / calls.mean) if calls else "",
+        "examples a second": digits(size.batch / calls.mean) if calls else "",
         "times as long": spread,
         "load": time_text(first_load) if first_load is not None else "",
         "load again": time_text(started.load) if started and started.cached else "",

@@ -79,6 +79,41 @@ def color_option(function: Function) -> Function:
     )(function)
 
 
+def _batches(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int | None, ...]:
+    """The batches of `1,16`, in their order, each once; (None,) where nothing is said."""
+    if value is None:
+        return (None,)
+    words = [word.strip() for word in value.split(",")]
+    if not all(word.isascii() and word.isdecimal() and 0 < int(word) < 2**31 for word in words):
+        raise UsageError(f"--batch {value}: expected numbers of examples, at least 1, as in --batch 1,16")
+    return tuple(dict.fromkeys(int(word) for word in words))
+
+
+def _bound(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> dict[str, int]:
+    """Sizes by name. Others' files call axes what they like, so a name is all before the last `=`."""
+    sizes: dict[str, int] = {}
+    for text in value:
+        name, equals, size = text.rpartition("=")
+        if not equals or not name or not (size.isascii() and size.isdecimal() and int(size) < 2**31):
+            raise UsageError(f"--bind {text}: expected SYMBOL=SIZE, a whole number, as in --bind T=128")
+        if name in sizes:
+            raise UsageError(f"--bind {name} is given twice")
+        sizes[name] = int(size)
+    return sizes
+
+
+def batches_option(function: Function) -> Function:
+    """--batch N,..."""
+    text = "Examples a call: 1,16. By default 1."
+    return click.option("--batch", "batches", callback=_batches, metavar="N,...", help=text)(function)
+
+
+def bind_option(function: Function) -> Function:
+    """--bind SYMBOL=SIZE, repeatable."""
+    text = "A size that is open: T=128."
+    return click.option("--bind", multiple=True, callback=_bound, metavar="SYMBOL=SIZE", help=text)(function)
+
+
 def device_option(function: Function) -> Function:
     """--device NAME."""
     text = "auto, cpu, cuda, tensorrt or openvino; all but auto never run elsewhere."

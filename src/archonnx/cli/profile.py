@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archonnx.cli.bench import _bound
 from archonnx.cli.console import Steps, busy, colorful, out, say, styled
 from archonnx.cli.options import (
     FilePath,
     SourcePath,
+    bind_option,
     color_option,
     compiled,
     device_option,
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     "--top", type=click.IntRange(min=1), default=40, show_default=True, metavar="N", help="Rows of what is sorted."
 )
 @click.option("--batch", type=click.IntRange(1, 2**31 - 1), metavar="N", help="Examples a call; by default 1.")
-@click.option("--bind", multiple=True, callback=_bound, metavar="SYMBOL=SIZE", help="A size that is open: T=128.")
+@bind_option
 @click.option(
     "--input", "-i", "given", multiple=True, metavar="NAME=VALUE", help="An input, as `archonnx run` takes it."
 )

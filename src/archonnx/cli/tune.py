@@ -10,9 +10,8 @@ from pathlib import Path
 
 import click
 
-from archonnx.cli.bench import _batches, _bound
 from archonnx.cli.console import Steps, out, say, styled
-from archonnx.cli.options import FilePath, color_option, format_option, threads_option
+from archonnx.cli.options import FilePath, batches_option, bind_option, color_option, format_option, threads_option
 from archonnx.contract.diagnostics import UsageError
 
 
@@ -20,7 +19,7 @@ from archonnx.contract.diagnostics import UsageError
 @click.argument("file", metavar="MODEL", type=FilePath())
 @click.option("--data", type=FilePath(), metavar="FILE.npz", help="Examples: arrays called as the inputs are.")
 @click.option("--max-error", type=float, metavar="E", help="Try lower precisions too, within this error: 1e-2.")
-@click.option("--batch", "batches", callback=_batches, metavar="N,...", help="Examples a call: 1,16. By default 1.")
+@batches_option
 @click.option(
     "--latency/--throughput",
     default=True,
@@ -30,7 +29,7 @@ from archonnx.contract.diagnostics import UsageError
 @click.option("--output", "-o", type=FilePath(), metavar="PLAN", help="The plan's file; by default beside MODEL.")
 @click.option("--device", default="auto", show_default=True, help="auto for all that are there, or one.")
 @threads_option
-@click.option("--bind", multiple=True, callback=_bound, metavar="SYMBOL=SIZE", help="A size that is open: T=128.")
+@bind_option
 @click.option(
     "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of inputs that are drawn."
 )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from archonnx.cli.bench_table import time_text
 from archonnx.cli.console import out, rich_console
+from archonnx.runtime.measuring.figures import time_text
 
 if TYPE_CHECKING:
     from archonnx.runtime.tuning.plan import Kept, Part, Plan, Tried
