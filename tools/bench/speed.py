@@ -231,7 +231,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("loading ...", file=sys.stderr)
         sections.append(f"Loading, again and first ([loading.md](loading.md)):\n\n{loading_table(given.rounds)}")
     busy = f"load of the machine before it {before:.1f}"
-    text = "\n\n".join([*sections, f"Measured by `{COMMAND}` on {machine()}; {busy}."])
+    text = "\n\n".join([*sections, f"Measured by `{COMMAND}`, {given.rounds} rounds, on {machine()}; {busy}."])
     if given.write:
         page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else "# How fast models run, and why\n"
         PAGE.write_text(written(page, text), encoding="utf-8")
