@@ -161,6 +161,7 @@ def exact_of(source: str | bytes, model: ModelFile, asked: Settings) -> Runner:
 
 def _fastest(source: str | bytes, model: ModelFile, contract: Contract, asked: Settings, bound: float) -> Started:
     samples = samples_of(model, contract, asked.data)
+    given = len(samples) if asked.data is not None else 0
     exact = exact_of(source, model, asked)
     with _drawn_are_blamed(asked):
         samples = fewer(model, exact, samples)
@@ -184,10 +185,15 @@ def _fastest(source: str | bytes, model: ModelFile, contract: Contract, asked: S
         starts[Candidate("cpu")] = lambda: exact
     int8 = None
     if asked.precision in (None, "int8") and not model.rounding and (asked.data is not None or asked.precision):
+        from archonnx.runtime.int8.lowering import FEW
         from archonnx.runtime.int8.starting import Int8
 
-        int8 = Int8(source, model, contract, asked)
-        starts |= int8.starts()
+        if asked.precision is None and given < FEW:  # its error on what calibrated it says little of anything else
+            few = "%s: int8 is not tried: it takes %d examples to calibrate it and to tell its error on others, not %d"
+            log.info(few, model.path, FEW, given)
+        else:
+            int8 = Int8(source, model, contract, asked)
+            starts |= int8.starts()
     trials, runners = measure(starts, samples, reference, max_error=bound)
     best = fastest(trials, bound)
     told = out if asked.device != "auto" or asked.precision is not None else []

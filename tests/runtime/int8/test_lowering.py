@@ -253,6 +253,16 @@ def test_int8_is_among_what_a_bound_allows() -> None:
     assert trial.error <= 0.5
 
 
+def test_a_few_examples_do_not_let_a_bound_take_int8(caplog: pytest.LogCaptureFixture) -> None:
+    model = convolutional().SerializeToString()
+    with caplog.at_level("INFO", "archonnx.runtime"):
+        session = archonnx.load(model, "cpu", max_error=0.5, data=pictures(7), threads=1)
+    assert session.precision == "float32"
+    assert (
+        "int8 is not tried: it takes 8 examples to calibrate it and to tell its error on others, not 7" in caplog.text
+    )
+
+
 def test_int8_on_openvino_is_as_near() -> None:
     pytest.importorskip("openvino", reason='pip install "archonnx[openvino]"')
     model = convolutional().SerializeToString()
