@@ -31,7 +31,7 @@ HEADING = "## Speed"
 COMMAND = "python -m tools.bench.speed --write"
 PATIENCE = 900.0  # seconds that a way may take to start: torch.compile, and models that are exported
 CAVEAT = (
-    "Batch 1. Weights are as drawn: the outputs of VGG-19 and ResNet-50 are a softmax over classes that are nearly equal, "
+    "Batch 1. Weights are as drawn: the outputs of VGG-19 and ResNet-50 are a softmax over classes nearly equal, "
     "which int8 holds easily; a trained network may lose more, and then takes bfloat16."
 )
 PARTS = ("networks", "int8", "loading")
