@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from archonnx.compiler.graph import TensorType
 
 if TYPE_CHECKING:
+    from archonnx.compiler.passes.changes import Change
     from archonnx.compiler.passes.quantize_weights import Quantization
     from archonnx.compiler.recipes import Recipe
     from archonnx.contract.diagnostics import Frame, Place
@@ -101,6 +102,7 @@ class OperatorGraph:
     measured: frozenset[str] = frozenset()  # symbols of sizes that depend on data: no input's shape tells them
     documentation: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
+    changes: list[Change] = field(default_factory=list)  # what passes did to it, in order
     quantization: Quantization | None = None  # what became of its matrices, where they were to be quantized
 
     def constants(self) -> Iterator[Tensor]:

@@ -9,9 +9,10 @@ import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from archonnx.compiler import wire
+from archonnx.compiler.sink import Sink, digest_of, settle, sync_folder
 from archonnx.compiler.weights.resolving import resolved
 from archonnx.contract.diagnostics import ArchonnxError
 from archonnx.contract.files import replacing
@@ -24,7 +25,6 @@ Progress: TypeAlias = Callable[[int, int], None]  # bytes done, bytes in all
 
 SMALL = 4096  # bytes: constants below stay in the model, for tools that read shapes from them
 PAGE, CHUNK = 1 << 12, 1 << 16  # alignment of data outside the model: pages, and what Windows can map for large tensors
-READ = 1 << 22
 
 
 class SaveError(ArchonnxError):
@@ -87,7 +87,7 @@ class Saving:
             if data is not None and fresh:
                 data.unlink(missing_ok=True)
             raise
-        _sync_folder(self.target.parent)
+        sync_folder(self.target.parent)
         for leftover in old:
             if data is None or leftover != data:
                 leftover.unlink(missing_ok=True)
@@ -120,12 +120,12 @@ class Saving:
         partial = self.target.with_name(f".{self.target.name[:200]}.{os.getpid()}.data.part")
         try:
             with open(partial, "xb") as stream:
-                sink = _Sink(stream, digest_size=8)
+                sink = Sink(stream, digest_size=8)
                 for piece in self.outside:
                     sink.write(bytes(piece.offset - sink.length))
                     self._stream(piece.initializer.recipe, sink)
-                _settle(stream)
-            if _digest_of(partial, digest_size=8) != sink.hexdigest():
+                settle(stream)
+            if digest_of(partial, digest_size=8) != sink.hexdigest():
                 raise SaveError(
                     f"cannot write {self.target}: what was written for its data is not what can be read back"
                 )
@@ -137,7 +137,7 @@ class Saving:
             raise
         return path, fresh
 
-    def _stream(self, recipe: Recipe, sink: _Sink) -> None:
+    def _stream(self, recipe: Recipe, sink: Sink) -> None:
         before = sink.length
         for part in resolved(recipe, self.evaluation.given).iter_bytes(self.evaluation):
             sink.write(part)
@@ -151,7 +151,7 @@ class Saving:
 
     def _write_model(self) -> tuple[str, int]:
         with replacing(self.target) as stream:
-            sink = _Sink(stream, digest_size=16)
+            sink = Sink(stream, digest_size=16)
             for part in self._parts():
                 if isinstance(part, bytes):
                     sink.write(part)
@@ -160,7 +160,7 @@ class Saving:
             if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
                 stream.flush()
             else:
-                _settle(stream)
+                settle(stream)
                 self._verify(Path(stream.name), sink)
         return sink.hexdigest(), sink.length
 
@@ -199,7 +199,7 @@ class Saving:
         yield graph_tail
         yield tail.SerializeToString(deterministic=True)
 
-    def _verify(self, written: Path, sink: _Sink) -> None:
+    def _verify(self, written: Path, sink: Sink) -> None:
         """Raise SaveError unless the file holds what was streamed, byte for byte, and parses as the model meant."""
         import onnx
 
@@ -211,47 +211,8 @@ class Saving:
             walked.skeleton
         ) != expected:
             raise SaveError(f"cannot write {self.target}: what was written is not the model that was meant")
-        if _digest_of(written, digest_size=16) != sink.hexdigest():
+        if digest_of(written, digest_size=16) != sink.hexdigest():
             raise SaveError(f"cannot write {self.target}: what was written is not what can be read back")
-
-
-class _Sink:
-    """Writes and hashes."""
-
-    def __init__(self, stream: IO[bytes], *, digest_size: int) -> None:
-        self.stream, self.length = stream, 0
-        self._digest = hashlib.blake2b(digest_size=digest_size)
-
-    def write(self, data: bytes | memoryview) -> None:
-        self.stream.write(data)
-        self._digest.update(data)
-        self.length += len(data)
-
-    def hexdigest(self) -> str:
-        return self._digest.hexdigest()
-
-
-def _settle(stream: IO[bytes]) -> None:
-    stream.flush()
-    os.fsync(stream.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename last through a power cut, where folders can be opened."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def _digest_of(path: Path, *, digest_size: int) -> str:
-    digest = hashlib.blake2b(digest_size=digest_size)
-    with open(path, "rb", buffering=0) as stream:
-        while part := stream.read(READ):
-            digest.update(part)
-    return digest.hexdigest()
 
 
 def old_data(target: Path) -> list[Path]:

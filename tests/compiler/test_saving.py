@@ -278,7 +278,7 @@ def test_what_cannot_be_read_back_is_not_put_in_place(
     path = tmp_path / "m.onnx"
     save(graphs.dense(100, 100), path, seed=0, inline_limit=limit)
     before = {name: (tmp_path / name).read_bytes() for name in listing(tmp_path)}
-    settle = streaming._settle
+    settle = streaming.settle
 
     def damage(stream: IO[bytes]) -> None:
         settle(stream)
@@ -288,7 +288,7 @@ def test_what_cannot_be_read_back_is_not_put_in_place(
             again.seek(600)
             again.write(bytes([byte[0] ^ 1]))
 
-    monkeypatch.setattr(streaming, "_settle", damage)
+    monkeypatch.setattr(streaming, "settle", damage)
     with pytest.raises(SaveError, match="what was written"):
         save(graphs.dense(100, 100), path, seed=1, inline_limit=limit)
     assert {name: (tmp_path / name).read_bytes() for name in listing(tmp_path)} == before
