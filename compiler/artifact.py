@@ -74,17 +74,22 @@ class CompiledModel:
 
         return summarize(self.graph)
 
-    def lower(self, *, weight_bits: int | None = None, block_size: int = 32) -> OperatorGraph:
+    def lower(self, *, weight_bits: int | None = None, block_size: int = 32, optimization: int = 2) -> OperatorGraph:
         """The model as ONNX operators, its weights as recipes: what `save` checks and writes.
 
-        weight_bits, block_size: as `save` takes them.
+        weight_bits, block_size, optimization: as `save` takes them.
         """
         from archonnx.compiler.lowering.lower import lower
         from archonnx.compiler.lowering.places import below_root
         from archonnx.contract import metadata
 
         operators = lower(
-            self.graph, opset=self.opset, sources=self.sources, weight_bits=weight_bits, block_size=block_size
+            self.graph,
+            opset=self.opset,
+            sources=self.sources,
+            weight_bits=weight_bits,
+            block_size=block_size,
+            optimization=optimization,
         )
         operators.metadata[metadata.SOURCE] = self.below_root.get(self.source, self.source)
         texts = ((self.below_root.get(name, name), text) for name, text in self.sources.items())
@@ -203,6 +208,7 @@ class CompiledModel:
         via: Literal["keras"] | None = None,
         weight_bits: Literal[4, 8] | None = None,
         block_size: Literal[32, 64, 128] = 32,
+        optimization: Literal[0, 1, 2] = 2,
     ) -> SaveReport:
         """Write the model as an ONNX file, checked before it appears; a failure leaves the old file as it was.
 
@@ -212,6 +218,8 @@ class CompiledModel:
         via: "keras" lets Keras and tf2onnx write the graph, in their newest operator set where that is older.
         weight_bits: keeps matrices that are multiplied with or looked up in so many bits, rounded, `block_size` numbers
         with a scale of their own. Such a file runs in onnxruntime alone.
+        optimization: 0 keeps layers one to one, 1 what each of them computes, 2 merges them where that computes the
+        same (docs/optimization.md). The report's `changes` say what was done.
 
         Raises ArchonnxError where the graph does not pass the checks or the file cannot be written.
         """
@@ -222,6 +230,8 @@ class CompiledModel:
                 raise UsageError('via="keras": the graph has its weights in it; leave weights="none" out')
             if weight_bits is not None:
                 raise UsageError('via="keras": Keras\' graph keeps its weights as they are; leave weight_bits out')
+            if optimization != 2:
+                raise UsageError('via="keras": Keras\' graph stays as it is; leave optimization out')
             return route.save(self, path, seed=seed, progress=progress)
         if via is not None:
             raise UsageError(f'via is "keras" or None, got {via!r}')
@@ -229,7 +239,7 @@ class CompiledModel:
 
         values = {v.name: v.type for n in self.graph.nodes for v in n.outputs}
         return save(
-            self.lower(weight_bits=weight_bits, block_size=block_size),
+            self.lower(weight_bits=weight_bits, block_size=block_size, optimization=optimization),
             path,
             seed=seed,
             given=self.given,

@@ -22,6 +22,7 @@ from archonnx.contract.diagnostics import CompileError, MachineError, UsageError
 
 if TYPE_CHECKING:
     from archonnx.compiler.graph import TensorType
+    from archonnx.compiler.passes.changes import Change
     from archonnx.compiler.passes.quantize_weights import Quantization
     from archonnx.compiler.recipes import Recipe
     from archonnx.compiler.writer import Skeleton
@@ -35,7 +36,7 @@ class SaveReport:
     """What was written. `digest` is BLAKE2b-128 of the .onnx file; `unknown` as in gate.Verdict.
 
     warnings: a line for each given weight that holds what is no number, or an infinite one. quantization: what became
-    of matrices that were to be quantized.
+    of matrices that were to be quantized. changes: what passes did to the graph, in order.
     """
 
     path: Path
@@ -47,6 +48,7 @@ class SaveReport:
     unknown: int
     warnings: tuple[str, ...] = ()
     quantization: Quantization | None = None
+    changes: tuple[Change, ...] = ()
 
 
 def save(
@@ -111,6 +113,7 @@ def save(
         verdict.unknown,
         warnings,
         graph.quantization,
+        tuple(graph.changes),
     )
 
 

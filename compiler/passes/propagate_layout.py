@@ -52,6 +52,7 @@ class Sweep:
             domains=dict(old.domains),
             documentation=old.documentation,
             metadata=dict(old.metadata),
+            changes=old.changes,
         )
         self.b = Builder(self.graph, facts)
         self.arranger = Arranger(self.b)

@@ -55,7 +55,7 @@ def compiled(case: Any, *, symbols: bool = False) -> CompiledModel:
 
 def nodes_of(model: CompiledModel) -> list[NodeProto]:
     """The raw operators as the lowering writes them, before any pass looks at them."""
-    return list(build(lower(model.graph, opset=model.opset, passes=False), {}).graph.node)
+    return list(build(lower(model.graph, opset=model.opset, optimization=0), {}).graph.node)
 
 
 def run(path: Path, case: Any, *, reference: bool = False) -> Outcome:

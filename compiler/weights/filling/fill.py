@@ -24,6 +24,7 @@ from archonnx.compiler.weights.filling.places import chosen_map, maps_for, read_
 from archonnx.compiler.weights.filling.scoped import block_of, within
 from archonnx.compiler.weights.filling.slots import Slots, slots_of
 from archonnx.compiler.weights.filling.tensors import Given, given_tensors
+from archonnx.contract import metadata
 from archonnx.contract.diagnostics import ArchonnxError, CompileError, UsageError
 
 if TYPE_CHECKING:
@@ -142,14 +143,16 @@ def _named(model: CompiledModel, slots: Slots, given: Given) -> tuple[Assignment
 
 
 def _lowered(model: CompiledModel, given: Given) -> OperatorGraph:
-    """The operators of the model as they were written to the file: matrices in few bits where it says so."""
+    """The operators of the model as they were written to the file: of its level, matrices in few bits where it says."""
     bits, size, _ = said_in(given.metadata)
+    said = given.metadata.get(metadata.OPTIMIZATION, "1")
+    level = int(said) if said in ("0", "1", "2") else 2
     if bits:
         try:
-            return model.lower(weight_bits=bits, block_size=size)
+            return model.lower(weight_bits=bits, block_size=size, optimization=level)
         except UsageError:
             pass  # this model has no such matrix: it is another, as the names will show
-    return model.lower()
+    return model.lower(optimization=level)
 
 
 def _mapped(model: CompiledModel, slots: Slots, tensors: Mapping[str, Recipe], path: Path) -> Assignment:

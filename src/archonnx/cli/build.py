@@ -11,6 +11,7 @@ import click
 from archonnx.cli.assets import assets_option, attached
 from archonnx.cli.console import Steps, busy, say, size_text
 from archonnx.cli.filling import filled, wanted, warn_of, weights_options
+from archonnx.cli.optimizing import checked_level, explain_changes, optimizing_options
 from archonnx.cli.options import FilePath, arch_argument, color_option, compiled, model_options
 from archonnx.cli.quantizing import checked_block, quantizing_options, tell
 from archonnx.cli.quiet import quieted
@@ -30,6 +31,7 @@ from archonnx.contract.diagnostics import UsageError
 )
 @weights_options
 @quantizing_options
+@optimizing_options
 @assets_option
 @click.option("--opset", type=int, metavar="N", help="The ONNX opset, 17 or newer.")
 @click.option(
@@ -49,6 +51,8 @@ def build(
     maps: tuple[str, ...],
     weight_bits: int | None,
     block_size: int | None,
+    optimization: int | None,
+    explain: bool,
     assets: tuple[str, ...],
     opset: int | None,
     via: str | None,
@@ -69,6 +73,9 @@ def build(
     --weight-bits 8 or 4 keeps matrices that are multiplied with or looked up in so many bits, rounded. A model of text
     is a quarter or a sixth as large and answers faster; docs/quantization.md says how much it loses.
 
+    -O0 keeps layers one to one, -O2, the default, merges them where that computes the same; --explain says what was
+    done, by source line (docs/optimization.md).
+
     --via keras takes a second route: the model as Keras builds it, traced by TensorFlow, converted by tf2onnx. It
     needs the extra `keras`, and memory for several copies of the weights.
 
@@ -81,11 +88,13 @@ def build(
       archonnx build model.arch --weights backbone=backbone.safetensors
       archonnx build zoo:bert --model MiniLM --weights model.safetensors --weight-bits 8 -o minilm.int8.onnx
       archonnx build zoo:bert --model MiniLM --weights model.safetensors --asset tokenizer=tokenizer.json
+      archonnx build zoo:mobilenet --model MobileNetV2 --explain
       archonnx build models/dnn.arch -o dnn.keras.onnx --via keras
     """
     began = time.perf_counter()
     asked = wanted(weights, maps)
     block = checked_block(weight_bits, block_size)
+    level = checked_level(optimization, explain, via)
     if via == "keras" and weight_bits is not None:
         raise UsageError("--via keras: Keras' graph keeps its weights as they are; leave --weight-bits out")
     result = compiled(file, model, parameters, root, opset)
@@ -109,9 +118,12 @@ def build(
                 progress=steps,
                 weight_bits=weight_bits,  # type: ignore[arg-type]
                 block_size=block,  # type: ignore[arg-type]
+                optimization=level,
             )
     warn_of(report.warnings)
     say(f"{target}: {result.name}, {size_text(report.nbytes)}, in {time.perf_counter() - began:.2f} s")
     if report.quantization is not None:
         tell(report.quantization)
+    if explain:
+        explain_changes(report.changes)
     return 0

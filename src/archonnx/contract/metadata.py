@@ -11,6 +11,7 @@ Model metadata (ModelProto.metadata_props), all under the prefix `archonnx.`:
     archonnx.weights         "initial" (drawn, never trained), "given" (read from a file), "partial" (some read, others
                              drawn), "literal" (written in the source), "none" (left out)
     archonnx.seed            the seed of drawn weights
+    archonnx.optimization    "0", "1" or "2": the level of passes that made the graph; files of old, of 1, do not say
     archonnx.quantized       JSON object, where matrices are kept in few bits: "bits", "block_size", "rows", an object
                              name -> name of its scales: those of which rows are cut into blocks, not columns
     archonnx.requires        JSON list of {"condition": text of a contract.dims condition, "message": text,
@@ -41,6 +42,7 @@ SOURCES = PREFIX + "sources"
 ARGUMENTS = PREFIX + "arguments"
 WEIGHTS = PREFIX + "weights"
 SEED = PREFIX + "seed"
+OPTIMIZATION = PREFIX + "optimization"
 QUANTIZED = PREFIX + "quantized"
 REQUIRES = PREFIX + "requires"
 OPTIONAL = PREFIX + "optional"

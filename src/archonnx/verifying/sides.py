@@ -99,7 +99,9 @@ class Ours(FileSide):
         from archonnx.compiler import saving
         from archonnx.compiler.lowering.lower import lower
 
-        graph = lower(self.model.graph, opset=self.model.opset, passes=passes, sources=self.model.sources)
+        graph = lower(
+            self.model.graph, opset=self.model.opset, optimization=2 if passes else 0, sources=self.model.sources
+        )
         held = _held(graph)
         names = {tensor.name: (value, tensor.permutation) for value, tensor in held.items()}
         shown = {name for name, _ in graph.outputs}
