@@ -31,7 +31,7 @@ from archonnx.compiler.weights.waves import kernel
 
 Numbers: TypeAlias = NDArray[Any]
 
-AT_ONCE = 1 << 20  # elements drawn at once: bounds the memory of the double-precision steps
+AT_ONCE = 1 << 18  # elements drawn at once: the steps of it stay in the processor's cache
 
 
 def is_random_access(elements: Elements) -> bool:
@@ -59,18 +59,19 @@ def gather(
             joined[inside] = gather(part, shape, dtype, stream, starts, length)[inside]
             first += count
         return joined
-    transform = _transform(elements)
+    draw = _drawer(elements)
     out = np.empty((len(starts), length), dtype=dtype)
     if length >= AT_ONCE:
+        reader = stream.reader()
         for row, start in enumerate(starts.tolist()):
             for low in range(0, length, AT_ONCE):
                 count = min(AT_ONCE, length - low)
-                out[row, low : low + count] = transform(stream.read(start + low, count))
+                draw(reader.read(start + low, count), out[row, low : low + count])
     elif length:
         batch = AT_ONCE // length
         for first in range(0, len(starts), batch):
             some = starts[first : first + batch]
-            out[first : first + batch] = transform(stream.gather(some, length)).reshape(len(some), length)
+            draw(stream.gather(some, length), out[first : first + batch].reshape(-1))
     return out.reshape(-1)
 
 
@@ -83,32 +84,36 @@ def whole(elements: Elements, shape: Shape, dtype: np.dtype[Any], stream: BitStr
     return gather(elements, shape, dtype, stream, np.zeros(1, dtype=np.int64), int(np.prod(shape, dtype=np.int64)))
 
 
-def _transform(elements: Elements) -> Callable[[Words], NDArray[np.float32]]:
+def _drawer(elements: Elements) -> Callable[[Words, Numbers], None]:
+    """What makes numbers of words, which it writes over, and puts them into an array as long."""
     if isinstance(elements, Uniform):
-        return lambda words: _uniform(words, elements)
+        return lambda words, out: _uniform(words, elements, out)
     if isinstance(elements, Normal):
-        return lambda words: _normal(words, elements)
+        return lambda words, out: _normal(words, elements, out)
     raise TypeError(f"{type(elements).__name__} is not drawn run by run")
 
 
-def _uniform(words: Words, elements: Uniform) -> NDArray[np.float32]:
+def _uniform(words: Words, elements: Uniform, out: Numbers) -> None:
     """The upper 25 bits, made an odd number j: j / 2**24 is exact, symmetric about 0 and inside (-1, 1)."""
-    odd = np.right_shift(words.view(np.int32), 7)
+    odd = words.view(np.int32)
+    odd >>= 7
     odd |= 1
-    values = odd.astype(np.float32)
+    values = out if out.dtype == np.float32 else np.empty(len(out), dtype=np.float32)
+    values[...] = odd
     values *= np.float32((elements.high / 2 - elements.low / 2) * 2.0**-24)
     middle = np.float32(elements.low / 2 + elements.high / 2)
     if middle:
         values += middle
-    return values
+    if values is not out:
+        out[...] = values
 
 
-def _normal(words: Words, elements: Normal) -> NDArray[np.float32]:
+def _normal(words: Words, elements: Normal, out: Numbers) -> None:
     values = normal(words, truncated=elements.truncated)
     values *= elements.stddev
     if elements.mean:
         values += elements.mean
-    return values.astype(np.float32)
+    out[...] = values if out.dtype == np.float32 else values.astype(np.float32)
 
 
 def _orthogonal(gain: float, shape: Shape, stream: BitStream) -> NDArray[np.float32]:

@@ -26,15 +26,19 @@ class BitStream:
         digest = hashlib.blake2b(f"{seed}\0{path}".encode(), digest_size=16, person=b"archonnx").digest()
         self.key = np.frombuffer(digest, dtype="<u8").astype(np.uint64)
 
+    def reader(self) -> Reader:
+        """What reads stretch after stretch."""
+        return Reader(self.key)
+
     def read(self, start: int, count: int) -> Words:
         """Words start to start + count."""
-        return _Reader(self.key).read(start, count)
+        return self.reader().read(start, count)
 
     def gather(self, starts: NDArray[np.int64], length: int) -> Words:
         """Runs of `length` words from each of `starts`, ascending; one after another."""
         out = np.empty((len(starts), length), dtype=np.uint32)
         if out.size:
-            reader = _Reader(self.key)
+            reader = self.reader()
             cuts = (np.flatnonzero(np.diff(starts) >= length + GAP) + 1).tolist()
             positions = starts.tolist()
             for low, high in zip([0, *cuts], [*cuts, len(positions)], strict=True):
@@ -45,7 +49,7 @@ class BitStream:
         return out.reshape(-1)
 
 
-def _read_near(reader: _Reader, starts: NDArray[np.int64], out: Words) -> None:
+def _read_near(reader: Reader, starts: NDArray[np.int64], out: Words) -> None:
     """Fill the rows of `out` from runs so close that what lies between them is made too, and dropped."""
     length = out.shape[1]
     row = 0
@@ -57,8 +61,8 @@ def _read_near(reader: _Reader, starts: NDArray[np.int64], out: Words) -> None:
         row = end
 
 
-class _Reader:
-    """Reads forward or back in a stream; moving on costs less than starting afresh."""
+class Reader:
+    """Reads forward or back in a stream; moving on costs less than starting afresh. What it gives may be written over."""
 
     def __init__(self, key: NDArray[np.uint64]) -> None:
         # numpy counts up before it makes a block: from counter c the first block is c + 1. Blocks here count from 1.

@@ -116,18 +116,25 @@ class Recipe:
         if self.nbytes <= evaluation.slice_bytes and len(starts) > 1:
             flat = evaluation.keep(self.key(), lambda: self.whole(evaluation).reshape(-1))
             return pick(flat, starts, length)
-        parts = [
-            self.box(evaluation, box).reshape(-1)
-            for start in starts.tolist()
-            for box in boxes(self.shape, start, start + length)
-        ]
+        parts = [box for start in starts.tolist() for box in boxes(self.shape, start, start + length)]
         if len(parts) == 1:
-            return parts[0]
-        return np.concatenate(parts) if parts else np.empty(0, dtype=numpy_dtype(self.dtype))
+            return self.box(evaluation, parts[0]).reshape(-1)
+        out: Array = np.empty(len(starts) * length, dtype=numpy_dtype(self.dtype))
+        at = 0
+        for box in parts:
+            shape = extents(box)
+            after = at + math.prod(shape)
+            self.put(evaluation, box, out[at:after].reshape(shape))
+            at = after
+        return out
 
     def box(self, evaluation: Evaluation, box: Box) -> Array:
         """The elements of a box, with its shape."""
         return self.reshaped_box(evaluation, self.shape, box)
+
+    def put(self, evaluation: Evaluation, box: Box, out: Array) -> None:
+        """Fill `out`, of the box's shape and in C order, with the elements of a box."""
+        out[...] = self.box(evaluation, box)
 
     def reshaped_box(self, evaluation: Evaluation, shape: Shape, box: Box) -> Array:
         """The elements of a box of this under another shape."""

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archonnx.compiler.weights.recipe import Array, Evaluation, Recipe, numpy_dtype
-from archonnx.compiler.weights.regions import Box, Shape
+from archonnx.compiler.weights.regions import Box, Shape, extents
 from archonnx.compiler.weights.sources import Constant
+from archonnx.compiler.weights.transposing import transpose_into
 
 if TYPE_CHECKING:
     from types import EllipsisType
@@ -45,15 +46,24 @@ class Transpose(_Unary):
     def key(self) -> Hashable:
         return "transpose", self.perm, self.source.key()
 
-    def box(self, evaluation: Evaluation, box: Box) -> Array:
+    def put(self, evaluation: Evaluation, box: Box, out: Array) -> None:
         inner: list[tuple[int, int]] = [(0, 0)] * len(box)
         for axis, bounds in zip(self.perm, box, strict=True):
             inner[axis] = bounds
-        return np.ascontiguousarray(self.source.box(evaluation, tuple(inner)).transpose(self.perm))
+        transpose_into(out, self.source.box(evaluation, tuple(inner)), self.perm)
+
+    def box(self, evaluation: Evaluation, box: Box) -> Array:
+        out: Array = np.empty(extents(box), dtype=numpy_dtype(self.dtype))
+        self.put(evaluation, box, out)
+        return out
 
     def whole(self, evaluation: Evaluation) -> Array:
         source = self.small(evaluation)
-        return super().whole(evaluation) if source is None else np.ascontiguousarray(source.transpose(self.perm))
+        if source is None:
+            return super().whole(evaluation)
+        out: Array = np.empty(self.shape, dtype=source.dtype)
+        transpose_into(out, source, self.perm)
+        return out
 
 
 class Reshape(_Unary):
