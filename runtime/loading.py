@@ -43,7 +43,7 @@ class Compiled(Protocol):
 
 def load(
     model: str | os.PathLike[str] | bytes | Compiled,
-    device: str = "auto",
+    device: str | Sequence[str] = "auto",
     *,
     threads: int | None = None,
     precision: str | None = None,
@@ -59,7 +59,8 @@ def load(
 
     model: the path of any .onnx file (its external data beside it), the bytes of one, or what `archonnx.compile`
     returned. device: "auto" takes CUDA where it works, else the CPU; "cpu", "cuda", "tensorrt" and "openvino" insist:
-    what is asked for runs the model, or there is an error. threads: of one call on the CPU, by default those of
+    what is asked for runs the model, or there is an error. Of a model in stages (docs/shards.md), the path of its
+    NAME.shards.json, device may be a list, one each. threads: of one call on the CPU, by default those of
     ARCHONNX_THREADS, else the physical cores that this process may use.
     precision: what products are computed in: "float32" (also where nothing is said), "tf32", "bfloat16", "float16" or
     "int8". max_error: take the fastest that stays within this error of float32, max|y - ref| / max|ref| over each
@@ -83,7 +84,7 @@ def load(
     """
     began = time.perf_counter()
     asked = Settings(
-        device,
+        device if isinstance(device, str) else "auto",
         thread_count(threads),
         read_precision(precision),
         read_max_error(max_error),
@@ -99,10 +100,22 @@ def load(
         from archonnx.runtime.text.tokenizer import read_tokenizer
 
         made = read_tokenizer(tokenizer)
-    session = opened(model, asked)
+    session = _opened(model, device, asked)
     session.tokenizer = made
     session.load_time = time.perf_counter() - began
     return session
+
+
+def _opened(
+    model: str | os.PathLike[str] | bytes | Compiled, device: str | Sequence[str], asked: Settings
+) -> Session:
+    from archonnx.runtime.sharding.opening import is_manifest, open_chain
+
+    if isinstance(model, str | os.PathLike) and is_manifest(model):
+        return open_chain(model, device, asked)
+    if not isinstance(device, str):
+        raise UsageError(f"device={list(device)!r}: several devices are for a model in stages, NAME.shards.json")
+    return opened(model, asked)
 
 
 def opened(model: str | os.PathLike[str] | bytes | Compiled, asked: Settings) -> Session:

@@ -1,8 +1,9 @@
 """Cuts of a chain of items into stages: the best balance first, then the least traffic that keeps near it.
 
 1. No stage holds more memory than a device has.
-2. `load` of a stage is the larger of its shares of the memory and of the work of all; the largest load of a cut is its
-   bottleneck. The least bottleneck there is, is found first: every stage may reach it, and `slack` more.
+2. `load` of a stage is the larger of its shares of the memory and of the work of all, and the largest load of a cut is
+   its bottleneck. What one item has beyond an even share does not count: it is nobody's to balance, and all the others
+   still are. The least bottleneck there is, is found first; every stage may reach it, and `slack` of an even share more.
 3. Of those cuts the one with the least traffic is taken, and of several the one whose bottleneck is lowest.
 
 Memory and work of a stage only grow with it, so windows slide over the items and never turn back: the time is linear in
@@ -15,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-SLACK = 0.1  # of the bottleneck, given up for less traffic
+SLACK = 0.1  # of an even share, given up for less traffic
 _FINE = 1e-6  # how near bottlenecks are told apart, relative to them
 _EVEN = 1e-3  # the same where only one of several cuts of equal traffic is chosen
 
@@ -32,20 +33,38 @@ class Item:
     traffic: int = 0
 
 
+class Problem:
+    """Items to be cut into so many stages. spare: (bytes, work) of each item that are beyond an even share."""
+
+    def __init__(self, items: Sequence[Item], stages: int) -> None:
+        self.items, self.stages = items, stages
+        self.spare = [(0, 0)] * len(items)
+        everything = whole(self)
+        self.memory, self.work = max(everything.memory, 1), max(everything.work, 1)
+        for place, item in enumerate(items):
+            memory = item.held + item.live + sum(size for _, size in item.weights)
+            self.spare[place] = max(0, memory - self.memory // stages), max(0, item.work - self.work // stages)
+
+
 class Window:
     """A stretch of items that grows on the right and shrinks on the left; `memory` and `work` are those of a stage."""
 
-    def __init__(self, items: Sequence[Item]) -> None:
-        self._items = items
-        self.start = self.stop = 0
+    def __init__(self, problem: Problem, start: int = 0) -> None:
+        self._problem, self._items = problem, problem.items
+        self.start = self.stop = start
         self.work = self._weights = self._held = 0
         self._uses: dict[int, int] = {}
-        self._peaks: deque[int] = deque()  # places of items, their `live` falling
+        self._peaks = [_Highest() for _ in range(3)]  # of bytes alive, spare bytes, spare work
 
     @property
     def memory(self) -> int:
         """Weights, states, and the values alive at the peak."""
-        return self._weights + self._held + (self._items[self._peaks[0]].live if self._peaks else 0)
+        return self._weights + self._held + self._peaks[0].value
+
+    @property
+    def spare(self) -> tuple[int, int]:
+        """Bytes and work of one item that are beyond an even share, the most of each."""
+        return self._peaks[1].value, self._peaks[2].value
 
     def grow(self) -> None:
         """Take in the item at `stop`."""
@@ -57,9 +76,8 @@ class Window:
                 self._weights += size
         self._held += item.held
         self.work += item.work
-        while self._peaks and self._items[self._peaks[-1]].live <= item.live:
-            self._peaks.pop()
-        self._peaks.append(self.stop)
+        for peak, value in zip(self._peaks, (item.live, *self._problem.spare[self.stop]), strict=True):
+            peak.add(self.stop, value)
         self.stop += 1
 
     def shrink(self) -> None:
@@ -72,27 +90,50 @@ class Window:
                 self._weights -= size
         self._held -= item.held
         self.work -= item.work
-        if self._peaks[0] == self.start:
-            self._peaks.popleft()
+        for peak in self._peaks:
+            peak.drop(self.start)
         self.start += 1
+
+
+class _Highest:
+    """The highest of the values in a sliding window."""
+
+    __slots__ = ("_falling",)
+
+    def __init__(self) -> None:
+        self._falling: deque[tuple[int, int]] = deque()  # (place, value)
+
+    @property
+    def value(self) -> int:
+        return self._falling[0][1] if self._falling else 0
+
+    def add(self, place: int, value: int) -> None:
+        if not value:
+            return
+        while self._falling and self._falling[-1][1] <= value:
+            self._falling.pop()
+        self._falling.append((place, value))
+
+    def drop(self, place: int) -> None:
+        if self._falling and self._falling[0][0] == place:
+            self._falling.popleft()
 
 
 Load = Callable[[Window], float]  # larger for a larger window
 
 
-def whole(items: Sequence[Item]) -> Window:
+def whole(problem: Problem) -> Window:
     """All items in one window."""
-    window = Window(items)
-    for _ in items:
+    window = Window(problem)
+    for _ in problem.items:
         window.grow()
     return window
 
 
-def shares(items: Sequence[Item]) -> Load:
+def share(window: Window) -> float:
     """The load of a stage: the larger of its shares of the memory and of the work of all items in one stage."""
-    everything = whole(items)
-    memory, work = max(everything.memory, 1), max(everything.work, 1)
-    return lambda window: max(window.memory / memory, window.work / work)
+    problem, (memory, work) = window._problem, window.spare
+    return max((window.memory - memory) / problem.memory, (window.work - work) / problem.work)
 
 
 def memory_of(window: Window) -> float:
@@ -100,10 +141,10 @@ def memory_of(window: Window) -> float:
     return float(window.memory)
 
 
-def fewest(items: Sequence[Item], load: Load, bound: float) -> list[int] | None:
+def fewest(problem: Problem, load: Load, bound: float) -> list[int] | None:
     """Where stages begin, as few as can be with no load above `bound`; None where one item is above it alone."""
-    window, begins = Window(items), [0]
-    while window.stop < len(items):
+    window, begins = Window(problem), [0]
+    while window.stop < len(problem.items):
         window.grow()
         if load(window) > bound:
             begins.append(window.stop - 1)
@@ -114,48 +155,48 @@ def fewest(items: Sequence[Item], load: Load, bound: float) -> list[int] | None:
     return begins
 
 
-def bottleneck(items: Sequence[Item], begins: Sequence[int], load: Load) -> float:
+def bottleneck(problem: Problem, begins: Sequence[int], load: Load) -> float:
     """The largest load of the stages that begin there."""
     worst = 0.0
-    for start, stop in zip(begins, [*begins[1:], len(items)], strict=True):
-        window = Window(items[start:stop])
+    for start, stop in zip(begins, [*begins[1:], len(problem.items)], strict=True):
+        window = Window(problem, start)
         for _ in range(start, stop):
             window.grow()
         worst = max(worst, load(window))
     return worst
 
 
-def least_bottleneck(items: Sequence[Item], stages: int, load: Load, ceiling: float) -> float | None:
-    """The least bottleneck of cuts into at most so many stages, never below it and above it by a millionth at most;
+def least_bottleneck(problem: Problem, load: Load, ceiling: float) -> float | None:
+    """The least bottleneck of cuts into at most as many stages as asked for, never below it and above it by a millionth at most;
     None where it is above `ceiling`."""
-    begins = fewest(items, load, ceiling)
-    if begins is None or len(begins) > stages:
+    begins = fewest(problem, load, ceiling)
+    if begins is None or len(begins) > problem.stages:
         return None
-    low, high = 0.0, bottleneck(items, begins, load)
+    low, high = 0.0, bottleneck(problem, begins, load)
     while high - low > _FINE * high:
         middle = (low + high) / 2
-        begins = fewest(items, load, middle)
-        if begins is None or len(begins) > stages:
+        begins = fewest(problem, load, middle)
+        if begins is None or len(begins) > problem.stages:
             low = middle
         else:
-            high = min(middle, bottleneck(items, begins, load))
+            high = min(middle, bottleneck(problem, begins, load))
     return high
 
 
-def least_traffic(items: Sequence[Item], stages: int, load: Load, bound: float) -> tuple[int, list[int]] | None:
-    """(traffic, where stages begin) of the cut into exactly so many stages that has the least, no load above `bound`;
+def least_traffic(problem: Problem, load: Load, bound: float) -> tuple[int, list[int]] | None:
+    """(traffic, where stages begin) of the cut into exactly the stages asked for that has the least, no load above `bound`;
     None where there is none.
 
     `best[j]` is the least traffic of the items before j in k stages; the k-th stage begins at one of the places from
     `lowest[j]` on, over which a minimum slides.
     """
-    count = len(items)
-    lowest = _lowest(items, load, bound)
+    items, count = problem.items, len(problem.items)
+    lowest = _lowest(problem, load, bound)
     if lowest is None:
         return None
     best: list[int | None] = [0] + [None] * count
     chosen: list[list[int]] = []
-    for number in range(stages):
+    for number in range(problem.stages):
         nearer: list[int | None] = [None] * (count + 1)
         taken = [0] * (count + 1)
         window: deque[tuple[int, int]] = deque()  # (traffic, where the stage begins), rising in both
@@ -183,10 +224,10 @@ def least_traffic(items: Sequence[Item], stages: int, load: Load, bound: float) 
     return total, begins[::-1]
 
 
-def _lowest(items: Sequence[Item], load: Load, bound: float) -> list[int] | None:
+def _lowest(problem: Problem, load: Load, bound: float) -> list[int] | None:
     """For each stop the first begin of a stage whose load is within `bound`; None where one item is above it alone."""
-    found, window = [0], Window(items)
-    for _ in items:
+    found, window = [0], Window(problem)
+    for _ in problem.items:
         window.grow()
         while load(window) > bound:
             if window.start == window.stop - 1:
@@ -196,29 +237,29 @@ def _lowest(items: Sequence[Item], load: Load, bound: float) -> list[int] | None
     return found
 
 
-def partition(items: Sequence[Item], stages: int, capacity: float, slack: float = SLACK) -> list[int] | None:
-    """Where the stages begin, exactly so many, as the head of this module says; None where memory does not hold them.
+def partition(problem: Problem, capacity: float, slack: float = SLACK) -> list[int] | None:
+    """Where the stages begin, as the head of this module says; None where the memory of devices does not hold them.
 
-    items: at least as many as stages. capacity: bytes of a device.
+    problem: of at least as many items as stages. capacity: bytes of a device.
     """
-    shared = shares(items)
 
     def load(window: Window) -> float:
-        return shared(window) if window.memory <= capacity else float("inf")
+        return share(window) if window.memory <= capacity else float("inf")
 
-    least = least_bottleneck(items, stages, load, 2.0)  # a share of all is at most 1
+    least = least_bottleneck(problem, load, 2.0)  # a share of all is at most 1
     if least is None:
         return None
-    found = least_traffic(items, stages, load, least * (1 + slack))
+    bound = least + slack / problem.stages
+    found = least_traffic(problem, load, bound)
     assert found is not None  # a cut of the least bottleneck is among them
     traffic, begins = found
-    low, high = least, min(least * (1 + slack), bottleneck(items, begins, load))
+    low, high = least, min(bound, bottleneck(problem, begins, load))
     while high - low > _EVEN * least:
         middle = (low + high) / 2
-        found = least_traffic(items, stages, load, middle)
+        found = least_traffic(problem, load, middle)
         if found is None or found[0] > traffic:
             low = middle
         else:
             begins = found[1]
-            high = min(middle, bottleneck(items, begins, load))
+            high = min(middle, bottleneck(problem, begins, load))
     return begins

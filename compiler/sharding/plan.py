@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from archonnx.compiler.sharding.bindings import all_bound
 from archonnx.compiler.sharding.costs import Costs, Precision, Sizes, count_costs, join, merged
-from archonnx.compiler.sharding.partition import Item, fewest, least_bottleneck, memory_of, partition, whole
+from archonnx.compiler.sharding.partition import Problem, fewest, least_bottleneck, memory_of, partition, whole
 from archonnx.contract.diagnostics import ArchonnxError, UsageError
 
 if TYPE_CHECKING:
@@ -148,10 +148,11 @@ def plan_shards(
     if devices > len(items):
         kept = " that can part: a layer is never cut, nor a state from its next value" if costs.states else ""
         raise UsageError(f"{graph.name} has {len(items):,} layers{kept}; it cannot take {devices:,} devices")
-    begins = partition(items, devices, float("inf") if memory is None else memory)
+    problem = Problem(items, devices)
+    begins = partition(problem, float("inf") if memory is None else memory)
     if begins is None:
         assert memory is not None
-        raise _refusal(graph, items, firsts, devices, memory)
+        raise _refusal(graph, problem, firsts, memory)
     places = [firsts[begin] for begin in begins]
     stages = _stages(graph, costs, sizes, places, flops)
     links = tuple(_link(graph, costs, sizes, places, number, bandwidth) for number in range(1, devices))
@@ -197,12 +198,12 @@ def _check(devices: int, memory: int | None, bandwidth: int, flops: float | None
             raise UsageError(f"{name} is a number above 0, received {value!r}")
 
 
-def _refusal(graph: LayerGraph, items: list[Item], firsts: list[int], devices: int, memory: int) -> DoesNotFit:
-    held = whole(items).memory
-    least = fewest(items, memory_of, memory)
+def _refusal(graph: LayerGraph, problem: Problem, firsts: list[int], memory: int) -> DoesNotFit:
+    held, devices = whole(problem).memory, problem.stages
+    least = fewest(problem, memory_of, memory)
     if least is None:
-        alone = [whole([item]).memory for item in items]
-        place = max(range(len(items)), key=alone.__getitem__)
+        alone = [whole(Problem([item], 1)).memory for item in problem.items]
+        place = max(range(len(alone)), key=alone.__getitem__)
         node = graph.nodes[firsts[place]]
         where = f" ({node.place})" if node.place is not None else ""
         message = (
@@ -210,7 +211,7 @@ def _refusal(graph: LayerGraph, items: list[Item], firsts: list[int], devices: i
             f"{alone[place]:,} bytes alone, {alone[place] - memory:,} too many"
         )
         return DoesNotFit(message, alone[place] - memory, None)
-    fullest = least_bottleneck(items, devices, memory_of, float(held))
+    fullest = least_bottleneck(problem, memory_of, float(held))
     assert fullest is not None
     missing = int(fullest) - memory
     many = "device" if devices == 1 else "devices"

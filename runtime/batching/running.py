@@ -226,7 +226,7 @@ class Batches:
     ) -> list[Any]:
         """The outputs of a call whose rows run in parts. A part for which memory is short is halved."""
         axes = self._planner.verdict(feeds).axes
-        whole = _Whole(self._planner.outputs, axes, sum(rows for rows, _ in sizes), out)
+        whole = Whole(self._planner.outputs, axes, sum(rows for rows, _ in sizes), out)
         start, waiting = 0, list(sizes)
         while waiting:
             rows, size = waiting.pop(0)
@@ -250,7 +250,7 @@ class Batches:
         return self._runner.run_bound(self._runner.bind(part, views), part, views, stop)
 
 
-class _Whole:
+class Whole:
     """The outputs of all parts. The first part says how large they are; the others are written where they belong."""
 
     def __init__(

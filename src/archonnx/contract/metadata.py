@@ -20,6 +20,7 @@ Model metadata (ModelProto.metadata_props), all under the prefix `archonnx.`:
     archonnx.states          JSON object: output name -> name of the input whose next value it is
     archonnx.tokens          JSON object: input name -> {"size": rows of the table that its numbers are places in,
                              "masked": whether 0 fills sequences up and is not seen}
+    archonnx.shard           JSON object, of a stage: {"stage": its number from 1, "of": how many there are}
     archonnx.asset.NAME      the bytes of an asset, as text where they are UTF-8, else "base64:" and base64
 
 Node metadata (NodeProto.metadata_props):
@@ -48,6 +49,7 @@ REQUIRES = PREFIX + "requires"
 OPTIONAL = PREFIX + "optional"
 STATES = PREFIX + "states"
 TOKENS = PREFIX + "tokens"
+SHARD = PREFIX + "shard"
 ASSET = PREFIX + "asset."
 LAYER = PREFIX + "layer"
 PLACE = PREFIX + "place"
