@@ -79,6 +79,7 @@ class CompiledModel:
 
         weight_bits, block_size, optimization: as `save` takes them.
         """
+        options = {name: value for name, value in locals().items() if name != "self"}
         from archonnx.compiler.lowering.lower import lower
         from archonnx.compiler.lowering.places import below_root
         from archonnx.contract import metadata
@@ -92,6 +93,7 @@ class CompiledModel:
             optimization=optimization,
         )
         operators.metadata[metadata.SOURCE] = self.below_root.get(self.source, self.source)
+        operators.options = options
         texts = ((self.below_root.get(name, name), text) for name, text in self.sources.items())
         operators.metadata[metadata.SOURCES] = metadata.digests(texts)
         below_root(operators, self.below_root)
@@ -204,6 +206,7 @@ class CompiledModel:
         *,
         seed: int = 0,
         weights: Literal["init", "none"] = "init",
+        external_data: Literal["auto", "always", "never"] = "auto",
         progress: Callable[[int, int], None] | None = None,
         via: Literal["keras"] | None = None,
         weight_bits: Literal[4, 8] | None = None,
@@ -213,7 +216,9 @@ class CompiledModel:
         """Write the model as an ONNX file, checked before it appears; a failure leaves the old file as it was.
 
         seed: of the initial weights, 0 to 2**64 - 1; the same seed gives the same bytes on every machine.
-        weights: "init" draws those that are not given from their initializers, "none" leaves all of them out.
+        weights: "init" draws those that are not given from their initializers, "none" leaves all of them out, for
+        `write_weights` to fill in. external_data: whether they stand in NAME.<hash>.data beside the model: "auto" past
+        what ONNX holds in one file, "always" or "never".
         progress: called with bytes done and bytes in all.
         via: "keras" lets Keras and tf2onnx write the graph, in their newest operator set where that is older.
         weight_bits: keeps matrices that are multiplied with or looked up in so many bits, rounded, `block_size` numbers
@@ -244,6 +249,7 @@ class CompiledModel:
             seed=seed,
             given=self.given,
             weights=weights,
+            external_data=external_data,
             progress=progress,
             values=values,
             facts=self.graph.facts,

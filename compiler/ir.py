@@ -102,6 +102,7 @@ class OperatorGraph:
     measured: frozenset[str] = frozenset()  # symbols of sizes that depend on data: no input's shape tells them
     documentation: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)  # what it was lowered with, as CompiledModel.lower takes it
     changes: list[Change] = field(default_factory=list)  # what passes did to it, in order
     quantization: Quantization | None = None  # what became of its matrices, where they were to be quantized
 

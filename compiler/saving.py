@@ -1,22 +1,26 @@
-"""Saving a model: checked before, streamed slice by slice, read back, and put in place by one rename.
+"""Saving models: checked before, streamed slice by slice, read back, and put in place by one rename.
 
 A file that cannot be written whole is not written at all, and an old one stays as it was. Where weights take more than
-`inline_limit` bytes they go to `NAME.<hash>.data`, which is complete before the model that refers to it is in place.
+a file of ONNX holds they go to `NAME.<hash>.data`, which is complete before the model that refers to it is in place.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from archonnx.compiler import gate
+from archonnx.compiler.committing import tidy
 from archonnx.compiler.ir import OperatorGraph
+from archonnx.compiler.layout import INLINE_LIMIT, External, Layout, Outgoing, lay_out
 from archonnx.compiler.streaming import Progress, SaveError, Saving
+from archonnx.compiler.weights.filling.steady import check_unchanged
 from archonnx.contract import metadata
 from archonnx.contract.diagnostics import CompileError, MachineError, UsageError
 
@@ -28,7 +32,7 @@ if TYPE_CHECKING:
     from archonnx.compiler.writer import Skeleton
     from archonnx.contract.dims import Facts
 
-INLINE_LIMIT = 1_900_000_000  # protobuf ends at 2**31 - 1
+PROTOBUF_LIMIT = 2**31 - 1  # bytes of a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,23 @@ class SaveReport:
     changes: tuple[Change, ...] = ()
 
 
+@dataclass(slots=True)
+class Prepared:
+    """A model that passed the gate and can be written: what is said of it later beside what is written."""
+
+    path: Path
+    graph: OperatorGraph
+    outgoing: Outgoing
+    given: Mapping[str, Recipe]
+    kind: str
+    unknown: int
+
+    @property
+    def bare(self) -> bool:
+        """Whether its weights are left out."""
+        return self.kind == "none"
+
+
 def save(
     graph: OperatorGraph,
     path: str | os.PathLike[str],
@@ -58,6 +79,7 @@ def save(
     seed: int,
     given: Mapping[str, Recipe] | None = None,
     weights: Literal["init", "none"] = "init",
+    external_data: External = "auto",
     progress: Progress | None = None,
     values: Mapping[str, TensorType] | None = None,
     facts: Facts | None = None,
@@ -68,13 +90,60 @@ def save(
 ) -> SaveReport:
     """Write a graph to `path` as ONNX: gate, draw, stream, read back, rename.
 
-    seed: of drawn weights. given: the others, as Evaluation takes them.
-    weights: "none" writes the layout of the data without the data. progress: called with bytes
-    done and in all. values, facts: as gate.check takes them. sources: texts by file name, for diagnostics.
-    kind: what metadata.WEIGHTS says, where the graph does not tell. finish: changes the messages before the gate.
+    seed, given, weights, values, facts, sources, kind, finish: as `prepare` takes them. external_data: whether weights
+    stand beside the model: "auto" where they take more than `inline_limit` bytes. progress: called with bytes done and
+    in all.
 
     Raises CompileError where the gate stops the graph; SaveError, or MachineError for a full disk, where the file
     cannot be written. Whatever is raised, KeyboardInterrupt too, `path` is as it was.
+    """
+    check_external(external_data, weights)
+    model = prepare(
+        graph,
+        path,
+        seed=seed,
+        given=given,
+        weights=weights,
+        values=values,
+        facts=facts,
+        sources=sources,
+        kind=kind,
+        finish=finish,
+    )
+    layout = lay_out([model.outgoing], bare=model.bare, external=external_data, limit=inline_limit)
+    (report,) = write([model], layout, stem=model.outgoing.target.stem, progress=progress)
+    return report
+
+
+def check_external(external_data: object, weights: object) -> None:
+    """Raise UsageError for what is no choice, or none that can be kept."""
+    if external_data not in ("auto", "always", "never"):
+        raise UsageError(f'external_data is "auto", "always" or "never", got {external_data!r}')
+    if external_data == "never" and weights == "none":
+        raise UsageError("without weights, the layout of data beside the model is what is written: leave 'never' out")
+
+
+def prepare(
+    graph: OperatorGraph,
+    path: str | os.PathLike[str],
+    *,
+    seed: int,
+    given: Mapping[str, Recipe] | None = None,
+    weights: Literal["init", "none"] = "init",
+    values: Mapping[str, TensorType] | None = None,
+    facts: Facts | None = None,
+    sources: Mapping[str, str] | None = None,
+    kind: str | None = None,
+    finish: Callable[[Skeleton], None] | None = None,
+) -> Prepared:
+    """The messages of a graph, checked.
+
+    seed: of drawn weights. given: the others, as Evaluation takes them.
+    weights: "none" writes the layout of the data without the data. values, facts: as gate.check takes them. sources:
+    texts by file name, for diagnostics.
+    kind: what metadata.WEIGHTS says, where the graph does not tell. finish: changes the messages before the gate.
+
+    Raises CompileError where the gate stops the graph, UsageError for a wrong argument.
     """
     from archonnx.compiler import writer
     from archonnx.compiler.recipes import Evaluation
@@ -86,35 +155,72 @@ def save(
     if weights == "none" or kind is None:
         kind = kind_of_weights(graph, given or {}) if weights == "init" else "none"
     props = {metadata.WEIGHTS: kind} | ({metadata.SEED: str(seed)} if kind in ("initial", "partial") else {})
+    if kind == "none":
+        props[metadata.BUILD] = json.dumps(graph.options, sort_keys=True)
     skeleton = writer.build(graph, props)
     if finish is not None:
         finish(skeleton)
     verdict = gate.check(skeleton, graph, values=values, facts=facts)
     if verdict.diagnostics:
         raise CompileError(verdict.diagnostics, sources)
-    target = Path(os.path.realpath(path))
-    needed = sum(i.recipe.nbytes for i in skeleton.initializers if i.tensor.dtype != "string")
-    warnings: tuple[str, ...] = ()
-    if given and weights == "init":
-        from archonnx.compiler.weights.filling.odd import odd_values
+    outgoing = Outgoing(skeleton, Path(os.path.realpath(path)), Evaluation(seed, given))
+    return Prepared(Path(path), graph, outgoing, given or {}, kind, verdict.unknown)
 
-        before, progress = _in_two(progress, sum(recipe.nbytes for recipe in given.values()), needed)
-        warnings = odd_values(given, before)
-    with explained(path, needed if weights == "init" else 0):
-        saving = Saving(skeleton, target, Evaluation(seed, given), progress, bare=weights == "none", limit=inline_limit)
-        digest, nbytes, data = saving.run()
-    return SaveReport(
-        Path(path),
-        data,
-        nbytes,
-        digest,
-        kind,
-        len(skeleton.initializers),
-        verdict.unknown,
-        warnings,
-        graph.quantization,
-        tuple(graph.changes),
-    )
+
+def write(
+    models: Sequence[Prepared], layout: Layout, *, stem: str, progress: Progress | None = None
+) -> list[SaveReport]:
+    """Write models, all bare or none, that share a data file where the layout has one: reports in the same order.
+
+    stem: what the name of the data file begins with. Errors as those of `save`.
+    """
+    bare = models[0].bare
+    given = {f"{i}/{path}": recipe for i, model in enumerate(models) for path, recipe in model.given.items()}
+    if len(models) == 1:
+        given = dict(models[0].given)
+    saving = Saving([m.outgoing for m in models], layout, stem=stem, bare=bare)
+    if not layout.places:
+        for model in models:
+            _check_size(model, saving)
+    warnings: tuple[str, ...] = ()
+    for model in models:
+        tidy(model.outgoing.target)
+    with explained(models[0].path, 0 if bare else saving.total):
+        if given and not bare:
+            from archonnx.compiler.weights.filling.odd import odd_values
+
+            before, progress = _in_two(progress, sum(recipe.nbytes for recipe in given.values()), saving.total)
+            warnings = odd_values(given, before)
+            saving.check = lambda: check_unchanged(given)
+        saving.progress = progress
+        written = saving.run()
+    return [
+        SaveReport(
+            model.path,
+            saving.data,
+            each.nbytes + (layout.length if saving.data is not None and model is models[0] else 0),
+            each.digest,
+            model.kind,
+            len(model.outgoing.skeleton.initializers),
+            model.unknown,
+            warnings if model is models[0] else (),
+            model.graph.quantization,
+            tuple(model.graph.changes),
+        )
+        for model, each in zip(models, written, strict=True)
+    ]
+
+
+def _check_size(model: Prepared, saving: Saving) -> None:
+    """Raise UsageError where a model with its weights in it is more than protobuf holds."""
+    if sum(initializer.recipe.nbytes for initializer in model.outgoing.stored) < PROTOBUF_LIMIT // 2:
+        return  # what is beside the weights is a small part
+    size = sum(len(part) if isinstance(part, bytes) else part.nbytes for part in saving.parts(model.outgoing))
+    if size > PROTOBUF_LIMIT:
+        raise UsageError(
+            f"cannot write {model.path}: with its weights in it, it has {size:,} bytes, and a file of ONNX at most "
+            f'{PROTOBUF_LIMIT:,}; let them stand beside it: --external-data auto, external_data="auto"'
+        )
 
 
 def _in_two(progress: Progress | None, first: int, second: int) -> tuple[Progress | None, Progress | None]:

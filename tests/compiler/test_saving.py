@@ -150,7 +150,7 @@ def test_large_weights_stand_beside_the_model_aligned(tmp_path: Path) -> None:
     kernel, bias = without.graph.initializer
     entries = {e.key: e.value for e in kernel.external_data}
     assert entries == {"location": report.data.name, "offset": "0", "length": str(600 * 700 * 4)}
-    assert bias.raw_data  # 2400 bytes
+    assert {e.key: e.value for e in bias.external_data}["offset"] == str(600 * 700 * 4)
     x = np.linspace(-1, 1, 1400, dtype=np.float32).reshape(2, 700)
     assert np.array_equal(run(tmp_path / "m.onnx", x=x), run(tmp_path / "inside.onnx", x=x))
     onnx.checker.check_model(str(tmp_path / "m.onnx"), full_check=True)

@@ -26,6 +26,8 @@ from archonnx.compiler.weights.regions import Box, Shape, extents, strides
 from archonnx.contract.diagnostics import ArchonnxError
 from archonnx.contract.dtypes import DTYPES
 
+Stamp = tuple[int, ...]
+
 
 class TensorFileError(ArchonnxError):
     """A file of weights that cannot be read or written: one line: which file, what is wrong, what to do."""
@@ -74,6 +76,18 @@ class TensorFile(ABC):
     entries: Mapping[str, Entry]
     metadata: Mapping[str, str]
 
+    def watched(self) -> dict[Path, Stamp]:
+        """The files that tensors are read from, each as it was before it was first opened."""
+        found: dict[Path, Stamp] = self.__dict__.setdefault("_stamps", {})
+        return found
+
+    def check_unchanged(self) -> None:
+        """Raise TensorFileError where a file was written to since it was opened: what was read of it may be of both."""
+        for path, before in self.watched().items():
+            if (now := stamp(path)) != before:
+                what = "is gone" if not now else f"was {'replaced' if now[:2] != before[:2] else 'written to'}"
+                raise TensorFileError(path, f"it {what} while it was read", help="run this again when it is complete")
+
     @abstractmethod
     def read(self, name: str, start: int, length: int) -> Array:
         """`length` elements from the flat position `start` on, in row-major order, of the entry's own dtype.
@@ -114,6 +128,15 @@ class TensorFile(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def stamp(path: Path) -> Stamp:
+    """What changes when a file is written to or replaced: device, number, size, time. () where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return ()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 # Gives the elements of a tensor in slices, in order, each flat and of the entry's dtype.

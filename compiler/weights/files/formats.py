@@ -17,6 +17,7 @@ from archonnx.compiler.weights.files.base import (
     Tensor,
     TensorFile,
     TensorFileError,
+    stamp,
 )
 from archonnx.compiler.weights.files.sharding import SHARD_BYTES, index_of, parts_of, write_shards
 from archonnx.compiler.weights.recipe import Array
@@ -53,7 +54,10 @@ def open_tensors(path: Path) -> TensorFile:
         raise TensorFileError(path, "the file is empty")
     if beginning.startswith(b"version https://git-lfs"):
         raise TensorFileError(path, "this is a Git LFS pointer, not the weights", help="fetch them: git lfs pull")
-    return _recognised(path, beginning).open(path)
+    before = stamp(path)
+    file = _recognised(path, beginning).open(path)
+    file.watched().setdefault(path, before)
+    return file
 
 
 def _recognised(path: Path, beginning: bytes) -> Format:

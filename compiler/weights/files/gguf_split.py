@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from archonnx.compiler.weights.files.base import TensorFile, TensorFileError
+from archonnx.compiler.weights.files.base import TensorFile, TensorFileError, stamp
 from archonnx.compiler.weights.recipe import Array
 from archonnx.compiler.weights.regions import Box, Shape
 
@@ -60,6 +60,7 @@ class SplitFile(TensorFile):
                 continue
             if not path.is_file():
                 raise TensorFileError(self.path, f"it is one of {count} files, and there is no {path.name} beside it")
+            self.watched()[path] = stamp(path)
             files.append(opening(path))
             told = files[-1].metadata.get(COUNT), files[-1].metadata.get(NUMBER)
             if told != (count, str(number - 1)):

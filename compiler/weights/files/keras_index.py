@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from archonnx.compiler.weights.files.base import Format, TensorFile, TensorFileError
+from archonnx.compiler.weights.files.base import Format, TensorFile, TensorFileError, stamp
 from archonnx.compiler.weights.files.keras_groups import Group, Vars, Way, collected, numbered
 from archonnx.compiler.weights.files.keras_h5 import H5_ERRORS, HOLDS, KerasFile, h5_file, short
 from archonnx.compiler.weights.files.keras_names import Classes
@@ -27,6 +27,7 @@ def open_index(path: Path, *, tried: bool = False) -> TensorFile:
     missing = next((shard for shard in shards if not shard.is_file()), None)
     if missing is not None:
         raise TensorFileError(path, f"there is no {missing.name} beside it, which it names")
+    before = {shard: stamp(shard) for shard in shards}
     files: list[Any] = []
     groups: dict[Way, Vars] = {}
     try:
@@ -41,7 +42,9 @@ def open_index(path: Path, *, tried: bool = False) -> TensorFile:
             if way[:1] not in (("optimizer",), ("optimizer_weights",)) and way[:-1] not in groups:
                 raise TensorFileError(path, f"it names the group {group!r}, which its files do not have")
         metadata = {"left_out": "optimizer"} if any("optimizer" in file for file in files) else {}
-        return KerasFile(FORMAT.name, path, files, list(numbered(path, groups, Classes())), metadata)
+        made = KerasFile(FORMAT.name, path, files, list(numbered(path, groups, Classes())), metadata)
+        made.watched().update(before)
+        return made
     except H5_ERRORS as error:
         for file in files:
             file.close()

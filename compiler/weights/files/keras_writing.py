@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -29,9 +29,12 @@ def writing(file: BinaryIO) -> Iterator[Any]:
         import h5py
     except ImportError:
         raise MachineError(f"files of Keras are written by h5py, {MISSING}") from None
-    folder = Path(file.name).parent if isinstance(getattr(file, "name", None), str) else None
     # HDF5 reads what it has written, which a file that is open for writing alone does not let it.
-    with tempfile.TemporaryFile(dir=folder) as scratch:
+    if isinstance(getattr(file, "name", None), str) and os.path.isfile(file.name):
+        with open(file.name, "r+b") as again, h5py.File(again, "w") as out:
+            yield out
+        return
+    with tempfile.TemporaryFile() as scratch:
         with h5py.File(scratch, "w") as out:
             yield out
         scratch.seek(0)

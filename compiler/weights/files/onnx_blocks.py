@@ -112,6 +112,7 @@ class BlocksFile(TensorFile):
     def __init__(self, file: TensorFile, packed: Mapping[str, Packed]) -> None:
         self._file, self._packed = file, packed
         self.path, self.format = file.path, file.format
+        self.watched().update(file.watched())
         parts = {name for one in packed.values() for name in (one.scales, one.zeros) if name is not None}
         self.entries = {
             name: entry if name not in packed else self._entry(packed[name])

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from archonnx.compiler import wire
-from archonnx.compiler.weights.files.base import Entry, Format, TensorFile, TensorFileError, read_exactly
+from archonnx.compiler.weights.files.base import Entry, Format, TensorFile, TensorFileError, read_exactly, stamp
 from archonnx.compiler.weights.files.onnx_blocks import BlocksFile, Packed, packed_in
 from archonnx.compiler.weights.files.onnx_nodes import tensors_within
 from archonnx.compiler.weights.files.onnx_writer import write_model
@@ -124,6 +124,7 @@ class OnnxFile(StoredFile):
         offset, length = numbers
         if length != entry.bytes:
             raise self._wrong(f"the initializer {name!r} is {entry}, {entry.bytes} bytes, and has {length}")
+        self.watched().setdefault(target, stamp(target))
         if not target.is_file():
             raise self._wrong(f"there is no file {location!r} with the data of {name!r}", "put it beside the model")
         if offset + length > target.stat().st_size:

@@ -1,6 +1,6 @@
 """Writing weights as the initializers of an ONNX model without nodes, saved as compiled models are.
 
-Past what protobuf holds, tensors of 4 KiB and more stand in `NAME.<hash>.data` beside the model.
+Past what protobuf holds, tensors stand in `NAME.<hash>.data` beside the model.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ def write_model(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str
     import onnx
     from onnx import helper
 
+    from archonnx.compiler.committing import tidy
     from archonnx.compiler.graph import TensorType
+    from archonnx.compiler.layout import Outgoing, lay_out
     from archonnx.compiler.saving import explained
     from archonnx.compiler.streaming import Saving
     from archonnx.compiler.writer import Initializer, Skeleton
@@ -58,6 +60,8 @@ def write_model(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str
         initializers.append(Initializer(Value(name, TensorType(entry.dtype, entry.shape), recipe=recipe), recipe, head))
     skeleton = Skeleton(model, onnx.GraphProto(name="weights"), initializers)
     needed = sum(tensor.entry.bytes for tensor in tensors.values())
+    outgoing = Outgoing(skeleton, Path(os.path.realpath(path)), Evaluation(0))
+    tidy(outgoing.target)
     with explained(path, needed):
-        target = Path(os.path.realpath(path))
-        Saving(skeleton, target, Evaluation(0), None, bare=False, limit=LONGEST).run()
+        layout = lay_out([outgoing], bare=False, external="auto", limit=LONGEST)
+        Saving([outgoing], layout, stem=outgoing.target.stem).run()

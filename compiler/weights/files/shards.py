@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from archonnx.compiler.weights.files.base import Entry, TensorFile, TensorFileError
+from archonnx.compiler.weights.files.base import Entry, TensorFile, TensorFileError, stamp
 from archonnx.compiler.weights.recipe import Array
 from archonnx.compiler.weights.regions import Box, Shape
 
@@ -53,6 +53,7 @@ class ShardedFile(TensorFile):
     def _shard(self, path: Path) -> TensorFile:
         if self._current is None or self._current.path != path:
             self.close()
+            self.watched().setdefault(path, stamp(path))
             try:
                 self._current = self._open(path)
             except FileNotFoundError:

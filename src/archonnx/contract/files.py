@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from archonnx.contract.diagnostics import ArchonnxError
+from archonnx.contract.drafts import Draft, sweep
 
 
 @contextmanager
@@ -18,8 +18,10 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """Give a file to write; it takes the place of `path` when the body ends, and vanishes when the body fails.
 
     A link is followed, the permissions of an old file are kept, and what is no regular file (a pipe, a device) is
-    written as it stands. Raises ArchonnxError where the folder is missing, and OSError, named after `path`, where it
-    cannot be written.
+    written as it stands. The stream's `name` is a path under which this process can open it again meanwhile. What dead
+    processes have left beside `path` is removed.
+
+    Raises ArchonnxError where the folder is missing, and OSError, named after `path`, where it cannot be written.
     """
     target = Path(os.path.realpath(path))
     if not target.parent.is_dir():
@@ -29,21 +31,20 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         with open(target, "wb") as stream:
             yield stream
         return
-    # Threads of one process may share a target, so the process' number is not enough.
-    partial = target.with_name(f".{target.name[:200]}.{os.getpid()}.{secrets.token_hex(4)}.part")
     try:
-        stream = open(partial, "xb")  # noqa: SIM115 (closed below, before the rename)
+        draft = Draft(target)
     except OSError as error:
         raise _about(error, path) from None
+    sweep(target)
     try:
-        with stream:
-            yield stream
-        if mode is not None:
-            os.chmod(partial, stat.S_IMODE(mode))
-        os.replace(partial, target)
+        with draft:
+            yield draft.stream
+            if mode is not None:
+                os.chmod(draft.path, stat.S_IMODE(mode))
+            if mode is not None or not draft.place(target):
+                draft.replace(target)
     except BaseException as error:
-        partial.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename in (None, str(partial)):
+        if isinstance(error, OSError) and error.filename in (None, str(draft.path), str(draft.partial)):
             raise _about(error, path) from error
         raise
 

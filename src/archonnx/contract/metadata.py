@@ -12,6 +12,8 @@ Model metadata (ModelProto.metadata_props), all under the prefix `archonnx.`:
                              drawn), "literal" (written in the source), "none" (left out)
     archonnx.seed            the seed of drawn weights
     archonnx.optimization    "0", "1" or "2": the level of passes that made the graph; files of old, of 1, do not say
+    archonnx.build           JSON object, where the weights are left out: what else the graph was made with, as
+                             CompiledModel.lower takes it, so that whoever fills them in later makes the same
     archonnx.quantized       JSON object, where matrices are kept in few bits: "bits", "block_size", "rows", an object
                              name -> name of its scales: those of which rows are cut into blocks, not columns
     archonnx.requires        JSON list of {"condition": text of a contract.dims condition, "message": text,
@@ -44,6 +46,7 @@ ARGUMENTS = PREFIX + "arguments"
 WEIGHTS = PREFIX + "weights"
 SEED = PREFIX + "seed"
 OPTIMIZATION = PREFIX + "optimization"
+BUILD = PREFIX + "build"
 QUANTIZED = PREFIX + "quantized"
 REQUIRES = PREFIX + "requires"
 OPTIONAL = PREFIX + "optional"
