@@ -37,7 +37,7 @@ PROTOBUF_LIMIT = 2**31 - 1  # bytes of a message
 
 @dataclass(frozen=True, slots=True)
 class SaveReport:
-    """What was written. `digest` is BLAKE2b-128 of the .onnx file; `unknown` as in gate.Verdict.
+    """What was written. `digest` is XXH3-128 of the .onnx file; `unknown` as in gate.Verdict.
 
     warnings: a line for each given weight that holds what is no number, or an infinite one. quantization: what became
     of matrices that were to be quantized. changes: what passes did to the graph, in order.

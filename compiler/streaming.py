@@ -109,7 +109,7 @@ class Saving:
         for stretch in self.layout.stretches:
             sink.write(bytes(stretch.offset - sink.length))
             self._stream(stretch.recipe, stretch.evaluation, sink)
-        settle(draft.stream)
+        settle(sink)
         digest = sink.hexdigest()
         if digest_of(draft.path, digest_size=8) != digest:
             raise SaveError(f"cannot write {target}: what was written for its data is not what can be read back")
@@ -130,7 +130,7 @@ class Saving:
     def _write_model(self, model: Outgoing, draft: Draft) -> Written:
         sink = Sink(draft.stream, digest_size=16)
         self._write_parts(model, sink)
-        settle(draft.stream)
+        settle(sink)
         self._verify(model, draft.path, sink)
         return Written(sink.hexdigest(), sink.length)
 
