@@ -12,12 +12,12 @@ from archonnx.compiler import wire
 from archonnx.compiler.committing import Data, commit
 from archonnx.compiler.layout import Layout, Outgoing
 from archonnx.compiler.sink import Sink, digest_of, settle
-from archonnx.compiler.weights.resolving import resolved
+from archonnx.compiler.weights.ahead import Ahead, Wanted
 from archonnx.contract.diagnostics import ArchonnxError
 from archonnx.contract.drafts import Draft
 
 if TYPE_CHECKING:
-    from archonnx.compiler.recipes import Evaluation, Recipe
+    from archonnx.compiler.recipes import Recipe
 
 Progress: TypeAlias = Callable[[int, int], None]  # bytes done, bytes in all
 
@@ -61,6 +61,7 @@ class Saving:
     def run(self) -> list[Written]:
         """Write all. Whatever is raised, the targets are as they were, or whole."""
         with ExitStack() as stack:
+            self.ahead = stack.enter_context(Ahead(self._order()))
             data: Data | None = None
             if self.layout.stretches and self.bare:
                 self._refer(f"{self.stem}.{self.layout.digest(self.models)}.data")
@@ -82,6 +83,13 @@ class Saving:
                 commit(drafts, data)
             self.data = None if data is None else data.path
         return written
+
+    def _order(self) -> Iterator[Wanted]:
+        """The recipes whose bytes are written, in order."""
+        if not self.bare:
+            yield from ((stretch.recipe, stretch.evaluation) for stretch in self.layout.stretches)
+        for model in self.models:
+            yield from ((i.recipe, model.evaluation) for i in model.stored if self.layout.is_inside(i))
 
     # Data outside the models
 
@@ -108,16 +116,16 @@ class Saving:
         sink = Sink(draft.stream, digest_size=8)
         for stretch in self.layout.stretches:
             sink.write(bytes(stretch.offset - sink.length))
-            self._stream(stretch.recipe, stretch.evaluation, sink)
+            self._stream(stretch.recipe, sink)
         settle(sink)
         digest = sink.hexdigest()
         if digest_of(draft.path, digest_size=8) != digest:
             raise SaveError(f"cannot write {target}: what was written for its data is not what can be read back")
         return Data(draft, target.with_name(f"{self.stem}.{digest}.data"), digest)
 
-    def _stream(self, recipe: Recipe, evaluation: Evaluation, sink: Sink) -> None:
+    def _stream(self, recipe: Recipe, sink: Sink) -> None:
         before = sink.length
-        for part in resolved(recipe, evaluation.given).iter_bytes(evaluation):
+        for part in self.ahead.parts(recipe):
             sink.write(part)
             self.done += len(part)
             if self.progress is not None:
@@ -147,7 +155,7 @@ class Saving:
             if isinstance(part, bytes):
                 sink.write(part)
             else:
-                self._stream(part, model.evaluation, sink)
+                self._stream(part, sink)
 
     def parts(self, model: Outgoing) -> Iterator[bytes | Recipe]:
         """The file from start to end, fields in the order of their numbers as protobuf itself writes them."""

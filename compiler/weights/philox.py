@@ -62,7 +62,7 @@ def _read_near(reader: Reader, starts: NDArray[np.int64], out: Words) -> None:
 
 
 class Reader:
-    """Reads forward or back in a stream; moving on costs less than starting afresh. What it gives may be written over."""
+    """Reads forward or back in a stream, which costs less than starting afresh. What it gives may be written over."""
 
     def __init__(self, key: NDArray[np.uint64]) -> None:
         # numpy counts up before it makes a block: from counter c the first block is c + 1. Blocks here count from 1.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from archonnx.compiler.graph import Weight
 
 Array: TypeAlias = NDArray[Any]
-Kept = TypeVar("Kept")
+Made = TypeVar("Made")
 
 SLICE_BYTES = 16 << 20
 ML_DTYPES = {
@@ -56,21 +57,39 @@ def pick(flat: Array, starts: NDArray[np.int64], length: int) -> Array:
 class Evaluation:
     """What reading a recipe needs: where the weights' numbers come from, and how much memory a slice may take.
 
-    given: recipes of weights by path, each of its weight's dtype and shape; the others are drawn, by `seed`.
+    given: recipes of weights by path, each of its weight's dtype and shape; the others are drawn, by `seed`. Threads may
+    share one: `keeps` is how many things that they make for several slices are kept at once.
     """
 
     def __init__(self, seed: int, given: Mapping[str, Recipe] | None = None, *, slice_bytes: int = SLICE_BYTES) -> None:
         self.seed, self.given, self.slice_bytes = seed, given or {}, slice_bytes
-        self._kept: tuple[Hashable, Any] | None = None
+        self.keeps = 1
+        self._kept: dict[Hashable, _Kept] = {}
+        self._lock = threading.Lock()
 
-    def keep(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
-        """What `make` makes, kept until another is asked for: a tensor's slices follow each other."""
-        if self._kept is None or self._kept[0] != key:
-            self._kept = None
-            made = make()
-            self._kept = (key, made)
-        kept: Kept = self._kept[1]
-        return kept
+    def keep(self, key: Hashable, make: Callable[[], Made]) -> Made:
+        """What `make` makes, kept until others are asked for: a tensor's slices follow each other."""
+        with self._lock:
+            kept = self._kept.pop(key, None) or _Kept()
+            while len(self._kept) >= self.keeps:
+                del self._kept[next(iter(self._kept))]  # the one that was asked for longest ago
+            self._kept[key] = kept
+        return kept.get(make)
+
+
+class _Kept:
+    """One thing, made once, by the thread that asks first. Where making fails, the next tries again."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._made: Any = None
+
+    def get(self, make: Callable[[], Made]) -> Made:
+        with self._lock:
+            if self._made is None:
+                self._made = make()
+            made: Made = self._made
+            return made
 
 
 class Recipe:
@@ -144,15 +163,27 @@ class Recipe:
         """Everything, in memory."""
         return self.box(evaluation, full(self.shape))
 
-    def iter_bytes(self, evaluation: Evaluation) -> Iterator[memoryview]:
-        """The data as it stands in a file: little-endian, slice after slice."""
-        bits = DTYPES[self.dtype].bits
+    def slices(self, evaluation: Evaluation) -> Iterator[tuple[int, int]]:
+        """Where each slice that is evaluated at a time begins and ends, in elements: all of it, where that is small."""
         if self.nbytes <= evaluation.slice_bytes:
-            yield bytes_of(self.whole(evaluation), bits)
+            if self.nbytes:
+                yield 0, self.size
             return
+        bits = DTYPES[self.dtype].bits
         step = max(evaluation.slice_bytes * 8 // bits, 4) // 4 * 4  # so that what is packed stays together
         for start in range(0, self.size, step):
-            yield bytes_of(self.read(evaluation, start, min(start + step, self.size)), bits)
+            yield start, min(start + step, self.size)
+
+    def stored(self, evaluation: Evaluation, start: int, stop: int) -> memoryview:
+        """The data of a slice as it stands in a file: little-endian."""
+        everything = (start, stop) == (0, self.size) and self.nbytes <= evaluation.slice_bytes
+        array = self.whole(evaluation) if everything else self.read(evaluation, start, stop)
+        return bytes_of(array, DTYPES[self.dtype].bits)
+
+    def iter_bytes(self, evaluation: Evaluation) -> Iterator[memoryview]:
+        """The data as it stands in a file, slice after slice."""
+        for start, stop in self.slices(evaluation):
+            yield self.stored(evaluation, start, stop)
 
     def transpose(self, perm: Sequence[int]) -> Recipe:
         """numpy's transpose: axis i of the result is axis perm[i] of this."""
