@@ -97,7 +97,7 @@ class Ahead:
                 job: list[Piece] | BaseException | None
                 try:
                     job = next(self._jobs, None)
-                except BaseException as error:  # raised again where its pieces are asked for
+                except BaseException as error:  # noqa: BLE001 (raised where its pieces are asked for)
                     job = error
             with self._state:
                 while not self._over and number > self._turn + self._threads:
@@ -107,7 +107,7 @@ class Ahead:
             made: Made | BaseException
             try:
                 made = job if isinstance(job, BaseException) else _make(job)
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 (likewise)
                 made = error
             failed = isinstance(made, BaseException)
             with self._state:

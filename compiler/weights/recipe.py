@@ -57,7 +57,7 @@ def pick(flat: Array, starts: NDArray[np.int64], length: int) -> Array:
 class Evaluation:
     """What reading a recipe needs: where the weights' numbers come from, and how much memory a slice may take.
 
-    given: recipes of weights by path, each of its weight's dtype and shape; the others are drawn, by `seed`. Threads may
+    given: recipes of weights by path, each of its weight's dtype and shape; others are drawn, by `seed`. Threads may
     share one: `keeps` is how many things that they make for several slices are kept at once.
     """
 

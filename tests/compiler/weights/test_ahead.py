@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from archonnx.compiler.graph import Weight
-from archonnx.compiler.recipes import Blocks, BlockNumbers, BlockScales, Constant, Draw, Evaluation, Recipe
+from archonnx.compiler.recipes import BlockNumbers, Blocks, BlockScales, Constant, Draw, Evaluation, Recipe
 from archonnx.compiler.weights import ahead
 from archonnx.compiler.weights.ahead import Ahead
 from archonnx.compiler.weights.initializers import resolve
