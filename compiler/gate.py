@@ -6,12 +6,14 @@
 4. onnx's full checker takes the model (E0990).
 
 Large constants are replaced by inputs of their types, so nothing here depends on the weights or grows with them.
+Those that _INFLATED takes stand as initializers without data while shapes are inferred: of an input that is a vector,
+onnx carries a message for each number along, 700 MB of them for the biases of GPT-3.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 
 KEPT_ELEMENTS = 1024  # constants up to this size stay, so that shapes computed from them are known
 MOST_REPORTED = 20
+# Operators through which onnx follows the numbers of a vector, and that read no number of a float one to infer a shape.
+_INFLATED = frozenset(("Add", "Cast", "Concat", "Div", "Gather", "Identity", "Mul", "Squeeze", "Sub", "Unsqueeze"))
+_FOLLOWED = frozenset(("int32", "int64"))  # of these dtypes, numbers without data would be an error
 OURS = (
     "this is a mistake in archonnx, in a package's layer or in a raw operator's declared type, and nothing was written"
 )
@@ -128,8 +133,11 @@ def _check_names(case: _Case, verdict: Verdict) -> None:
     walk(case.graph, case.graph.constants())
 
 
-def _bare_model(case: _Case) -> ModelProto:
-    """The model with its small constants, large ones as inputs, and no type that inference should find out itself."""
+def _bare_model(case: _Case, without_data: Container[int] = ()) -> ModelProto:
+    """The model with its small constants, large ones as inputs, and no type that inference should find out itself.
+
+    `without_data`: the ids of tensors that stand as initializers without data instead.
+    """
     import onnx
 
     from archonnx.compiler.recipes import Evaluation
@@ -137,8 +145,10 @@ def _bare_model(case: _Case) -> ModelProto:
 
     model = onnx.ModelProto()
     model.CopyFrom(case.skeleton.model)
-    model.graph.CopyFrom(case.skeleton.graph)
-    del model.graph.value_info[:]
+    whole = case.skeleton.graph
+    model.graph.name = whole.name
+    for name in ("node", "input", "output"):
+        getattr(model.graph, name).extend(getattr(whole, name))
     evaluation = Evaluation(0)
     for initializer in case.skeleton.initializers:
         recipe = initializer.recipe
@@ -147,15 +157,30 @@ def _bare_model(case: _Case) -> ModelProto:
             proto.CopyFrom(initializer.proto)
             if recipe.dtype != "string":
                 proto.raw_data = b"".join(map(bytes, recipe.iter_bytes(evaluation)))
+        elif id(initializer.tensor) in without_data:
+            proto = model.graph.initializer.add()
+            proto.CopyFrom(initializer.proto)
         else:
             fill_value(model.graph.input.add(), initializer.tensor.name, initializer.tensor.type)
     return model
 
 
+def _inflated(graph: OperatorGraph) -> set[int]:
+    """The ids of the constants that onnx would carry along number by number, and never look into."""
+    found: set[int] = set()
+    others: set[int] = set()
+    for operator in graph.everywhere():
+        for tensor in operator.inputs:
+            if tensor is not None and tensor.recipe is not None and tensor.rank == 1:
+                follows = not operator.domain and operator.type in _INFLATED and tensor.dtype not in _FOLLOWED
+                (found if follows else others).add(id(tensor))
+    return found - others
+
+
 def _check_inference(case: _Case, verdict: Verdict) -> None:
     from onnx import shape_inference
 
-    model = _bare_model(case)
+    model = _bare_model(case, _inflated(case.graph))
     _strip(model.graph, case.graph)
     try:
         inferred = shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)

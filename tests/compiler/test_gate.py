@@ -232,3 +232,46 @@ def test_the_pages_show_what_is_rendered(code: str, project: Path) -> None:
     (shown,) = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
     assert shown.rstrip() == str(CompileError(found[:1], {"example.arch": SOURCE})).rstrip()
     assert found[0].code == code
+
+
+def biased(width: int, dtype: str = "float32") -> OperatorGraph:
+    """x: dtype[N, width] -> abs(x + bias) @ scale, both vectors; `scale` is read by MatMul too."""
+    graph = OperatorGraph("Biased", 21)
+    x, y, z = (graphs.tensor(name, N, width, dtype=dtype) for name in ("x", "dense", "z"))
+    bias = graphs.held("bias", graphs.draw("bias", (width,), "ones", dtype))
+    scale = graphs.held("scale", graphs.draw("scale", (width,), "ones", dtype))
+    out = graphs.tensor("out", N, dtype=dtype)
+    graph.inputs, graph.outputs = [x], [("out", out)]
+    graph.operators = [
+        graphs.operator("Add", [x, bias], y),
+        graphs.operator("Mul", [y, scale], z),
+        graphs.operator("MatMul", [z, scale], out),
+    ]
+    return graph
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int64"])
+def test_no_vector_is_carried_along_number_by_number_while_shapes_are_inferred(
+    dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from onnx import shape_inference
+
+    seen: list[Any] = []
+    infer = shape_inference.infer_shapes
+
+    def watched(model: Any, **more: Any) -> Any:
+        seen.append(model)
+        return infer(model, **more)
+
+    monkeypatch.setattr(shape_inference, "infer_shapes", watched)
+    verdict = check(biased(5000, dtype))
+    assert (verdict.diagnostics, verdict.unknown) == ([], 0)
+    # int64 numbers are what shapes are made of: onnx would look for them and find none
+    assert {i.name for i in seen[0].graph.initializer} == (set() if dtype == "int64" else {"bias"})
+    assert {v.name for v in seen[0].graph.input} >= {"x", "scale"}
+
+
+def test_a_wrong_vector_is_found_all_the_same() -> None:
+    graph = biased(5000)
+    graph.operators[0].inputs[1] = graphs.held("bias", graphs.draw("bias", (4999,), "ones"))
+    assert check(graph).diagnostics[0].code == "E0990"
