@@ -5,6 +5,7 @@ from __future__ import annotations
 from io import StringIO
 from typing import TYPE_CHECKING, Literal, get_args
 
+from archonnx.compiler.analysis import plain_table
 from archonnx.compiler.analysis.summary import LayerRow, Shape, Summary
 
 if TYPE_CHECKING:
@@ -79,14 +80,33 @@ def totals(summary: Summary) -> list[tuple[str, str]]:
 
 
 def print_table(summary: Summary, console: Console, *, places: bool = False) -> None:
-    """Print the table on a rich console, as wide as that is."""
+    """Print the table on a rich console, as wide as that is; one of very many rows plainly (plain_table.py)."""
     console.print(f'Model: "{summary.model}"', style="bold", markup=False)
     for title, ports in (("in ", summary.inputs), ("out", summary.outputs)):
         for port in ports:
             console.print(f"  {title} {port.name}: {port.dtype}[{', '.join(map(str, port.shape))}]", markup=False)
-    console.print(_table(summary, places))
+    if len(summary.layers) > plain_table.MANY and not console.options.ascii_only:
+        titles, rows = _cells(summary, places)
+        console.file.writelines(plain_table.table_lines(titles, rows, right=frozenset((3, 4))))
+    else:
+        console.print(_table(summary, places))
     for label, text in totals(summary):
         console.print(f" {label}: {text}", markup=False)
+
+
+def _cells(summary: Summary, places: bool) -> tuple[list[str], list[list[str]]]:
+    """Titles and rows of the table, as text."""
+    titles = ["Layer", "Type", "Output shape", "Parameters", "MACs"] + (["Place"] if places else [])
+    rows = []
+    for row in summary.layers:
+        label = f"{row.path} x{row.uses}" if row.uses > 1 else row.path
+        cells = [label, _kind(row), _shapes(row), f"{row.parameters:,}", count_text(row.macs)]
+        rows.append(cells + ([row.place or ""] if places else []))
+    return titles, rows
+
+
+def _kind(row: LayerRow) -> str:
+    return f"{row.type} ({row.layers} layers)" if row.layers > 1 else row.type
 
 
 def _table(summary: Summary, places: bool) -> Table:
@@ -107,8 +127,7 @@ def _table(summary: Summary, places: bool) -> Table:
         label = Text.assemble((path, "dim"), name)
         if row.uses > 1:
             label.append(f" x{row.uses}", style="dim")
-        kind = f"{row.type} ({row.layers} layers)" if row.layers > 1 else row.type
-        cells = [label, Text(kind), Text(_shapes(row)), Text(f"{row.parameters:,}"), Text(count_text(row.macs))]
+        cells = [label, Text(_kind(row)), Text(_shapes(row)), Text(f"{row.parameters:,}"), Text(count_text(row.macs))]
         if places:
             cells.append(Text(row.place or ""))
         table.add_row(*cells)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import archonnx
+from archonnx.compiler.analysis import plain_table
 from archonnx.compiler.analysis.cost import total_macs
 from archonnx.compiler.analysis.memory import activation_peak_bytes
 from archonnx.compiler.analysis.order import is_chain, keras_order
@@ -248,6 +249,17 @@ def test_the_table_shows_paths_shapes_and_totals() -> None:
     assert "in  x: float32[N, 4]" in text
     assert ":3:5" in text
     assert str(summary(BLOCKS)) == render(summary(BLOCKS), "table")
+
+
+@pytest.mark.parametrize("places", [False, True])
+@pytest.mark.parametrize("text", [BLOCKS, FUNCTIONAL, SMALL.replace("Small", "Größe").replace("logits", "数")])
+def test_a_table_of_very_many_rows_looks_like_any_other(
+    text: str, places: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = summary(text)
+    by_rich = render(found, "table", places=places, width=1000)
+    monkeypatch.setattr(plain_table, "MANY", 0)
+    assert render(found, "table", places=places, width=1000) == by_rich
 
 
 def test_markdown() -> None:
