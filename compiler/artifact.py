@@ -74,10 +74,17 @@ class CompiledModel:
 
         return summarize(self.graph)
 
-    def lower(self, *, weight_bits: int | None = None, block_size: int = 32, optimization: int = 2) -> OperatorGraph:
+    def lower(
+        self,
+        *,
+        weight_bits: int | None = None,
+        block_size: int = 32,
+        optimization: int = 2,
+        precision: str = "float32",
+    ) -> OperatorGraph:
         """The model as ONNX operators, its weights as recipes: what `save` checks and writes.
 
-        weight_bits, block_size, optimization: as `save` takes them.
+        weight_bits, block_size, optimization, precision: as `save` takes them.
         """
         options = {name: value for name, value in locals().items() if name != "self"}
         from archonnx.compiler.lowering.lower import lower
@@ -91,6 +98,7 @@ class CompiledModel:
             weight_bits=weight_bits,
             block_size=block_size,
             optimization=optimization,
+            precision=precision,
         )
         operators.metadata[metadata.SOURCE] = self.below_root.get(self.source, self.source)
         operators.options = options
@@ -212,6 +220,7 @@ class CompiledModel:
         weight_bits: Literal[4, 8] | None = None,
         block_size: Literal[32, 64, 128] = 32,
         optimization: Literal[0, 1, 2] = 2,
+        precision: Literal["float32", "float16", "bfloat16"] = "float32",
     ) -> SaveReport:
         """Write the model as an ONNX file, checked before it appears; a failure leaves the old file as it was.
 
@@ -225,6 +234,7 @@ class CompiledModel:
         with a scale of their own. Such a file runs in onnxruntime alone.
         optimization: 0 keeps layers one to one, 1 what each of them computes, 2 merges them where that computes the
         same (docs/optimization.md). The report's `changes` say what was done.
+        precision: what large float32 weights are stored in, rounded; all is computed in float32 (docs/half.md).
 
         Raises ArchonnxError where the graph does not pass the checks or the file cannot be written.
         """
@@ -237,6 +247,8 @@ class CompiledModel:
                 raise UsageError('via="keras": Keras\' graph keeps its weights as they are; leave weight_bits out')
             if optimization != 2:
                 raise UsageError('via="keras": Keras\' graph stays as it is; leave optimization out')
+            if precision != "float32":
+                raise UsageError('via="keras": Keras\' graph keeps its weights as they are; leave precision out')
             return route.save(self, path, seed=seed, progress=progress)
         if via is not None:
             raise UsageError(f'via is "keras" or None, got {via!r}')
@@ -244,7 +256,7 @@ class CompiledModel:
 
         values = {v.name: v.type for n in self.graph.nodes for v in n.outputs}
         return save(
-            self.lower(weight_bits=weight_bits, block_size=block_size, optimization=optimization),
+            self.lower(weight_bits=weight_bits, block_size=block_size, optimization=optimization, precision=precision),
             path,
             seed=seed,
             given=self.given,

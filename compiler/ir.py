@@ -18,6 +18,7 @@ from archonnx.compiler.graph import TensorType
 if TYPE_CHECKING:
     from archonnx.compiler.passes.changes import Change
     from archonnx.compiler.passes.quantize_weights import Quantization
+    from archonnx.compiler.passes.store_in_half import Halving
     from archonnx.compiler.recipes import Recipe
     from archonnx.contract.diagnostics import Frame, Place
     from archonnx.contract.dims import Dim
@@ -105,6 +106,7 @@ class OperatorGraph:
     options: dict[str, Any] = field(default_factory=dict)  # what it was lowered with, as CompiledModel.lower takes it
     changes: list[Change] = field(default_factory=list)  # what passes did to it, in order
     quantization: Quantization | None = None  # what became of its matrices, where they were to be quantized
+    halving: Halving | None = None  # what became of its weights, where they were to be stored in half
 
     def constants(self) -> Iterator[Tensor]:
         """Every constant that this graph holds, once, in order of first use: its own, and what bodies read of it."""

@@ -3,6 +3,7 @@
     source      Draw (a weight's numbers), FileTensor (a file's), Constant (an array), Placeholder (data is elsewhere)
     transform   recipe.transpose(perm), .reshape(shape), .cast(dtype), [slices], concatenate(recipes, axis), Sum(them)
     quantized   BlockNumbers, BlockScales, BlockZeros: the tensors of a matrix in few bits
+    stored      Halved: float32 in float16 or bfloat16, rounded while it is written
     evaluation  recipe.read(evaluation, start, stop), .whole(evaluation), .iter_bytes(evaluation)
 
 Transforms simplify as they are built, and `key()` is the same only for recipes that give the same bytes. A slice of
@@ -11,6 +12,7 @@ a transposed tensor reads only the boxes of its source that it needs: a tensor i
 
 from __future__ import annotations
 
+from archonnx.compiler.weights.halving import Halved
 from archonnx.compiler.weights.quantizing import BlockNumbers, Blocks, BlockScales, Blockwise, BlockZeros
 from archonnx.compiler.weights.recipe import SLICE_BYTES, Evaluation, Recipe, numpy_dtype
 from archonnx.compiler.weights.sources import Constant, Draw, FileTensor, Placeholder, tensors_of
@@ -29,6 +31,7 @@ __all__ = [
     "Draw",
     "Evaluation",
     "FileTensor",
+    "Halved",
     "Placeholder",
     "Recipe",
     "Reshape",

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from archonnx.compiler.graph import TensorType
     from archonnx.compiler.passes.changes import Change
     from archonnx.compiler.passes.quantize_weights import Quantization
+    from archonnx.compiler.passes.store_in_half import Halving
     from archonnx.compiler.recipes import Recipe
     from archonnx.compiler.writer import Skeleton
     from archonnx.contract.dims import Facts
@@ -40,7 +41,8 @@ class SaveReport:
     """What was written. `digest` is XXH3-128 of the .onnx file; `unknown` as in gate.Verdict.
 
     warnings: a line for each given weight that holds what is no number, or an infinite one. quantization: what became
-    of matrices that were to be quantized. changes: what passes did to the graph, in order.
+    of matrices that were to be quantized. changes: what passes did to the graph, in order. halving: what became of
+    weights that were to be stored in half.
     """
 
     path: Path
@@ -53,6 +55,7 @@ class SaveReport:
     warnings: tuple[str, ...] = ()
     quantization: Quantization | None = None
     changes: tuple[Change, ...] = ()
+    halving: Halving | None = None
 
 
 @dataclass(slots=True)
@@ -206,6 +209,7 @@ def write(
             warnings if model is models[0] else (),
             model.graph.quantization,
             tuple(model.graph.changes),
+            model.graph.halving,
         )
         for model, each in zip(models, written, strict=True)
     ]

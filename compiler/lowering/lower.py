@@ -14,6 +14,7 @@ from archonnx.compiler.layers.base import LayerError
 from archonnx.compiler.layers.plugins import Guard, broken, kind
 from archonnx.compiler.lowering.builder import Builder
 from archonnx.compiler.lowering.emitter import Origin
+from archonnx.compiler.lowering.halved import check_precision, halved
 from archonnx.compiler.lowering.naming import assign_names
 from archonnx.compiler.lowering.opsets import checked_opset
 from archonnx.compiler.lowering.quantized import check_blocks, quantized, said_of
@@ -39,16 +40,19 @@ def lower(
     sources: Mapping[str, str] | None = None,
     weight_bits: int | None = None,
     block_size: int = 32,
+    precision: str = "float32",
 ) -> OperatorGraph:
     """The model as ONNX operators.
 
     `opset` is a version of ONNX's operator set, by default the one that measured best (docs/opset.md); `optimization` 0
     leaves the graph as the layers wrote it, 1 and 2 are levels of passes/pipeline.py; `sources` are texts by file name,
-    for diagnostics; `weight_bits` 4 or 8 quantizes matrices, `block_size` numbers together. Errors: UsageError for an
-    opset, level or bits out of range, and where nothing can be quantized; CompileError where a layer has no form in
-    that operator set or no input tells a size; LoweringError for a layer that breaks its promise.
+    for diagnostics; `weight_bits` 4 or 8 quantizes matrices, `block_size` numbers together; `precision` is what large
+    float32 weights are stored in. Errors: UsageError for an opset, level, bits or precision out of range, and where
+    nothing can be quantized; CompileError where a layer has no form in that operator set or no input tells a size;
+    LoweringError for a layer that breaks its promise.
     """
     check_blocks(weight_bits, block_size)
+    check_precision(precision)
     facts = graph.facts if graph.facts is not None else Facts()
     result = OperatorGraph(graph.name, checked_opset(opset), documentation=graph.documentation or "")
     builder = Builder(result, facts)
@@ -76,6 +80,8 @@ def lower(
     result.metadata[metadata.OPTIMIZATION] = str(optimization)
     if result.quantization is not None:
         result.metadata[metadata.QUANTIZED] = said_of(result.quantization)
+    if precision != "float32":
+        result = halved(result, precision)
     return result
 
 

@@ -71,6 +71,8 @@ def format_recipe(recipe: Recipe) -> str:
         change = f"reshape({', '.join(map(str, recipe.shape))})"
     elif isinstance(recipe, recipes.Cast):
         change = f"cast({recipe.dtype})"
+    elif isinstance(recipe, recipes.Halved):
+        change = f"stored({recipe.dtype})"
     elif isinstance(recipe, recipes.Slice):
         change = f"[{', '.join(f'{r.start}:{r.stop}:{r.step}' for r in recipe.ranges)}]"
     elif isinstance(recipe, recipes.Blockwise):

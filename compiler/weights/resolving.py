@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from archonnx.compiler.weights.halving import Halved
 from archonnx.compiler.weights.quantizing import Blockwise
 from archonnx.compiler.weights.recipe import Recipe
 from archonnx.compiler.weights.sources import Draw
@@ -36,7 +37,7 @@ def resolved(recipe: Recipe, given: Mapping[str, Recipe]) -> Recipe:
             return concatenate(inputs, axis)
         case Sum():
             return Sum(inputs)
-        case Blockwise():
+        case Blockwise() | Halved():
             return recipe.over(inputs[0])
     return recipe  # of a kind that only reads: it asks the evaluation
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from archonnx.compiler.weights.recipe import Array
     from archonnx.compiler.weights.regions import Box
 
+HALVES = ("float16", "bfloat16")  # what `save(precision=)` stores float32 in
+
 
 def by_lowered(slots: Slots, tensors: Mapping[str, Recipe], graph: OperatorGraph) -> Assignment:
     """Tensors are the initializers of the operator graph that the model is lowered to."""
@@ -44,6 +46,9 @@ def by_lowered(slots: Slots, tensors: Mapping[str, Recipe], graph: OperatorGraph
         written = tensor.recipe
         if isinstance(written, Blockwise):  # read as the numbers that it stands for (files/onnx_blocks.py)
             written = written.source if tensor.name in by_rows else written.source.transpose((1, 0))
+        if own and given.dtype in HALVES and given.dtype != written.dtype and widens(given.dtype, written.dtype):
+            made.widened[given.dtype] = made.widened.get(given.dtype, 0) + 1
+            given = given.cast(written.dtype)
         if (given.dtype, tuple(given.shape)) != (written.dtype, tuple(written.shape)):
             if own:  # a constant that holds no weight, such as the sizes of a resizing, may be another in files of old
                 made.complain(own, f"{tensor.name} is {type_of(written)}, {type_of(given)} there")

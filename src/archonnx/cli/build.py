@@ -11,6 +11,7 @@ import click
 from archonnx.cli.assets import assets_option, attached
 from archonnx.cli.console import Steps, busy, say, size_text
 from archonnx.cli.filling import filled, wanted, warn_of, weights_options
+from archonnx.cli.halving import stored_option, tell_halved
 from archonnx.cli.optimizing import checked_level, explain_changes, optimizing_options
 from archonnx.cli.options import FilePath, arch_argument, color_option, compiled, model_options
 from archonnx.cli.quantizing import checked_block, quantizing_options, tell
@@ -32,6 +33,7 @@ from archonnx.contract.diagnostics import UsageError
 @weights_options
 @quantizing_options
 @optimizing_options
+@stored_option
 @assets_option
 @click.option("--opset", type=int, metavar="N", help="The ONNX opset, 17 or newer.")
 @click.option(
@@ -53,6 +55,7 @@ def build(
     block_size: int | None,
     optimization: int | None,
     explain: bool,
+    precision: str,
     assets: tuple[str, ...],
     opset: int | None,
     via: str | None,
@@ -75,6 +78,8 @@ def build(
 
     -O0 keeps layers one to one, -O2, the default, merges them where that computes the same; --explain says what was
     done, by source line (docs/optimization.md).
+    --precision float16 or bfloat16 stores large weights in half, rounded, and casts them where they are used: half the
+    file, computed in float32 as before (docs/half.md).
 
     --via keras takes a second route: the model as Keras builds it, traced by TensorFlow, converted by tf2onnx. It
     needs the extra `keras`, and memory for several copies of the weights.
@@ -97,6 +102,8 @@ def build(
     level = checked_level(optimization, explain, via)
     if via == "keras" and weight_bits is not None:
         raise UsageError("--via keras: Keras' graph keeps its weights as they are; leave --weight-bits out")
+    if via == "keras" and precision != "float32":
+        raise UsageError("--via keras: Keras' graph keeps its weights as they are; leave --precision out")
     result = compiled(file, model, parameters, root, opset)
     target = output or Path(f"{result.name}.onnx")
     if target.suffix != ".onnx":
@@ -119,6 +126,7 @@ def build(
                 weight_bits=weight_bits,  # type: ignore[arg-type]
                 block_size=block,  # type: ignore[arg-type]
                 optimization=level,
+                precision=precision,  # type: ignore[arg-type]
             )
     warn_of(report.warnings)
     say(f"{target}: {result.name}, {size_text(report.nbytes)}, in {time.perf_counter() - began:.2f} s")
@@ -126,4 +134,6 @@ def build(
         tell(report.quantization)
     if explain:
         explain_changes(report.changes)
+    if report.halving is not None:
+        tell_halved(report.halving)
     return 0

@@ -16,6 +16,7 @@ Model metadata (ModelProto.metadata_props), all under the prefix `archonnx.`:
                              CompiledModel.lower takes it, so that whoever fills them in later makes the same
     archonnx.quantized       JSON object, where matrices are kept in few bits: "bits", "block_size", "rows", an object
                              name -> name of its scales: those of which rows are cut into blocks, not columns
+    archonnx.stored          "float16" or "bfloat16" where large weights are stored so and cast where they are used
     archonnx.requires        JSON list of {"condition": text of a contract.dims condition, "message": text,
                              "place": "file:line:column"}
     archonnx.optional        JSON list of input names that may be left out
@@ -48,6 +49,7 @@ SEED = PREFIX + "seed"
 OPTIMIZATION = PREFIX + "optimization"
 BUILD = PREFIX + "build"
 QUANTIZED = PREFIX + "quantized"
+STORED = PREFIX + "stored"
 REQUIRES = PREFIX + "requires"
 OPTIONAL = PREFIX + "optional"
 STATES = PREFIX + "states"
