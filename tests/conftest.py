@@ -83,3 +83,5 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     help = "write what the compiler says into the pages of diagnostic codes"
     parser.addoption("--rewrite-codes", action="store_true", help=help)
+    help = "write the digests of built models into tests/conformance/digests.json"
+    parser.addoption("--rewrite-digests", action="store_true", help=help)

@@ -1,0 +1,118 @@
+"""The same source, options, seed and version give the same file, in any process and any surroundings.
+
+`pytest tests/conformance/test_same_bytes.py --rewrite-digests` writes digests.json, where a change of the bytes is meant.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from same_bytes import VARIANTS
+
+ROOT = Path(__file__).resolve().parents[2]
+DIGESTS = Path(__file__).with_name("digests.json")
+KEPT = ("PATH", "HOME", "SYSTEMROOT", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
+
+
+def build_all(
+    folder: Path, models: Path, prefix: str, cwd: Path, *, cpus: int | None = None, **environment: str
+) -> dict[str, str]:
+    """The digests of every case, built in a process of its own."""
+    folder.mkdir()
+    (folder / "cache").mkdir()
+    given = {name: os.environ[name] for name in KEPT if name in os.environ}
+    given |= {"PYTHONPATH": str(ROOT / "src"), "XDG_CACHE_HOME": str(folder / "cache"), **environment}
+    umask = int(environment.pop("UMASK", "022"), 8)
+    before = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+    try:
+        if cpus is not None and before:
+            os.sched_setaffinity(0, sorted(before)[:cpus])
+        run = subprocess.run(
+            [sys.executable, str(ROOT / "tests/conformance/same_bytes.py"), str(folder), str(models), prefix],
+            cwd=cwd,
+            env=given,
+            umask=umask,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            check=False,
+        )
+    finally:
+        if before:
+            os.sched_setaffinity(0, before)
+    assert run.returncode == 0, run.stderr
+    found: dict[str, str] = json.loads(run.stdout.splitlines()[-1])
+    assert set(VARIANTS) <= set(found)
+    return found
+
+
+def without_cpu_features() -> dict[str, str]:
+    """NumPy's own loops for newer processors switched off: those that this one has."""
+    from numpy._core import _multiarray_umath as core
+
+    features = [name for name in core.__cpu_dispatch__ if core.__cpu_features__.get(name)]
+    return {"NPY_DISABLE_CPU_FEATURES": " ".join(features)} if features else {}
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """As a person builds: models of the package by name."""
+    folder = tmp_path_factory.mktemp("here")
+    return build_all(
+        folder / "made",
+        ROOT / "models",
+        "zoo:",
+        folder,
+        PYTHONHASHSEED="0",
+        LANG="C.UTF-8",
+        TZ="UTC",
+        OMP_NUM_THREADS="4",
+    )
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """From a copy of the models somewhere else, by a path, in surroundings that differ in all that could matter."""
+    folder = tmp_path_factory.mktemp("a folder with spaces, ümläute")
+    models = folder / "checkout" / "models"
+    shutil.copytree(ROOT / "models", models, ignore=shutil.ignore_patterns("__pycache__"))
+    return build_all(
+        folder / "made",
+        models,
+        f"..{os.sep}checkout{os.sep}models{os.sep}",
+        models.parent,
+        cpus=1,
+        UMASK="077",
+        PYTHONHASHSEED="4242",
+        PYTHONUTF8="1",
+        LANG="C",
+        LC_ALL="C",
+        TZ="Asia/Kathmandu",
+        OMP_NUM_THREADS="1",
+        OPENBLAS_NUM_THREADS="1",
+        COLUMNS="40",
+        NO_COLOR="1",
+        **without_cpu_features(),
+    )
+
+
+def test_two_processes_give_the_same_bytes(here: dict[str, str], elsewhere: dict[str, str]) -> None:
+    assert len(here) > 30
+    assert [name for name in here if here[name] != elsewhere.get(name)] == []
+    assert set(elsewhere) == set(here)
+    assert len(set(here.values())) == len(here), "two cases give one file: is an option without effect?"
+
+
+def test_the_bytes_are_those_that_were_written_down(here: dict[str, str], request: pytest.FixtureRequest) -> None:
+    """Says when a change of the code changes files. Where that is meant: --rewrite-digests, and a word in CHANGELOG.md."""
+    if request.config.getoption("--rewrite-digests"):
+        DIGESTS.write_text(json.dumps(here, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    known = json.loads(DIGESTS.read_text(encoding="utf-8"))
+    changed = sorted(name for name in {*known, *here} if known.get(name) != here.get(name))
+    assert not changed, f"other bytes than before; where that is meant, add --rewrite-digests: {changed}"
