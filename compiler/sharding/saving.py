@@ -24,7 +24,7 @@ from archonnx.compiler import saving
 from archonnx.compiler.sharding.cutting import Cut, cut
 from archonnx.compiler.sharding.plan import begins_of, plan_shards
 from archonnx.compiler.sharding.plan_file import Cuts, cuts_of
-from archonnx.compiler.sink import settle, sync_folder
+from archonnx.compiler.sink import sync_folder
 from archonnx.contract import metadata
 from archonnx.contract.diagnostics import UsageError
 from archonnx.contract.files import replacing
@@ -33,6 +33,8 @@ from archonnx.contract.shards import ENDING, Manifest, ManifestError, Shard, Val
 if TYPE_CHECKING:
     from archonnx.compiler.artifact import CompiledModel
     from archonnx.compiler.ir import OperatorGraph
+    from archonnx.compiler.passes.changes import Change
+    from archonnx.compiler.passes.quantize_weights import Quantization
     from archonnx.compiler.recipes import Recipe
     from archonnx.compiler.sharding.plan import ShardPlan
     from archonnx.compiler.streaming import Progress
@@ -40,13 +42,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ShardsReport:
-    """What was written: the manifest, and what `save` reports of each stage, in order. nbytes: of all files. asked:
-    how many stages were; fewer are written where layers of one leave no operator."""
+    """What was written: the manifest, the stages' files, and what `save` reports of each, in order. nbytes: of all.
+    asked: how many stages were; fewer are written where layers of one leave no operator. quantization, changes: of the
+    whole model, as a SaveReport has them."""
 
     path: Path
+    files: tuple[Path, ...]
     stages: tuple[saving.SaveReport, ...]
     nbytes: int
     asked: int
+    quantization: Quantization | None
+    changes: tuple[Change, ...]
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -87,7 +93,9 @@ def save_shards(
         _commit(target, folder, manifest, saved)
     reports = tuple(report for report, _ in saved)
     nbytes = sum(report.nbytes for report in reports) + target.stat().st_size
-    return ShardsReport(Path(path), reports, nbytes, len(begins))
+    files = tuple(target.with_name(name) for _, name in saved)
+    changes = tuple(whole.changes)
+    return ShardsReport(Path(path), files, reports, nbytes, len(begins), whole.quantization, changes)
 
 
 @contextmanager
@@ -207,7 +215,8 @@ def _commit(target: Path, folder: Path, manifest: Manifest, saved: list[tuple[sa
                 os.replace(source, goal)
         with replacing(target) as stream:
             stream.write(manifest.to_json())
-            settle(stream)
+            stream.flush()
+            os.fsync(stream.fileno())
     except BaseException:
         for goal in fresh:
             goal.unlink(missing_ok=True)

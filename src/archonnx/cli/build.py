@@ -16,6 +16,7 @@ from archonnx.cli.optimizing import checked_level, explain_changes, optimizing_o
 from archonnx.cli.options import FilePath, arch_argument, color_option, compiled, model_options
 from archonnx.cli.quantizing import checked_block, quantizing_options, tell
 from archonnx.cli.quiet import quieted
+from archonnx.cli.sharding import build_shards, checked_shards, sharding_options
 from archonnx.contract.diagnostics import UsageError
 
 
@@ -34,6 +35,7 @@ from archonnx.contract.diagnostics import UsageError
 @quantizing_options
 @optimizing_options
 @stored_option
+@sharding_options
 @assets_option
 @click.option("--opset", type=int, metavar="N", help="The ONNX opset, 17 or newer.")
 @click.option(
@@ -56,6 +58,7 @@ def build(
     optimization: int | None,
     explain: bool,
     precision: str,
+    shards: str | None,
     assets: tuple[str, ...],
     opset: int | None,
     via: str | None,
@@ -81,6 +84,9 @@ def build(
     --precision float16 or bfloat16 stores large weights in half, rounded, and casts them where they are used: half the
     file, computed in float32 as before (docs/half.md).
 
+    --shards writes the model in stages for several devices, one file each, which `archonnx run` and `archonnx.load`
+    take as one model (docs/shards.md).
+
     --via keras takes a second route: the model as Keras builds it, traced by TensorFlow, converted by tf2onnx. It
     needs the extra `keras`, and memory for several copies of the weights.
 
@@ -94,17 +100,30 @@ def build(
       archonnx build zoo:bert --model MiniLM --weights model.safetensors --weight-bits 8 -o minilm.int8.onnx
       archonnx build zoo:bert --model MiniLM --weights model.safetensors --asset tokenizer=tokenizer.json
       archonnx build zoo:mobilenet --model MobileNetV2 --explain
+      archonnx build models/unet.arch --shards 2 -o unet.shards.json
       archonnx build models/dnn.arch -o dnn.keras.onnx --via keras
     """
     began = time.perf_counter()
     asked = wanted(weights, maps)
     block = checked_block(weight_bits, block_size)
     level = checked_level(optimization, explain, via)
+    parts = checked_shards(shards, via)
     if via == "keras" and weight_bits is not None:
         raise UsageError("--via keras: Keras' graph keeps its weights as they are; leave --weight-bits out")
     if via == "keras" and precision != "float32":
         raise UsageError("--via keras: Keras' graph keeps its weights as they are; leave --precision out")
     result = compiled(file, model, parameters, root, opset)
+    if parts is not None:
+        return build_shards(
+            filled(attached(result, assets), asked),
+            output,
+            parts,
+            seed=seed,
+            weights="none" if asked.bare else "init",
+            lowering={"weight_bits": weight_bits, "block_size": block, "optimization": level, "precision": precision},
+            explain=explain,
+            began=began,
+        )
     target = output or Path(f"{result.name}.onnx")
     if target.suffix != ".onnx":
         raise UsageError(f"-o {target}: the file's name ends in .onnx")
