@@ -203,11 +203,12 @@ def _remove(path: Path) -> None:
 
 def _is_referred_to(path: Path) -> bool:
     """Whether a model in the folder refers to a file."""
-    for entry in os.scandir(path.parent):
-        if entry.name.endswith((".data", ".part")) or not entry.is_file():
+    for name in os.listdir(path.parent):
+        other = path.with_name(name)
+        if name.endswith((".data", ".part")) or not other.is_file():
             continue
         try:
-            with open(entry.path, "rb") as stream:
+            with open(other, "rb") as stream:
                 if stream.read(1) != b"\x08":  # ir_version, with which models begin
                     continue
                 regions = wire.walk(stream).regions

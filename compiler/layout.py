@@ -2,7 +2,7 @@
 
 Weights come first, in the order in which the models use them, so that a file that is written without them says where
 they will stand; constants of the graph that are large come after them. Data of a page and more starts at pages, so that
-it can be mapped. What gives the same bytes in two models, or twice in one, is stored once.
+it can be mapped. What gives the same bytes in several models is stored once.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from archonnx.compiler.weights.resolving import resolved
+from archonnx.contract.diagnostics import UsageError
 
 if TYPE_CHECKING:
     from archonnx.compiler.recipes import Evaluation, Recipe
@@ -76,25 +77,28 @@ class Layout:
         return digest.hexdigest()
 
 
-def lay_out(models: Sequence[Outgoing], *, bare: bool, external: External, limit: int = INLINE_LIMIT) -> Layout:
+def lay_out(
+    models: Sequence[Outgoing], *, bare: bool, external: External, limit: int = INLINE_LIMIT, planned: bool = False
+) -> Layout:
     """Where the bytes of models go. bare: weights are left out, their places are not.
 
     limit: the most bytes of a model that "auto" keeps whole. Several models have their data outside where that saves
-    anything.
+    anything. planned: what is stored once is what would be without given weights. Raises UsageError where these differ
+    for what was to be stored once.
     """
     if bare:
-        return _outside(models, bare=True)
+        return _outside(models, bare=True, planned=planned)
     if external == "never":
         return Layout()
     sizes = (sum(i.recipe.nbytes for i in m.stored) + m.skeleton.graph.ByteSize() for m in models)
     if external == "always" or any(size > limit for size in sizes):
-        return _outside(models, bare=False)
-    if len(models) > 1 and (layout := _outside(models, bare=False)).repeated:
+        return _outside(models, bare=False, planned=planned)
+    if len(models) > 1 and (layout := _outside(models, bare=False, planned=planned)).repeated:
         return layout
     return Layout()
 
 
-def _outside(models: Sequence[Outgoing], *, bare: bool) -> Layout:
+def _outside(models: Sequence[Outgoing], *, bare: bool, planned: bool) -> Layout:
     layout = Layout()
     known: dict[Hashable, Stretch] = {}
     for weights in (True, False):
@@ -103,8 +107,10 @@ def _outside(models: Sequence[Outgoing], *, bare: bool) -> Layout:
                 recipe = initializer.recipe
                 if recipe.is_literal == weights or (recipe.is_literal and (bare or recipe.nbytes < SMALL)):
                     continue
-                key = sharing_key(recipe, model.evaluation) if len(models) > 1 else id(initializer)
+                key = sharing_key(recipe, model.evaluation, planned=planned) if len(models) > 1 else id(initializer)
                 if key in known:
+                    if planned and not bare:
+                        _check_alike(initializer.tensor.name, known[key], recipe, model.evaluation)
                     layout.repeated += recipe.nbytes
                 else:
                     known[key] = _appended(layout, Stretch(recipe, model.evaluation, 0))
@@ -121,12 +127,21 @@ def _appended(layout: Layout, stretch: Stretch) -> Stretch:
     return stretch
 
 
-def sharing_key(recipe: Recipe, evaluation: Evaluation) -> Hashable:
+def _check_alike(name: str, stretch: Stretch, recipe: Recipe, evaluation: Evaluation) -> None:
+    if sharing_key(recipe, evaluation) != sharing_key(stretch.recipe, stretch.evaluation):
+        raise UsageError(
+            f"{name} is stored once for several models, and is given for each from another place; fill all from one "
+            "file, or build them again with their weights"
+        )
+
+
+def sharing_key(recipe: Recipe, evaluation: Evaluation, *, planned: bool = False) -> Hashable:
     """The same for recipes of two models only if they give the same bytes, whatever their numbers are.
 
     Weights that are drawn are the same where path, seed and initializer are; those of files where file and name are.
+    planned: as if all were drawn.
     """
-    found = resolved(recipe, evaluation.given)
+    found = recipe if planned else resolved(recipe, evaluation.given)
     said = {leaf.key(): _said(leaf, evaluation) for leaf in _leaves(found)}
     return _replaced(found.key(), said)
 

@@ -147,8 +147,10 @@ def test_public_names_are_the_documented_ones() -> None:
         "fit",
         "from_keras",
         "load",
+        "save_all",
         "to_keras",
         "to_torch",
+        "write_weights",
     ], "the public surface changed: say so in CHANGELOG.md and in the README, then here"
     for name in archonnx.__all__:
         assert getattr(archonnx, name) is not None

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from archonnx.compiler.artifact import CompiledModel
     from archonnx.compiler.keras.training.history import Epoch
     from archonnx.compiler.keras.training.result import FitResult
+    from archonnx.compiler.saving import SaveReport
+    from archonnx.compiler.together import SavedTogether
     from archonnx.runtime.errors import InputError, ModelFileError, RunError
     from archonnx.runtime.generation.result import Generation
     from archonnx.runtime.samples import Data
@@ -47,8 +49,10 @@ __all__ = [
     "fit",
     "from_keras",
     "load",
+    "save_all",
     "to_keras",
     "to_torch",
+    "write_weights",
 ]
 
 _LAZY = {
@@ -246,6 +250,79 @@ def from_keras(model: Any, like: CompiledModel | None = None) -> CompiledModel:
     from archonnx.compiler.keras.reading import reader
 
     return reader.from_keras(model, like)
+
+
+def save_all(
+    models: Mapping[str | PathLike[str], CompiledModel],
+    *,
+    data: str | None = None,
+    seed: int = 0,
+    weights: Literal["init", "none"] = "init",
+    external_data: Literal["auto", "always", "never"] = "auto",
+    progress: Callable[[int, int], None] | None = None,
+    **options: Any,
+) -> SavedTogether:
+    """Write several models, by path, so that weights that are the same in them are stored once, in one data file.
+
+    models: all in one folder: `save_all({"out/reader.onnx": reader, "out/writer.onnx": writer})`. Weights are the same
+    where they are drawn for one path from one seed and initializer, or given by one tensor of one file.
+    data: what the name of the data file begins with, by default the name of the first model's source: DATA.<hash>.data.
+    seed, weights, progress: as `CompiledModel.save` takes them, and so are `options`: weight_bits and others.
+    external_data: "auto" shares a data file where that saves anything, "always" in any case, "never" gives each model
+    its own weights.
+
+    Each model takes its place as a whole. Raises as `save` does; models that were not replaced yet stay as they were.
+    """
+    from archonnx.compiler import together
+
+    return together.save_all(
+        models,
+        data=data,
+        seed=seed,
+        weights=weights,
+        external_data=external_data,
+        progress=progress,
+        **options,
+    )
+
+
+def write_weights(
+    path: str | PathLike[str] | Sequence[str | PathLike[str]],
+    *,
+    source: str | PathLike[str] | None = None,
+    root: str | PathLike[str] | None = None,
+    weights: str | PathLike[str] | Mapping[str, Any] | None = None,
+    map: str | PathLike[str] | None = None,  # noqa: A002 (as in CompiledModel.with_weights)
+    seed: int = 0,
+    external_data: Literal["auto", "always", "never"] = "always",
+    progress: Callable[[int, int], None] | None = None,
+) -> list[SaveReport]:
+    """Write the weights of a model that was saved without them, with `weights="none"`.
+
+    The source is compiled again, as the file says that it was, and the two are compared, down to the place of each
+    weight. What is written is what `save(external_data="always")` would have written at once, byte for byte.
+
+    path: of the .onnx file; of several that share their data, a list. source: the .arch file, by default where it is
+    found: beside the model and above, in the working folder, in the zoo. root: the folder that its imports may reach.
+    weights, map: a file of weights, or arrays by name, as `CompiledModel.with_weights` takes them; without them,
+    weights are drawn from `seed`. external_data: as `save` takes it; "always" keeps the layout of the file.
+
+    Raises ArchonnxError where the file and what becomes of its source differ (the text lists how), or it has its
+    weights already; UsageError where no source is found; others as `with_weights` and `save` do. A failure leaves the
+    files as they were.
+    """
+    from archonnx.compiler import bare
+
+    return bare.write_weights(
+        path,
+        source=source,
+        root=root,
+        weights=weights,
+        map=map,
+        seed=seed,
+        external_data=external_data,
+        progress=progress,
+    )
 
 
 def to_torch(model: CompiledModel, seed: int = 0) -> Any:

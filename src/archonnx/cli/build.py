@@ -10,20 +10,22 @@ import click
 
 from archonnx.cli.assets import assets_option, attached
 from archonnx.cli.console import Steps, busy, say, size_text
+from archonnx.cli.external import checked_external, external_option
 from archonnx.cli.filling import filled, wanted, warn_of, weights_options
 from archonnx.cli.halving import stored_option, tell_halved
 from archonnx.cli.optimizing import checked_level, explain_changes, optimizing_options
-from archonnx.cli.options import FilePath, arch_argument, color_option, compiled, model_options
+from archonnx.cli.options import FilePath, arch_argument, color_option, compiled, models_options
 from archonnx.cli.quantizing import checked_block, quantizing_options, tell
 from archonnx.cli.quiet import quieted
 from archonnx.cli.sharding import build_shards, checked_shards, sharding_options
+from archonnx.cli.together import build_together
 from archonnx.contract.diagnostics import UsageError
 
 
 @click.command()
 @arch_argument
 @click.option("-o", "--output", type=FilePath(), metavar="OUT.onnx", help="By default the model's name.")
-@model_options
+@models_options
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**64 - 1),
@@ -43,11 +45,12 @@ from archonnx.contract.diagnostics import UsageError
     type=click.Choice(["keras"]),
     help="Let Keras and tf2onnx write the graph, under the same names and through the same checks.",
 )
+@external_option()
 @color_option
 def build(
     file: Path,
     output: Path | None,
-    model: str | None,
+    model: str | tuple[str, ...] | None,
     parameters: dict[str, Any],
     root: Path | None,
     seed: int,
@@ -62,6 +65,7 @@ def build(
     assets: tuple[str, ...],
     opset: int | None,
     via: str | None,
+    external_data: str,
 ) -> int:
     """Compile a model to an ONNX file.
 
@@ -87,6 +91,10 @@ def build(
     --shards writes the model in stages for several devices, one file each, which `archonnx run` and `archonnx.load`
     take as one model (docs/shards.md).
 
+    --external-data always keeps weights in OUT.<hash>.data beside the model, where they can be mapped; past 1.9 GB they
+    stand there anyway. --weights none leaves them out, `archonnx weights write` fills them in later. With several
+    --model, OUT is a folder, and weights that are the same in them are stored once (docs/large-models.md).
+
     --via keras takes a second route: the model as Keras builds it, traced by TensorFlow, converted by tf2onnx. It
     needs the extra `keras`, and memory for several copies of the weights.
 
@@ -101,6 +109,7 @@ def build(
       archonnx build zoo:bert --model MiniLM --weights model.safetensors --asset tokenizer=tokenizer.json
       archonnx build zoo:mobilenet --model MobileNetV2 --explain
       archonnx build models/unet.arch --shards 2 -o unet.shards.json
+      archonnx build zoo:translate --model Reader --model Writer -o translate/
       archonnx build models/dnn.arch -o dnn.keras.onnx --via keras
     """
     began = time.perf_counter()
@@ -108,10 +117,22 @@ def build(
     block = checked_block(weight_bits, block_size)
     level = checked_level(optimization, explain, via)
     parts = checked_shards(shards, via)
+    lowering = {"weight_bits": weight_bits, "block_size": block, "optimization": level, "precision": precision}
     if via == "keras" and weight_bits is not None:
         raise UsageError("--via keras: Keras' graph keeps its weights as they are; leave --weight-bits out")
     if via == "keras" and precision != "float32":
         raise UsageError("--via keras: Keras' graph keeps its weights as they are; leave --precision out")
+    checked_external(external_data, asked.bare, via, shards)
+    if isinstance(model, tuple):
+        return build_together(
+            *(file, output, model, parameters, root, opset),
+            asked=asked,
+            assets=assets,
+            seed=seed,
+            external_data=external_data,
+            alone={"--via": via, "--explain": explain, "--shards": shards},
+            options=lowering,
+        )
     result = compiled(file, model, parameters, root, opset)
     if parts is not None:
         return build_shards(
@@ -120,7 +141,7 @@ def build(
             parts,
             seed=seed,
             weights="none" if asked.bare else "init",
-            lowering={"weight_bits": weight_bits, "block_size": block, "optimization": level, "precision": precision},
+            lowering=lowering,
             explain=explain,
             began=began,
         )
@@ -141,6 +162,7 @@ def build(
                 target,
                 seed=seed,
                 weights="none" if asked.bare else "init",
+                external_data=external_data,  # type: ignore[arg-type]
                 progress=steps,
                 weight_bits=weight_bits,  # type: ignore[arg-type]
                 block_size=block,  # type: ignore[arg-type]

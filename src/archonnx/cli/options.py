@@ -189,6 +189,23 @@ def format_option(*formats: str) -> Callable[[Function], Function]:
 
 def model_options(function: Function) -> Function:
     """--model, --set and --root, passed on as `model`, `parameters` (name -> value) and `root`."""
+    about = "Which model of the file; by default its only one."
+    model = click.option("--model", metavar="NAME", shell_complete=complete.models, help=about)
+    return model(_parameter_options(function))
+
+
+def models_options(function: Function) -> Function:
+    """The same where --model may be repeated: `model` is a tuple then."""
+    from archonnx.cli.together import one_or_more
+
+    about = "Which model of the file; by default its only one. Several share one file of weights in the folder OUT."
+    model = click.option(
+        "--model", multiple=True, metavar="NAME", shell_complete=complete.models, callback=one_or_more, help=about
+    )
+    return model(_parameter_options(function))
+
+
+def _parameter_options(function: Function) -> Function:
     for option in (
         click.option(
             "--root",
@@ -204,12 +221,6 @@ def model_options(function: Function) -> Function:
             callback=_parameters,
             help='Set a parameter of the model; repeatable. The value is a literal: 10, [3, 4], "relu"; '
             "None leaves out an optional input.",
-        ),
-        click.option(
-            "--model",
-            metavar="NAME",
-            shell_complete=complete.models,
-            help="Which model of the file; by default its only one.",
         ),
     ):
         function = option(function)

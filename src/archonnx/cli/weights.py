@@ -16,6 +16,7 @@ from archonnx.cli.options import FilePath, Size, color_option, format_option
 from archonnx.cli.weights_diff import diff
 from archonnx.cli.weights_export import export
 from archonnx.cli.weights_map import map_
+from archonnx.cli.weights_write import write
 from archonnx.contract import metadata
 from archonnx.contract.diagnostics import UsageError
 from archonnx.contract.dtypes import DTYPES, is_float
@@ -40,12 +41,14 @@ def weights() -> None:
       archonnx weights diff model.npz model.safetensors
       archonnx weights export model.arch model.pth
       archonnx weights map model.arch other.pth -o model.other.map
+      archonnx weights write model.onnx --weights model.safetensors
     """
 
 
 weights.add_command(diff)
 weights.add_command(map_)
 weights.add_command(export)
+weights.add_command(write)
 
 
 @weights.command("list")

@@ -128,12 +128,16 @@ class Draft:
         named = self.name()
         self.stream.close()
         if not LOCKS:
-            self.release()  # Windows renames no open file
+            self.release()  # Windows renames no file that is open
         os.replace(named, place)
         self.partial = None
 
     def release(self) -> None:
         """Give up the lock. What has no place yet is lost."""
+        self.stream.close()
+        self._close()
+
+    def _close(self) -> None:
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
@@ -152,8 +156,8 @@ class Draft:
         finally:
             if self.partial is not None and LOCKS:
                 self.partial.unlink(missing_ok=True)
-            self.release()
-            if self.partial is not None:
+            self._close()
+            if self.partial is not None and not LOCKS:
                 self.partial.unlink(missing_ok=True)
 
 

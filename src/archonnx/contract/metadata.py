@@ -69,6 +69,15 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.replace("\r\n", "\n").replace("\r", "\n").encode()).hexdigest()
 
 
+def asset_bytes(text: str) -> bytes:
+    """The bytes of an asset, of its entry. Raises ValueError where that is damaged."""
+    if not text.startswith(BASE64):
+        return text.encode("utf-8")
+    import base64
+
+    return base64.b64decode(text.removeprefix(BASE64), validate=True)
+
+
 def digests(texts: Iterable[tuple[str, str]]) -> str:
     """The entry `archonnx.sources` of files and their texts. Two different texts of one name, as a file and the one of
     a package that it imports may have, are both left out: nobody could tell which of them a place is in."""
