@@ -40,7 +40,10 @@ class Box:
 
 @dataclass(slots=True, eq=False)
 class Group:
-    """An applied block. `reads` come from outside it, `gives` are read outside it; `repeats` instances in a row."""
+    """An applied block. `reads` come from outside it, `gives` are read outside it; `repeats` instances in a row.
+
+    `row`: no block, but one turn of layers that stand alike in a row.
+    """
 
     title: str
     name: str = ""
@@ -49,6 +52,7 @@ class Group:
     reads: list[int] = field(default_factory=list)
     gives: list[int] = field(default_factory=list)
     repeats: int = 1
+    row: bool = False
 
 
 @dataclass(slots=True)

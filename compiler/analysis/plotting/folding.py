@@ -2,7 +2,8 @@
 
 1. With `fold=N` every block nested deeper than N is one box, and nothing else is changed.
 2. Without it, a picture of more than MOST boxes has its repeated blocks drawn once (identical neighbours, each reading
-   only the one before it and what all of them read), and then the deepest blocks folded until MOST boxes are left.
+   only the one before it and what all of them read), then rows of layers alike where a block holds more than MOST
+   (rows.py), and then the deepest blocks folded until MOST boxes are left.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 
 from archonnx.compiler.analysis.plotting.elements import Box, Group, Picture, boxes, connect, groups
+from archonnx.compiler.analysis.plotting.rows import merge_parallel, unwrap_rows, wrap_rows
 
 MOST = 60
 
@@ -21,6 +23,8 @@ def fold(picture: Picture, depth: int | None) -> None:
             return
         if merge_repeats(picture.root):
             picture.notes.append("a block marked x N stands for N identical ones in a row")
+        if _visible(picture.root, None) > MOST:
+            _merge_layers(picture)
         depth = max(level for _, level in groups(picture.root))
         while depth > 0 and _visible(picture.root, depth) > MOST:
             depth -= 1
@@ -31,6 +35,18 @@ def fold(picture: Picture, depth: int | None) -> None:
         picture.notes.append(f"{deeper} drawn as one box (fold={depth + 1} opens one level more)")
     elif picture.notes:
         picture.notes.append(f"fold={max(level for _, level in groups(picture.root))} draws every one of them")
+
+
+def _merge_layers(picture: Picture) -> None:
+    """Draw layers alike once, in the groups that hold more than MOST."""
+    said = [text for text, merged in (("side by side", merge_parallel(picture.root, MOST)),) if merged]
+    if wrap_rows(picture.root, MOST):
+        if merge_repeats(picture.root):
+            said.insert(0, "in a row")
+        unwrap_rows(picture.root)
+    if said:
+        said = ["in a row", *said] if picture.notes and "in a row" not in said else said
+        picture.notes[:] = [f"what is marked x N stands for N identical ones {' or '.join(said)}"]
 
 
 def _visible(root: Group, depth: int | None) -> int:
@@ -156,5 +172,5 @@ def _signature(group: Group) -> tuple[object, ...]:
     local: dict[int, int] = {wire: -1 - number for number, wire in enumerate(group.reads)}
     for number, wire in enumerate(_produced(group)):
         local[wire] = number
-    nesting = tuple((inner.title, depth, len(inner.children)) for inner, depth in groups(group))
+    nesting = tuple((inner.title, depth, len(inner.children), inner.repeats) for inner, depth in groups(group))
     return (nesting, *((box.signature, tuple(local[wire] for wire in box.reads)) for box in boxes(group)))

@@ -163,6 +163,64 @@ def test_blocks_side_by_side_are_not_drawn_as_one() -> None:
     assert {group.repeats for group, _ in groups(folded(graph_of(text, "A")).root)} == {1}
 
 
+def long(lines: str, turns: int = 500) -> Picture:
+    body = "".join(f"        {line}\n" for line in lines.splitlines())
+    text = f"model A():\n    input x: float32[N, 8]\n    Dense(8)\n    for i in range({turns}):\n{body}    output y\n"
+    return folded(graph_of(text, "A"))
+
+
+def test_layers_alike_in_a_row_are_one_box_that_says_so() -> None:
+    picture = long("Dense(8, activation='relu')")
+    assert titles(picture) == ["x", "Dense", "Dense x 500", "y"]
+    _, first, row, y = boxes(picture.root)
+    assert (row.name, row.reads, row.gives) == ("dense_1 to dense_500", first.gives, y.reads)
+    assert "\nto Dense dense_500" in row.tooltip
+    assert picture.notes == [
+        "what is marked x N stands for N identical ones in a row",
+        "fold=0 draws every one of them",
+    ]
+
+
+def test_a_turn_of_several_layers_is_framed() -> None:
+    picture = long("before = it\nDense(8)\nit + before\nReLU()")
+    assert titles(picture) == ["x", "Dense", "Dense", "add", "ReLU", "y"]
+    assert [(group.title, group.repeats) for group, _ in groups(picture.root)] == [("A", 1), ("Dense to ReLU", 500)]
+    _, group = (group for group, _ in groups(picture.root))
+    y = picture.root.children[-1]
+    assert isinstance(y, Box)
+    assert group.gives == y.reads
+
+
+@pytest.mark.parametrize("line", ["Dense(8 if i % 100 else 9)", "(it -> Dense(8)) + (it -> Dense(8, name=f'n{i}'))"])
+def test_rows_end_where_layers_differ(line: str) -> None:
+    picture = long(line, 200)
+    drawn = sum(1 for _ in boxes(picture.root))
+    assert drawn < 20
+    turns = [int(t.rpartition(" x ")[2]) for t in titles(picture) if " x " in t]
+    turns += [group.repeats for group, _ in groups(picture.root)]
+    assert 95 <= max(turns) <= 200
+
+
+def test_layers_alike_that_do_not_follow_each_other_stay_apart() -> None:
+    # each reads the one before and the one before that, which no picture of one turn can show
+    lines = "\n".join(["    h = h -> Dense(8)", "    (g, h) = (h, g + h)"] * 60)
+    text = f"model A():\n    input x: float32[N, 8]\n    g = x\n    h = x\n{lines}\n    output y = g + h\n"
+    picture = folded(graph_of(text, "A"))
+    produced = {wire for box in boxes(picture.root) for wire in box.gives}
+    assert {wire for box in boxes(picture.root) for wire in box.reads} <= produced
+
+
+def test_layers_alike_side_by_side_are_one_box_that_says_so() -> None:
+    text = "model A():\n    input x: float32[N, 8]\n    arms = [x -> Dense(8) for i in range(1000)]\n"
+    text += "    output y = concat(arms, axis=-1)\n"
+    picture = folded(graph_of(text, "A"))
+    assert titles(picture) == ["x", "Dense x 1,000 side by side", "concat", "y"]
+    _, arms, joined, _ = boxes(picture.root)
+    assert joined.reads == arms.gives
+    assert picture.notes[0] == "what is marked x N stands for N identical ones side by side"
+    assert len(titles(folded(graph_of(text, "A"), 0))) == 1003
+
+
 def test_resnet50_is_folded_until_it_can_be_read() -> None:
     picture = folded(archonnx.compile(MODELS / "resnet.arch", model="ResNet50").graph)
     assert 40 <= len(titles(picture)) <= folding.MOST
