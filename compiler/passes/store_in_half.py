@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from archonnx.compiler.graph import TensorType
 from archonnx.compiler.ir import Operator, OperatorGraph, Tensor
 from archonnx.compiler.passes.changes import note
-from archonnx.compiler.weights.halving import Halved, Rounding
+from archonnx.compiler.weights.halving import Halved, Notes, Rounding
 from archonnx.compiler.weights.quantizing import Blockwise
 from archonnx.contract.dtypes import DTYPES
 
@@ -29,7 +29,7 @@ class Halving:
     """What became of the float32 weights of a graph. `before` and `after` are the bytes of all its constants.
 
     stored: the names of those in half. left: why others of at least 4,096 numbers are not, by name. declared: weights
-    that the source has in float16 or bfloat16 itself. notes: what rounding changed, by name, once they are written.
+    that the source has in float16 or bfloat16 itself. notes: what rounding changed, once they are written.
     """
 
     dtype: str
@@ -38,18 +38,24 @@ class Halving:
     declared: int = 0
     before: int = 0
     after: int = 0
-    notes: dict[str, Rounding] = field(default_factory=dict)
+    notes: Notes = field(default_factory=dict)
+
+    @property
+    def rounded(self) -> dict[str, Rounding]:
+        """What rounding changed, by the weight's name; of those that were written, and not copied as they were."""
+        return {name: Rounding.over(self.notes[name].values()) for name in self.stored if name in self.notes}
 
     @property
     def worst(self) -> tuple[str, float] | None:
         """The weight that rounding changed most, with its error; None where nothing is written."""
-        name = max(self.notes, key=lambda each: self.notes[each].relative, default=None)
-        return None if name is None else (name, self.notes[name].relative)
+        errors = {name: found.relative for name, found in self.rounded.items()}
+        name = max(errors, key=lambda each: errors[each], default=None)
+        return None if name is None else (name, errors[name])
 
     @property
     def zeros(self) -> int:
         """How many numbers became 0."""
-        return sum(note.zeros for note in self.notes.values())
+        return sum(found.zeros for found in self.rounded.values())
 
 
 def store_in_half(graph: OperatorGraph, dtype: str) -> OperatorGraph:

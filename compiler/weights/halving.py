@@ -6,8 +6,9 @@ hold at all is an error, as an infinite weight would spoil every result.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -24,7 +25,10 @@ PIECE = 1 << 16  # numbers looked at together: they stay in the processor's cach
 
 @dataclass(slots=True)
 class Rounding:
-    """What rounding changed in a weight. `zeros` numbers were none before; `error` is |rounded - number| at most."""
+    """What rounding changed in a weight, or a slice of it.
+
+    largest: of its numbers, finite ones. error: |rounded - number| at most. zeros: numbers that became 0.
+    """
 
     largest: float = 0.0
     error: float = 0.0
@@ -35,14 +39,27 @@ class Rounding:
         """The error as it is told everywhere: over the largest number, or over 1e-6 where that is larger."""
         return self.error / max(1e-6, self.largest)
 
+    @staticmethod
+    def over(parts: Iterable[Rounding]) -> Rounding:
+        """What rounding changed in all of these."""
+        found = Rounding()
+        for part in parts:
+            found.largest, found.error = max(found.largest, part.largest), max(found.error, part.error)
+            found.zeros += part.zeros
+        return found
+
+
+Notes: TypeAlias = dict[str, dict[int, Rounding]]  # by the weight's name and the first element of the slice
+
 
 class Halved(Recipe):
-    """The numbers of a float32 recipe in half. `rounding` tells of the last time that all were written, None before.
+    """The numbers of a float32 recipe in half.
 
-    name: what the error of a number that is too large calls it.
+    name: what the error of a number that is too large calls it. notes: where it is kept what rounding changed in each
+    slice that was written.
     """
 
-    def __init__(self, source: Recipe, dtype: str, name: str, notes: dict[str, Rounding]) -> None:
+    def __init__(self, source: Recipe, dtype: str, name: str, notes: Notes) -> None:
         self.source, self.dtype, self.shape, self.name, self.notes = source, dtype, source.shape, name, notes
 
     def inputs(self) -> tuple[Recipe, ...]:
@@ -63,14 +80,17 @@ class Halved(Recipe):
     def whole(self, evaluation: Evaluation) -> Array:
         return self._rounded(self.source.whole(evaluation), Rounding())
 
-    def iter_bytes(self, evaluation: Evaluation) -> Iterator[memoryview]:
-        """The data as it stands in a file, half of each slice of the source; afterwards `notes` has what it changed."""
+    def slices(self, evaluation: Evaluation) -> Iterator[tuple[int, int]]:
+        """Those of the source, which are what takes memory."""
+        return self.source.slices(evaluation)
+
+    def stored(self, evaluation: Evaluation, start: int, stop: int) -> memoryview:
+        """The data of a slice as it stands in a file; afterwards `notes` has what rounding changed in it."""
         found = Rounding()
-        for part in self.source.iter_bytes(evaluation):
-            values = np.frombuffer(part, dtype="<f4").astype(np.float32, copy=False)
-            halves = self._rounded(values, found)
-            yield halves.view(np.uint16).astype("<u2", copy=False).view(np.uint8).data
-        self.notes[self.name] = found
+        part = self.source.stored(evaluation, start, stop)
+        halves = self._rounded(np.frombuffer(part, dtype="<f4").astype(np.float32, copy=False), found)
+        self.notes.setdefault(self.name, {})[start] = found  # threads make slices, each its own
+        return halves.view(np.uint16).astype("<u2", copy=False).view(np.uint8).data
 
     def _rounded(self, values: Array, found: Rounding) -> Array:
         dtype = numpy_dtype(self.dtype)

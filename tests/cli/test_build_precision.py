@@ -67,7 +67,7 @@ def test_large_weights_are_rounded_and_the_others_are_as_they_were(folder: Path,
             wanted = onnx.numpy_helper.to_array(tensor).astype(NUMPY[dtype])
             assert half[name].data_type == onnx.TensorProto.DataType.Value(dtype.upper())
             assert half[name].raw_data == wanted.tobytes()
-            note = report.halving.notes[name]
+            note = report.halving.rounded[name]
             off = np.abs(wanted.astype(np.float32) - onnx.numpy_helper.to_array(tensor))
             assert note.error == off.max()
         else:

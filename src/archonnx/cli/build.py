@@ -85,6 +85,7 @@ def build(
 
     -O0 keeps layers one to one, -O2, the default, merges them where that computes the same; --explain says what was
     done, by source line (docs/optimization.md).
+
     --precision float16 or bfloat16 stores large weights in half, rounded, and casts them where they are used: half the
     file, computed in float32 as before (docs/half.md).
 

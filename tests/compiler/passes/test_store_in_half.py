@@ -121,7 +121,7 @@ def test_what_is_computed_is_what_the_rounded_weights_give(text: str, opset: int
     for name, value in wanted.items():
         np.testing.assert_allclose(found[name], value, rtol=1e-5, atol=1e-5)
     assert graph.halving is not None
-    assert set(graph.halving.notes) == set(graph.halving.stored)
+    assert set(graph.halving.rounded) == set(graph.halving.stored)
 
 
 def test_weights_in_few_bits_stay_so() -> None:

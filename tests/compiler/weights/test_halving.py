@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archonnx.compiler.recipes import Constant, Evaluation
-from archonnx.compiler.weights.halving import BOUND, PIECE, Halved, Rounding
+from archonnx.compiler.weights.halving import BOUND, PIECE, Halved, Notes, Rounding
 from archonnx.contract.diagnostics import ArchonnxError
 
 DTYPES: dict[str, Any] = {"float16": np.float16, "bfloat16": ml_dtypes.bfloat16}
@@ -22,9 +22,10 @@ class Plain(Constant):
 
 
 def written(values: Any, dtype: str, slice_bytes: int = 16 << 20) -> tuple[bytes, Rounding]:
-    notes: dict[str, Rounding] = {}
+    notes: Notes = {}
     recipe = Halved(Plain(values), dtype, "w", notes)
-    return b"".join(map(bytes, recipe.iter_bytes(Evaluation(0, slice_bytes=slice_bytes)))), notes["w"]
+    data = b"".join(map(bytes, recipe.iter_bytes(Evaluation(0, slice_bytes=slice_bytes))))
+    return data, Rounding.over(notes["w"].values())
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
