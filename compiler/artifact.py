@@ -36,6 +36,7 @@ class CompiledModel:
     models: the names of all models of the file. opset: the ONNX operator set that it was compiled for.
     given: where the numbers of weights come from, by path; those that are not in it are drawn from their initializers.
     file: the model's file as it was given, None for a text. files: the paths of all, imported too, by their names.
+    maps: the paths of the maps by which weights were found.
     """
 
     graph: LayerGraph
@@ -48,6 +49,7 @@ class CompiledModel:
     given: Mapping[str, Recipe] = field(default_factory=dict)
     file: str | None = None
     files: Mapping[str, str] = field(default_factory=dict)
+    maps: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"<CompiledModel {self.name} of {self.source}: {self.graph.inputs} -> {self.graph.outputs}>"
@@ -145,7 +147,8 @@ class CompiledModel:
             if map is not None or scope:
                 raise UsageError("with_weights() of a keras.Model takes neither map= nor scope=")
             return from_keras(source, like=self)
-        return self.with_given(fill(self, source, map=map, scope=scope).given)
+        found = fill(self, source, map=map, scope=scope)
+        return self.with_given(found.given, maps=found.maps)
 
     def with_assets(self, **files: str | os.PathLike[str] | bytes) -> CompiledModel:
         """The same model with files that travel in it, by name, in place of those that its source declares:
@@ -158,10 +161,11 @@ class CompiledModel:
 
         return replace(self, graph=with_files(self.graph, files))
 
-    def with_given(self, recipes: Mapping[str, Recipe]) -> CompiledModel:
+    def with_given(self, recipes: Mapping[str, Recipe], *, maps: tuple[str, ...] = ()) -> CompiledModel:
         """The same model with these recipes for some weights, by path, each of its weight's dtype and shape.
 
-        Those that were given before stay, where these do not replace them. Raises UsageError for what is no weight.
+        Those that were given before stay, where these do not replace them. maps: the paths of those that found them.
+        Raises UsageError for what is no weight.
         """
         weights = {weight.path: weight for weight in self.graph.weights()}
         for path, recipe in recipes.items():
@@ -170,7 +174,7 @@ class CompiledModel:
             wanted, got = (f"{w.dtype}{list(w.shape)}" for w in (weights[path], recipe))
             if wanted != got:
                 raise UsageError(f"the weight {path} is {wanted}, got {got}")
-        return replace(self, given={**self.given, **recipes})
+        return replace(self, given={**self.given, **recipes}, maps=(*self.maps, *maps))
 
     def evaluation(self, seed: int = 0) -> Evaluation:
         """What recipes of this model's weights are read with. Raises UsageError for a wrong seed."""
@@ -221,6 +225,8 @@ class CompiledModel:
         block_size: Literal[32, 64, 128] = 32,
         optimization: Literal[0, 1, 2] = 2,
         precision: Literal["float32", "float16", "bfloat16"] = "float32",
+        lock: str | os.PathLike[str] | None = None,
+        update_lock: bool = False,
     ) -> SaveReport:
         """Write the model as an ONNX file, checked before it appears; a failure leaves the old file as it was.
 
@@ -235,6 +241,8 @@ class CompiledModel:
         optimization: 0 keeps layers one to one, 1 what each of them computes, 2 merges them where that computes the
         same (docs/optimization.md). The report's `changes` say what was done.
         precision: what large float32 weights are stored in, rounded; all is computed in float32 (docs/half.md).
+        lock: the path of a lock, which is written where there is none; else a build that is not what it says is an
+        error, and nothing is written (docs/locks.md). update_lock: writes it anew.
 
         Raises ArchonnxError where the graph does not pass the checks or the file cannot be written.
         """
@@ -247,11 +255,16 @@ class CompiledModel:
                 raise UsageError('via="keras": Keras\' graph keeps its weights as they are; leave weight_bits out')
             if optimization != 2:
                 raise UsageError('via="keras": Keras\' graph stays as it is; leave optimization out')
+            if lock is not None:
+                raise UsageError('via="keras": what Keras and tf2onnx write is theirs to change; leave lock out')
             if precision != "float32":
                 raise UsageError('via="keras": Keras\' graph keeps its weights as they are; leave precision out')
             return route.save(self, path, seed=seed, progress=progress)
         if via is not None:
             raise UsageError(f'via is "keras" or None, got {via!r}')
+        if update_lock and lock is None:
+            raise UsageError("update_lock belongs to lock: name the lock too")
+        from archonnx.compiler.locking.hold import Asked
         from archonnx.compiler.saving import save
 
         values = {v.name: v.type for n in self.graph.nodes for v in n.outputs}
@@ -262,6 +275,7 @@ class CompiledModel:
             given=self.given,
             weights=weights,
             external_data=external_data,
+            lock=None if lock is None else Asked(self, lock, update_lock),
             progress=progress,
             values=values,
             facts=self.graph.facts,

@@ -11,7 +11,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -26,6 +26,7 @@ from archonnx.contract.diagnostics import CompileError, MachineError, UsageError
 
 if TYPE_CHECKING:
     from archonnx.compiler.graph import TensorType
+    from archonnx.compiler.locking.hold import Asked, Lock
     from archonnx.compiler.passes.changes import Change
     from archonnx.compiler.passes.quantize_weights import Quantization
     from archonnx.compiler.passes.store_in_half import Halving
@@ -42,7 +43,7 @@ class SaveReport:
 
     warnings: a line for each given weight that holds what is no number, or an infinite one. quantization: what became
     of matrices that were to be quantized. changes: what passes did to the graph, in order. halving: what became of
-    weights that were to be stored in half.
+    weights that were to be stored in half. lock: what it was held against.
     """
 
     path: Path
@@ -56,6 +57,7 @@ class SaveReport:
     quantization: Quantization | None = None
     changes: tuple[Change, ...] = ()
     halving: Halving | None = None
+    lock: Lock | None = None
 
 
 @dataclass(slots=True)
@@ -83,6 +85,7 @@ def save(
     given: Mapping[str, Recipe] | None = None,
     weights: Literal["init", "none"] = "init",
     external_data: External = "auto",
+    lock: Asked | None = None,
     progress: Progress | None = None,
     values: Mapping[str, TensorType] | None = None,
     facts: Facts | None = None,
@@ -94,11 +97,12 @@ def save(
     """Write a graph to `path` as ONNX: gate, draw, stream, read back, rename.
 
     seed, given, weights, values, facts, sources, kind, finish: as `prepare` takes them. external_data: whether weights
-    stand beside the model: "auto" where they take more than `inline_limit` bytes. progress: called with bytes done and
-    in all.
+    stand beside the model: "auto" where they take more than `inline_limit` bytes. lock: what the build is held against.
+    progress: called with bytes done and in all.
 
-    Raises CompileError where the gate stops the graph; SaveError, or MachineError for a full disk, where the file
-    cannot be written. Whatever is raised, KeyboardInterrupt too, `path` is as it was.
+    Raises CompileError where the gate stops the graph; LockError where it is not what the lock says; SaveError, or
+    MachineError for a full disk, where the file cannot be written. Whatever is raised, KeyboardInterrupt too, `path` is
+    as it was.
     """
     check_external(external_data, weights)
     model = prepare(
@@ -114,8 +118,12 @@ def save(
         finish=finish,
     )
     layout = lay_out([model.outgoing], bare=model.bare, external=external_data, limit=inline_limit)
-    (report,) = write([model], layout, stem=model.outgoing.target.stem, progress=progress)
-    return report
+    if lock is None:
+        return write([model], layout, stem=model.outgoing.target.stem, progress=progress)[0]
+    options = {**graph.options, "external_data": external_data}
+    hold = lock.hold(path, options, kind=model.kind, seed=seed)
+    (report,) = write([model], layout, stem=model.outgoing.target.stem, progress=progress, accept=hold.accept)
+    return replace(report, lock=hold.lock)
 
 
 def check_external(external_data: object, weights: object) -> None:
@@ -171,17 +179,30 @@ def prepare(
 
 
 def write(
-    models: Sequence[Prepared], layout: Layout, *, stem: str, progress: Progress | None = None
+    models: Sequence[Prepared],
+    layout: Layout,
+    *,
+    stem: str,
+    progress: Progress | None = None,
+    accept: Callable[[Path, Path | None], None] | None = None,
 ) -> list[SaveReport]:
     """Write models, all bare or none, that share a data file where the layout has one: reports in the same order.
 
-    stem: what the name of the data file begins with. Errors as those of `save`.
+    stem: what the name of the data file begins with. accept: called with each model and its data once all is written
+    and nothing is in its place; what it raises ends the save. Errors as those of `save`.
     """
     bare = models[0].bare
     given = {f"{i}/{path}": recipe for i, model in enumerate(models) for path, recipe in model.given.items()}
     if len(models) == 1:
         given = dict(models[0].given)
-    saving = Saving([m.outgoing for m in models], layout, stem=stem, bare=bare)
+
+    def check(written: Sequence[Path], data: Path | None) -> None:
+        if not bare:
+            check_unchanged(given)
+        for each in written if accept is not None else ():
+            accept(each, data)
+
+    saving = Saving([m.outgoing for m in models], layout, stem=stem, bare=bare, check=check)
     if not layout.places:
         for model in models:
             _check_size(model, saving)
@@ -194,7 +215,6 @@ def write(
 
             before, progress = _in_two(progress, sum(recipe.nbytes for recipe in given.values()), saving.total)
             warnings = odd_values(given, before)
-            saving.check = lambda: check_unchanged(given)
         saving.progress = progress
         written = saving.run()
     return [

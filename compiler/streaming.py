@@ -38,7 +38,8 @@ class Saving:
     """One save of one model or several: where each byte goes, and the steps of writing them.
 
     layout: of their data. stem: what the data file's name begins with. bare: the data is left out. check: called when
-    everything is written and nothing is in its place yet; what it raises ends the save.
+    everything is written and nothing is in its place yet, with where the models and their data can be read meanwhile;
+    what it raises ends the save.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class Saving:
         stem: str,
         bare: bool = False,
         progress: Progress | None = None,
-        check: Callable[[], None] | None = None,
+        check: Callable[[Sequence[Path], Path | None], None] | None = None,
     ) -> None:
         self.models, self.layout, self.stem, self.bare = models, layout, stem, bare
         self.progress, self.check = progress, check
@@ -78,7 +79,7 @@ class Saving:
                 written.append(self._write_model(model, draft))
                 drafts.append((draft, model.target))
             if self.check is not None:
-                self.check()
+                self.check([draft.path for draft, _ in drafts], None if data is None else data.draft.path)
             if drafts:
                 commit(drafts, data)
             self.data = None if data is None else data.path

@@ -39,7 +39,8 @@ Source = str | os.PathLike[str] | Mapping[str, Any]
 class Filling:
     """Recipes for the weights of a scope, by their whole paths. `how` says which naming or map it was.
 
-    scope: the one that was filled. notes: what a person should know, such as types that were widened.
+    scope: the one that was filled. notes: what a person should know, such as types that were widened. maps: the path of
+    the map, where it was one.
     """
 
     given: dict[str, Recipe]
@@ -47,6 +48,7 @@ class Filling:
     how: str
     scope: str = ""
     notes: tuple[str, ...] = ()
+    maps: tuple[str, ...] = ()
 
 
 def fill(
@@ -105,7 +107,7 @@ def _filled(
 ) -> Filling:
     if map is not None:
         path = chosen_map(Path(map), model, slots.scope)
-        return _filling(slots, given, _mapped(model, slots, given.tensors, path), f"by {path}")
+        return _filling(slots, given, _mapped(model, slots, given.tensors, path), f"by {path}", path)
     found, best = _named(model, slots, given)
     if found is not None:
         return _filling(slots, given, found, found.how)
@@ -113,7 +115,7 @@ def _filled(
     fitting = _fitting_maps(model, slots, given.tensors, known.values())
     if len(fitting) == 1:
         ((path, assignment),) = fitting.items()
-        return _filling(slots, given, assignment, f"by {path}")
+        return _filling(slots, given, assignment, f"by {path}", path)
     raise refusal(given.said, slots, given.tensors, best, _help(model, given, known, fitting))
 
 
@@ -194,7 +196,7 @@ def _help(model: CompiledModel, given: Given, known: Mapping[str, Path], fitting
     return f"write a map (docs/maps.md); `archonnx weights map {model.path.name} {Path(given.said).name}` proposes one"
 
 
-def _filling(slots: Slots, given: Given, assignment: Assignment, how: str) -> Filling:
+def _filling(slots: Slots, given: Given, assignment: Assignment, how: str, path: Path | None = None) -> Filling:
     prefix = f"{slots.scope}/" if slots.scope else ""
     notes = [
         f"{count:,} {'tensor is' if count == 1 else 'tensors are'} {dtype} there and widened exactly"
@@ -211,7 +213,7 @@ def _filling(slots: Slots, given: Given, assignment: Assignment, how: str) -> Fi
         )
         notes.append(f"{listed} {verb}, and the file is without")
     recipes = {prefix + path: recipe for path, recipe in assignment.given.items()}
-    return Filling(recipes, given.said, how, slots.scope, tuple(notes))
+    return Filling(recipes, given.said, how, slots.scope, tuple(notes), () if path is None else (os.fspath(path),))
 
 
 __all__ = ["Filling", "WeightsError", "fill"]

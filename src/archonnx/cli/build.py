@@ -13,6 +13,7 @@ from archonnx.cli.console import Steps, busy, say, size_text
 from archonnx.cli.external import checked_external, external_option
 from archonnx.cli.filling import filled, wanted, warn_of, weights_options
 from archonnx.cli.halving import stored_option, tell_halved
+from archonnx.cli.locking import checked_lock, lock_of, lock_options, tell_lock
 from archonnx.cli.optimizing import checked_level, explain_changes, optimizing_options
 from archonnx.cli.options import FilePath, arch_argument, color_option, compiled, models_options
 from archonnx.cli.quantizing import checked_block, quantizing_options, tell
@@ -38,6 +39,7 @@ from archonnx.contract.diagnostics import UsageError
 @optimizing_options
 @stored_option
 @sharding_options
+@lock_options
 @assets_option
 @click.option("--opset", type=int, metavar="N", help="The ONNX opset, 17 or newer.")
 @click.option(
@@ -62,6 +64,9 @@ def build(
     explain: bool,
     precision: str,
     shards: str | None,
+    locked: bool,
+    lock: Path | None,
+    update_lock: bool,
     assets: tuple[str, ...],
     opset: int | None,
     via: str | None,
@@ -96,6 +101,9 @@ def build(
     stand there anyway. --weights none leaves them out, `archonnx weights write` fills them in later. With several
     --model, OUT is a folder, and weights that are the same in them are stored once (docs/large-models.md).
 
+    --locked writes down what the build was made of and what came out, or holds it against that: where a source, an
+    option, a file or a byte of the result differs, it is listed and nothing is written (docs/locks.md).
+
     --via keras takes a second route: the model as Keras builds it, traced by TensorFlow, converted by tf2onnx. It
     needs the extra `keras`, and memory for several copies of the weights.
 
@@ -111,6 +119,7 @@ def build(
       archonnx build zoo:mobilenet --model MobileNetV2 --explain
       archonnx build models/unet.arch --shards 2 -o unet.shards.json
       archonnx build zoo:translate --model Reader --model Writer -o translate/
+      archonnx build model.arch -o build/model.onnx --locked
       archonnx build models/dnn.arch -o dnn.keras.onnx --via keras
     """
     began = time.perf_counter()
@@ -123,6 +132,8 @@ def build(
         raise UsageError("--via keras: Keras' graph keeps its weights as they are; leave --weight-bits out")
     if via == "keras" and precision != "float32":
         raise UsageError("--via keras: Keras' graph keeps its weights as they are; leave --precision out")
+    besides = "--shards" if parts is not None else None if via is None else f"--via {via}"
+    locked = checked_lock(locked, lock, update_lock, besides)
     checked_external(external_data, asked.bare, via, shards)
     if isinstance(model, tuple):
         return build_together(
@@ -131,7 +142,7 @@ def build(
             assets=assets,
             seed=seed,
             external_data=external_data,
-            alone={"--via": via, "--explain": explain, "--shards": shards},
+            alone={"--via": via, "--explain": explain, "--shards": shards, "--locked": locked},
             options=lowering,
         )
     result = compiled(file, model, parameters, root, opset)
@@ -169,6 +180,8 @@ def build(
                 block_size=block,  # type: ignore[arg-type]
                 optimization=level,
                 precision=precision,  # type: ignore[arg-type]
+                lock=lock_of(file, target, lock) if locked else None,
+                update_lock=update_lock,
             )
     warn_of(report.warnings)
     say(f"{target}: {result.name}, {size_text(report.nbytes)}, in {time.perf_counter() - began:.2f} s")
@@ -178,4 +191,6 @@ def build(
         explain_changes(report.changes)
     if report.halving is not None:
         tell_halved(report.halving)
+    if report.lock is not None:
+        tell_lock(report.lock)
     return 0

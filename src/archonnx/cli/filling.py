@@ -108,7 +108,7 @@ def filled(model: CompiledModel, asked: Wanted) -> CompiledModel:
         inner = [s for s in scopes if s != source.scope and (not source.scope or s.startswith(source.scope + "/"))]
         with busy(f"reading {source.file}"):
             found = fill(model, source.file, map=source.map, scope=source.scope, besides=inner)
-        model = model.with_given(found.given)
+        model = model.with_given(found.given, maps=found.maps)
         count = len(found.given)
         into = f" into {found.scope}" if found.scope else ""
         say(f"{count:,} weight{'' if count == 1 else 's'}{into} from {found.said} ({found.how})")

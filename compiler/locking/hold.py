@@ -1,0 +1,175 @@
+"""Holding a build against its lock: what it is made of before it begins, what came out before it takes its place.
+
+1. Without a lock, one is written; with `update`, a new one.
+2. Sources, options, parameters, files and the version of archonnx have to be those of the lock: else nothing is built.
+3. The bytes have to be those of the lock: else nothing takes the place of what was there before.
+4. Other versions of onnx and numpy are no fault where the bytes are the same: they are told.
+
+The lock is put in its place before the model is: where that fails, no model appears that no lock speaks of.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from archonnx.compiler.locking import text
+from archonnx.compiler.locking.entries import Entries, Value, of_build, of_result
+from archonnx.contract.diagnostics import ArchonnxError, UsageError
+from archonnx.contract.files import replace_file
+
+if TYPE_CHECKING:
+    from archonnx.compiler.artifact import CompiledModel
+
+VERSIONS = ("onnx", "numpy")  # which bytes do not depend on, as far as anybody knows
+LONGEST = 64 << 20  # bytes of a lock that is read
+
+Outcome = Literal["written", "same", "updated"]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """An entry that is not as the lock has it. `expected` is the lock's; None where there is none."""
+
+    section: str
+    name: str
+    expected: Value | None
+    received: Value | None
+
+    def __str__(self) -> str:
+        expected, received = ("none" if v is None else _shown(v) for v in (self.expected, self.received))
+        return f"{self.section}: {self.name}: expected {expected}, received {received}"
+
+
+class LockError(ArchonnxError):
+    """A build that is not what its lock says, or a lock that cannot be read. `differences`: the entries that differ."""
+
+    def __init__(self, message: str, differences: tuple[Difference, ...] = ()) -> None:
+        self.differences = differences
+        super().__init__(message)
+
+
+@dataclass(slots=True)
+class Lock:
+    """A lock, and what became of it. notes: what differs and is no fault."""
+
+    path: Path
+    outcome: Outcome
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A model that is to be held against the lock of a path. update: it is written anew."""
+
+    model: CompiledModel
+    path: str | os.PathLike[str]
+    update: bool = False
+
+    def hold(self, target: str | os.PathLike[str], options: Mapping[str, Any], *, kind: str, seed: int) -> Hold:
+        """Compare what the build is made of. Errors as those of Hold."""
+        return Hold(self.model, self.path, target, options, kind=kind, seed=seed, update=self.update)
+
+
+class Hold:
+    """One build and its lock. Making it compares what the build is made of; `accept` compares what came out.
+
+    target: the model's path, for messages. update: write the lock anew. options, kind, seed: as `of_build` takes them.
+    Raises LockError where they differ or the lock is none, OSError.
+    """
+
+    def __init__(
+        self,
+        model: CompiledModel,
+        lock: str | os.PathLike[str],
+        target: str | os.PathLike[str],
+        options: Mapping[str, Any],
+        *,
+        kind: str,
+        seed: int,
+        update: bool = False,
+    ) -> None:
+        self.path, self.target = Path(lock), Path(target)
+        if self.target.exists() and not self.target.is_file():
+            raise UsageError(f"{self.target} is no file whose bytes could be held against {self.path}")
+        if options.get("weight_bits") is None:
+            options = {name: value for name, value in options.items() if name != "block_size"}
+        self.entries = of_build(model, options, kind=kind, seed=seed)
+        self.known = _read(self.path, update)
+        self.lock = Lock(self.path, "same" if self.known else "written")
+        if update and self.known != {}:
+            self.lock.outcome = "updated"
+        if update or self.known is None:
+            self.known = None
+            return
+        self._refuse([d for d in differences(self.known, self.entries) if not _forgiven(d) and d.section != "result"])
+
+    def accept(self, model: Path, data: Path | None) -> None:
+        """Compare what was written, before it is put in its place, or write the lock. Raises LockError, OSError."""
+        self.entries["result"] = of_result(model, data)
+        if self.known is None:
+            self._write()
+            return
+        found = list(differences(self.known, self.entries))
+        if any(d.section == "result" for d in found):
+            self._refuse(found)
+        self.lock.notes = tuple(f"{d.name} is {_shown(d.received)}, {_shown(d.expected)} in the lock" for d in found)
+
+    def _write(self) -> None:
+        try:
+            replace_file(self.path, text.write(self.entries).encode())
+        except OSError as error:  # it is not the model that cannot be written
+            raise LockError(
+                f"cannot write {self.path}: {error.strerror or error}; {self.target} is as it was"
+            ) from error
+
+    def _refuse(self, found: list[Difference]) -> None:
+        if not found:
+            return
+        count = f"{len(found):,} entr{'y differs' if len(found) == 1 else 'ies differ'}"
+        lines = [f"{self.target} would not be what {self.path} says, and was not written: {count}"]
+        lines += [f"  {difference}" for difference in found]
+        lines.append("  help: undo what changed, or accept it: archonnx build --update-lock, save(update_lock=True)")
+        raise LockError("\n".join(lines), tuple(found))
+
+
+def differences(known: Entries, received: Entries) -> Iterator[Difference]:
+    """The entries that are not the same in both, in the order of a lock."""
+    for section in text.ORDER:
+        one, two = known.get(section, {}), received.get(section, {})
+        for name in sorted({*one, *two}):
+            if one.get(name) != two.get(name):
+                yield Difference(section, name, one.get(name), two.get(name))
+
+
+def _forgiven(difference: Difference) -> bool:
+    return difference.section == "versions" and difference.name in VERSIONS
+
+
+def _read(path: Path, update: bool) -> Entries | None:
+    """The entries of a lock, None where there is none. With `update` one that is damaged counts as {}.
+
+    What does not begin as a lock does is never written over.
+    """
+    try:
+        with open(path, "rb") as stream:
+            data = stream.read(LONGEST)
+    except FileNotFoundError:
+        return None
+    held = data.decode("utf-8", "replace")
+    try:
+        return text.read(held)
+    except text.NoLockError as error:
+        if held.startswith(text.FIRST) and update:
+            return {}
+        help = "write it anew with --update-lock" if held.startswith(text.FIRST) else "name another file, or remove it"
+        raise LockError(f"{path} is no lock: {error}; {help}") from None
+
+
+def _shown(value: Value | None) -> str:
+    return (
+        str(value) if isinstance(value, int) or value is None else value if value.startswith("sha256:") else repr(value)
+    )
