@@ -65,6 +65,15 @@ class Tensor:
         return recipe is not None and self.dtype != "string" and recipe.size <= INNER_LITERAL and recipe.is_literal
 
 
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """An operator of another layer that a pass made part of this one: its type, that layer's path and place."""
+
+    type: str
+    layer: str
+    place: Place | None
+
+
 @dataclass(slots=True, eq=False)
 class Operator:
     """One ONNX node.
@@ -82,6 +91,7 @@ class Operator:
     layer: str = ""  # the layer's path, `stage_1/bottleneck/conv2d`
     place: Place | None = None
     trail: tuple[Frame, ...] = ()
+    merged: tuple[Merged, ...] = ()  # what it does beside its own
     omissible: frozenset[int] = frozenset()  # results that have no name where nothing reads them
 
     @property

@@ -2,6 +2,7 @@
 
     source      Draw (a weight's numbers), FileTensor (a file's), Constant (an array), Placeholder (data is elsewhere)
     transform   recipe.transpose(perm), .reshape(shape), .cast(dtype), [slices], concatenate(recipes, axis), Sum(them)
+    folded      NormFactor, Scaled, Shifted: weights with an operator behind them in them
     quantized   BlockNumbers, BlockScales, BlockZeros: the tensors of a matrix in few bits
     stored      Halved: float32 in float16 or bfloat16, rounded while it is written
     evaluation  recipe.read(evaluation, start, stop), .whole(evaluation), .iter_bytes(evaluation)
@@ -12,6 +13,7 @@ a transposed tensor reads only the boxes of its source that it needs: a tensor i
 
 from __future__ import annotations
 
+from archonnx.compiler.weights.folding import Folded, NormFactor, Scaled, Shifted
 from archonnx.compiler.weights.halving import Halved
 from archonnx.compiler.weights.quantizing import BlockNumbers, Blocks, BlockScales, Blockwise, BlockZeros
 from archonnx.compiler.weights.recipe import SLICE_BYTES, Evaluation, Recipe, numpy_dtype
@@ -31,10 +33,14 @@ __all__ = [
     "Draw",
     "Evaluation",
     "FileTensor",
+    "Folded",
     "Halved",
+    "NormFactor",
     "Placeholder",
     "Recipe",
     "Reshape",
+    "Scaled",
+    "Shifted",
     "Slice",
     "Sum",
     "Transpose",

@@ -147,6 +147,9 @@ class _NodeWriter:
         if operator.trail:
             trail = json.dumps([str(frame) for frame in operator.trail], ensure_ascii=False)
             node.metadata_props.add(key=metadata.TRAIL, value=trail)
+        if operator.merged:
+            others = [[one.type, one.layer, "" if one.place is None else str(one.place)] for one in operator.merged]
+            node.metadata_props.add(key=metadata.MERGED, value=json.dumps(others, ensure_ascii=False))
 
     def _attribute_types(self, operator: Operator) -> dict[str, int]:
         from onnx import defs

@@ -51,12 +51,13 @@ def type_shape(shape: Shape | None) -> str:
 @dataclass(frozen=True, slots=True)
 class NodePlace:
     """Where a node comes from: its operator, the path of its layer, `file:line:column`, and the applications around
-    it."""
+    it. merged: operator, layer and place of operators of other layers that it does the work of."""
 
     operator: str
     layer: str | None = None
     place: str | None = None
     trail: tuple[str, ...] = ()
+    merged: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(slots=True)
@@ -219,8 +220,8 @@ class _Reader:
                 key, value = self.entry(f)
                 props[key] = value
         if name:
-            trail = props.get(keys.TRAIL)
-            self.into.nodes[name] = NodePlace(operator, props.get(keys.LAYER), props.get(keys.PLACE), _strings(trail))
+            trail, merged = _strings(props.get(keys.TRAIL)), _triples(props.get(keys.MERGED))
+            self.into.nodes[name] = NodePlace(operator, props.get(keys.LAYER), props.get(keys.PLACE), trail, merged)
 
     def attribute(self, attribute: Field) -> None:
         name = ""
@@ -320,3 +321,17 @@ def _strings(text: str | None) -> tuple[str, ...]:
     except ValueError:
         return (text,)
     return tuple(str(item) for item in found) if isinstance(found, list) else (text,)
+
+
+def _triples(text: str | None) -> tuple[tuple[str, str, str], ...]:
+    """A JSON list of lists of three strings; what is none is left out."""
+    try:
+        found = json.loads(text or "[]")
+    except ValueError:
+        return ()
+    listed = found if isinstance(found, list) else []
+    return tuple(
+        (one[0], one[1], one[2])
+        for one in listed
+        if isinstance(one, list) and len(one) == 3 and all(isinstance(part, str) for part in one)
+    )

@@ -26,21 +26,27 @@ def literal_ints(tensor: Tensor | None) -> list[int] | None:
 
 
 def weight_of(tensor: Tensor) -> tuple[str, str] | None:
-    """The path of the one weight behind a constant, and what was last done to it ("": nothing); None for others."""
-    from archonnx.compiler.recipes import Draw, Placeholder
+    """The path of the one weight behind a constant, and what was last done to it ("": nothing); None for others.
+
+    What has other numbers than its weight, as an operator is folded into it, has a name of its own: `PATH:folded`.
+    """
+    from archonnx.compiler.recipes import Draw, Folded, Placeholder
 
     recipe = tensor.recipe
-    change = ""
+    change = suffix = ""
     while recipe is not None:
         if isinstance(recipe, Draw):
-            return recipe.weight.path, change
+            return recipe.weight.path + suffix, change
         if isinstance(recipe, Placeholder):
             return recipe.name, change
+        if isinstance(recipe, Folded):
+            recipe, suffix = recipe.main, ":folded"
+            continue
         change = change or CHANGES.get(type(recipe).__name__, "changed")
         inputs = recipe.inputs()
         if len(inputs) > 1:  # pieces of one weight in another order, or beside a constant
             paths = {weight.path for weight in recipe.weights()}
-            return (paths.pop(), change) if len(paths) == 1 else None
+            return (paths.pop() + suffix, change) if len(paths) == 1 else None
         recipe = inputs[0] if inputs else None
     return None
 

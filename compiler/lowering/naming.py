@@ -1,7 +1,8 @@
 """Names in the file, the user's wherever there is one, unique and the same on every machine.
 
 inputs and outputs   their names; an output that is an input, a constant or another output too gets an Identity
-weights              `scope/layer/weight`; of several forms of a weight the plain or else first one; others a suffix
+weights              `scope/layer/weight`; of several forms of a weight the plain or else first one; others a suffix;
+                     `scope/layer/weight:folded` where an operator is folded into it: its numbers are others
 results of layers    the layer's name, `:1` for a later result; none where nothing reads it and it may be left out
 all else             the layer's name and the operator's type (`dense/gemm`) or a constant's role (`flatten/shape`)
 """

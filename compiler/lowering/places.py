@@ -26,6 +26,10 @@ def below_root(graph: OperatorGraph, names: Mapping[str, str]) -> None:
         for operator in pending.pop().operators:
             if operator.place is not None:
                 operator.place = moved(operator.place)
+            if operator.merged:
+                operator.merged = tuple(
+                    one if one.place is None else replace(one, place=moved(one.place)) for one in operator.merged
+                )
             if operator.trail:
                 if operator.trail not in frames:
                     frames[operator.trail] = tuple(replace(f, place=moved(f.place)) for f in operator.trail)

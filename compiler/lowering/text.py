@@ -65,6 +65,12 @@ def format_recipe(recipe: Recipe) -> str:
         return literal if recipe.dtype == "int64" else f"{recipe.dtype}({literal})"
     if isinstance(recipe, recipes.Concat):
         return f"concat({', '.join(map(format_recipe, recipe.sources))}, axis={recipe.axis})"
+    if isinstance(recipe, recipes.Scaled):
+        return f"{format_recipe(recipe.source)}.scaled({format_recipe(recipe.factor)}, axis={recipe.axis})"
+    if isinstance(recipe, recipes.NormFactor):
+        return f"factor({', '.join(map(format_recipe, recipe.inputs()))}, {recipe.epsilon})"
+    if isinstance(recipe, recipes.Shifted):
+        return f"shifted({', '.join(map(format_recipe, recipe.inputs()))})"
     if isinstance(recipe, recipes.Transpose):
         change = f"transpose({', '.join(map(str, recipe.perm))})"
     elif isinstance(recipe, recipes.Reshape):

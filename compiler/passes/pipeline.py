@@ -8,6 +8,7 @@ level 2   also what merges layers into others: results in between are computed n
 from __future__ import annotations
 
 from archonnx.compiler.ir import OperatorGraph
+from archonnx.compiler.passes.fold_batch_norm import fold_batch_norm
 from archonnx.compiler.passes.fold_constants import fold_constants
 from archonnx.compiler.passes.propagate_layout import propagate_layout
 from archonnx.compiler.passes.remove_dead import remove_dead
@@ -31,16 +32,20 @@ def run_passes(graph: OperatorGraph, facts: Facts, level: int = DEFAULT_LEVEL) -
     return share_constants(_improve(graph, facts, level)) if level else graph
 
 
-def _improve(graph: OperatorGraph, facts: Facts, level: int, *, layout: bool = True) -> OperatorGraph:
+def _improve(
+    graph: OperatorGraph, facts: Facts, level: int, *, layout: bool = True, inner: bool = False
+) -> OperatorGraph:
     graph = remove_dead(graph)  # nothing is worked on that goes anyway
     for operator in graph.operators:
         for name, body in operator.bodies.items():
-            better = _improve(body, facts, level, layout=_tells_its_sizes(body))
+            better = _improve(body, facts, level, layout=_tells_its_sizes(body), inner=True)
             graph.changes += better.changes  # told of the model as a whole
             better.changes = []
             operator.attributes[name] = better
     graph = fold_constants(graph, facts)  # literal axes, pads and shapes are what the layout pass can renumber
     graph = remove_identities(graph, facts)
+    if level > 1 and not inner:  # a body's weights may be read outside
+        graph = fold_batch_norm(graph, facts)
     graph = remove_expands(graph, facts)  # before axes are moved: fewer values to move
     if layout:
         graph = propagate_layout(graph, facts)

@@ -92,7 +92,7 @@ class Sweep:
         results = self.b.op(operator.type, *inputs, result=list(types), domain=operator.domain)
         assert results[0].producer is not None
         results[0].producer.attributes = dict(named)
-        results[0].producer.omissible = operator.omissible
+        results[0].producer.omissible, results[0].producer.merged = operator.omissible, operator.merged
         return results
 
     def hold(self, operator: Operator, old: Tensor, tensor: Tensor, axes: Axes) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from archonnx.compiler.weights.folding import Folded
 from archonnx.compiler.weights.halving import Halved
 from archonnx.compiler.weights.quantizing import Blockwise
 from archonnx.compiler.weights.recipe import Recipe
@@ -39,6 +40,8 @@ def resolved(recipe: Recipe, given: Mapping[str, Recipe]) -> Recipe:
             return Sum(inputs)
         case Blockwise() | Halved():
             return recipe.over(inputs[0])
+        case Folded():
+            return recipe.over(inputs)
     return recipe  # of a kind that only reads: it asks the evaluation
 
 

@@ -3,6 +3,7 @@
 1. A transform that changes nothing is its source; one of a Constant is a Constant.
 2. Transpose of transpose, reshape of reshape and slice of slice become one.
 3. A transpose that only moves axes of one element is a reshape.
+4. A factor along an axis comes after transposes and reshapes: it is done slice by slice, in the order of the file.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from archonnx.compiler.weights.folding import Scaled
 from archonnx.compiler.weights.recipe import Array, Evaluation, Recipe, numpy_dtype
 from archonnx.compiler.weights.regions import Box, Shape, extents
 from archonnx.compiler.weights.sources import Constant
@@ -203,6 +205,8 @@ def transpose(recipe: Recipe, perm: Shape) -> Recipe:
     moved = [axis for axis in perm if recipe.shape[axis] != 1]
     if moved == sorted(moved):
         return reshape(recipe, tuple(recipe.shape[axis] for axis in perm))
+    if isinstance(recipe, Scaled):
+        return recipe.transposed(perm)
     return Transpose(recipe, perm)
 
 
@@ -217,6 +221,8 @@ def reshape(recipe: Recipe, shape: Shape) -> Recipe:
         return recipe
     if isinstance(recipe, Constant):
         return Constant(recipe.array.reshape(shape), recipe.dtype)
+    if isinstance(recipe, Scaled) and (scaled := recipe.reshaped(shape)) is not None:
+        return scaled
     return reshape(recipe.source, shape) if isinstance(recipe, Reshape) else Reshape(recipe, shape)
 
 

@@ -58,6 +58,7 @@ class Own:
         self.nodes = list(proto.graph.node)
         self.constants = [each.name for each in proto.graph.initializer]
         self.parts = [_part(model, node) for node in self.nodes]
+        self.merged = [_merged(model, node) for node in self.nodes]
         counted = onnx.ModelProto()
         counted.CopyFrom(proto)
         self.macs = own_macs(counted, model.inputs, feeds)
@@ -67,7 +68,8 @@ class Own:
         weights = [self.macs[place] for place in places]
         ordered = sorted(range(len(places)), key=lambda at: (-(weights[at] or 0), -at))
         known = None if None in weights or not weights else sum(weight or 0 for weight in weights)
-        return [self.parts[places[at]] for at in ordered], known
+        parts = [self.parts[places[at]] for at in ordered]
+        return parts + [other for at in ordered for other in self.merged[places[at]]], known
 
     def apart(self, fusion: Fusion) -> tuple[tuple[Part, str], ...]:
         """The nodes that did not run, with what became of them."""
@@ -113,6 +115,13 @@ def timed(collected: Collected, own: Own) -> Timed:
 def _part(model: ModelFile, node: Any) -> Part:
     place = model.nodes.get(node.name) if node.name else None
     return Part(node.name, node.op_type, place.layer if place else None, place.place if place else None)
+
+
+def _merged(model: ModelFile, node: Any) -> list[Part]:
+    """The operators of other layers that the compiler made part of a node; they have no name in the file."""
+    place = model.nodes.get(node.name) if node.name else None
+    found = place.merged if place else ()
+    return [Part(f"{layer}/{operator}", operator, layer or None, where or None) for operator, layer, where in found]
 
 
 def _middle(runs: Sequence[Run]) -> Run:

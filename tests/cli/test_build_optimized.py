@@ -53,6 +53,15 @@ def test_level_1_has_every_layers_result(folder: Path) -> None:
     assert (found["Conv"], found["BatchNormalization"], found["Transpose"]) == (4, 4, 1)
 
 
+def test_level_2_merges_layers_and_says_so_by_line(folder: Path, capsys: Output) -> None:
+    assert main(["build", "small.arch", "-o", "two.onnx", "--explain"]) == 0
+    told = capsys.readouterr().out.splitlines()
+    at = told.index("fold_batch_norm: 4")
+    assert told[at + 1] == "  small.arch:3  unit/batch_normalization: BatchNormalization into Conv  x 4"
+    found = operators("two.onnx")
+    assert (found["Conv"], found["BatchNormalization"], found["Transpose"]) == (4, 0, 1)
+
+
 @pytest.mark.parametrize("level", [0, 1, 2])
 def test_the_file_says_its_level(folder: Path, level: Any) -> None:
     archonnx.compile("small.arch").save("small.onnx", optimization=level)

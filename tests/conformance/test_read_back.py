@@ -39,6 +39,9 @@ def test_a_model_that_is_read_back_is_written_as_it_was(part: int, tmp_path: Pat
         found = fill(model, tmp_path / "once.onnx")
         model.with_given(found.given).save(tmp_path / "twice.onnx")
         assert initializers(tmp_path / "twice.onnx") == initializers(tmp_path / "once.onnx"), text
+        if any("folded into kernels" in note for note in found.notes):  # the file has the weights' products alone
+            model.with_weights(arrays).save(tmp_path / "plain.onnx", optimization=1)
+            found = fill(model, tmp_path / "plain.onnx")
         for path, recipe in found.given.items():
             values = recipe.whole(model.evaluation())
             # A part that no result depends on, and what is written narrower than the weight is, are not in the file.

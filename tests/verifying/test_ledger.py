@@ -40,7 +40,7 @@ def test_moving_statistics_and_folded_norms() -> None:
     total = kernel + bias + 4 * norms
     assert found["keras"] == (total, [])
     assert found["pytorch"] == (total - 2 * norms, [("moving statistics, which are buffers there", -2 * norms)])
-    assert found["archonnx"][1] == []
+    assert found["archonnx"][1] == [("weights folded into others", -4 * norms)]
     route = dict(found["via keras"][1])
     assert route["scales and shifts of norms folded"] == -2 * norms
     assert route["statistics of norms folded"] == -2 * norms

@@ -105,7 +105,7 @@ def route(
     evaluation = model.evaluation(seed)
     chosen = route_opset(opset, model.opset)
     _require_right_layers(model)
-    ours = model.lower()
+    ours = model.lower(optimization=1)  # its layers one by one, as the route has them
     tokens = _Tokens(model.graph)
     frozen, asked = _frozen(model, tokens, evaluation, [name for name, _ in ours.outputs], probes)
     gc.collect()  # Keras' model, and TensorFlow's graphs of it

@@ -42,6 +42,7 @@ class Assignment:
     widened: dict[str, int] = field(default_factory=dict)  # dtypes of tensors that became another -> how many
     complaints: list[str] = field(default_factory=list)  # what else does not fit, and the weights that it is about
     tried: set[str] = field(default_factory=set)
+    folded: int = 0  # normalizations that the source has in the kernels before them
     unheld: list[str] = field(default_factory=list)  # weights that the source does not hold, and need not
 
     def fill(self, slot: Slot, recipe: Recipe, name: str) -> None:

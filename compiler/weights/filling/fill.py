@@ -202,6 +202,11 @@ def _filling(slots: Slots, given: Given, assignment: Assignment, how: str, path:
         f"{count:,} {'tensor is' if count == 1 else 'tensors are'} {dtype} there and widened exactly"
         for dtype, count in assignment.widened.items()
     ]
+    if assignment.folded:
+        notes.append(
+            f"{assignment.folded:,} BatchNormalization {'is' if assignment.folded == 1 else 'are'} folded into kernels "
+            "there: filled so that they change nothing, the result is the same"
+        )
     if kinds := given.metadata.get("quantized"):
         notes.append(f"quantized tensors ({kinds}) are read as the numbers that they stand for")
     if assignment.unheld:

@@ -2,14 +2,15 @@
 
 Each initializer is written by a recipe over weights, which is undone (undoing.py). What nothing in the graph computes
 with is not in the file: such weights, or parts of them, stay as their initializer draws them, which changes no result.
+A normalization that is folded into a kernel there is filled so that it changes nothing: what it did, the kernel does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from archonnx.compiler.recipes import Blockwise, Draw, Evaluation, Recipe
+from archonnx.compiler.recipes import Blockwise, Draw, Evaluation, Folded, NormFactor, Recipe
 from archonnx.compiler.weights.filling.accounting import Assignment
 from archonnx.compiler.weights.filling.slots import type_of
 from archonnx.compiler.weights.filling.undoing import Ranges, assembled, undone
@@ -33,6 +34,7 @@ def by_lowered(slots: Slots, tensors: Mapping[str, Recipe], graph: OperatorGraph
     parts: dict[int, list[tuple[Ranges, Recipe]]] = {}
     slot_of = {id(slot.weight): slot for slot in slots}
     by_rows = {use.name for use in graph.quantization.uses if use.rows} if graph.quantization is not None else ()
+    norms: set[Hashable] = set()
     held: set[int] = set()  # the weights that the graph computes with
     for tensor in graph.constants():
         given = tensors.get(tensor.name)
@@ -53,10 +55,17 @@ def by_lowered(slots: Slots, tensors: Mapping[str, Recipe], graph: OperatorGraph
             if own:  # a constant that holds no weight, such as the sizes of a resizing, may be another in files of old
                 made.complain(own, f"{tensor.name} is {type_of(written)}, {type_of(given)} there")
             continue
+        if own and (factors := [part for part in _parts(written) if isinstance(part, Folded)]):
+            outside = next((w for w in written.weights() if id(w) not in slot_of), None)
+            if outside is not None:  # either alone would be wrong
+                made.complain(own, f"{tensor.name} holds {outside.path.rpartition('/')[0]} too, which is not filled")
+                continue
+            norms.update(part.key() for part in factors if isinstance(part, NormFactor))
         for weight, ranges, recipe in undone(written, given):
             exact = widens(weight.dtype, written.dtype)
             known = parts.setdefault(id(weight), [])
             known.insert(0 if exact else len(known), (ranges, recipe))  # what lost bits comes last
+    made.folded = len(norms)
     for slot in slots:
         if id(slot.weight) not in held:
             made.unheld.append(slot.path)
@@ -68,6 +77,13 @@ def by_lowered(slots: Slots, tensors: Mapping[str, Recipe], graph: OperatorGraph
             if partly is not None:
                 made.fill(slot, partly, slot.path)
     return made
+
+
+def _parts(recipe: Recipe) -> Iterator[Recipe]:
+    """A recipe and all that it is made of."""
+    yield recipe
+    for part in recipe.inputs():
+        yield from _parts(part)
 
 
 class Initial(Draw):

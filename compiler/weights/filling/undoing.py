@@ -3,6 +3,8 @@
     transpose, reshape, cast    by their inverse; what a cast lost is lost
     concatenation               each source is a slice of what was written
     slice                       a part of its source, which the other parts complete
+    folded norm                 kernel and bias as they are there; what the norm has of its own is at rest: it changes
+                                nothing, and folded again it gives the very same numbers
 
 Sums are not undone.
 """
@@ -13,7 +15,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from archonnx.compiler.recipes import Cast, Concat, Draw, Recipe, Reshape, Slice, Transpose, concatenate
+import numpy as np
+
+from archonnx.compiler.recipes import (
+    Cast,
+    Concat,
+    Constant,
+    Draw,
+    NormFactor,
+    Recipe,
+    Reshape,
+    Scaled,
+    Shifted,
+    Slice,
+    Transpose,
+    concatenate,
+    numpy_dtype,
+)
 from archonnx.compiler.weights.regions import Box
 
 if TYPE_CHECKING:
@@ -49,6 +67,43 @@ def _undone(recipe: Recipe, chosen: Ranges, given: Recipe) -> Iterator[tuple[Wei
             extent = source.shape[recipe.axis]
             yield from _undone_of_concat(recipe.axis, source, offset, offset + extent, chosen, given)
             offset += extent
+    elif isinstance(recipe, Scaled):
+        yield from _undone(recipe.source, chosen, given)
+        yield from _at_rest(recipe.factor)
+    elif isinstance(recipe, Shifted):
+        yield from _undone_of_shift(recipe, chosen, given)
+
+
+def _undone_of_shift(recipe: Shifted, chosen: Ranges, given: Recipe) -> Iterator[tuple[Weight, Ranges, Recipe]]:
+    """What is added is the bias where there is one, else beta, else the mean that is subtracted."""
+    yield from _at_rest(recipe.factor)
+    if recipe.bias is None and recipe.beta is None:
+        minus = Constant(np.full(given.shape, -1.0))
+        yield from _undone(recipe.mean, chosen, Scaled(given, 0, minus).cast(recipe.mean.dtype))
+        return
+    yield from _filled(recipe.mean, 0.0)
+    if recipe.bias is None:
+        assert recipe.beta is not None
+        yield from _undone(recipe.beta, chosen, given.cast(recipe.beta.dtype))
+        return
+    yield from _undone(recipe.bias, chosen, given.cast(recipe.bias.dtype))
+    if recipe.beta is not None:
+        yield from _filled(recipe.beta, 0.0)
+
+
+def _at_rest(factor: Recipe) -> Iterator[tuple[Weight, Ranges, Recipe]]:
+    """The weights of a factor such that it is 1: of a norm, gamma 1 and a variance that epsilon completes."""
+    if isinstance(factor, NormFactor):
+        yield from _filled(factor.variance, 1.0 - factor.epsilon)
+        if factor.gamma is not None:
+            yield from _filled(factor.gamma, 1.0)
+    else:
+        yield from _filled(factor, 1.0)
+
+
+def _filled(recipe: Recipe, number: float) -> Iterator[tuple[Weight, Ranges, Recipe]]:
+    value = Constant(np.full(recipe.shape, number).astype(numpy_dtype(recipe.dtype)), recipe.dtype)
+    yield from _undone(recipe, tuple(range(extent) for extent in recipe.shape), value)
 
 
 def _undone_of_concat(

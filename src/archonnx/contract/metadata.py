@@ -31,6 +31,8 @@ Node metadata (NodeProto.metadata_props):
     archonnx.layer           path of the layer, `stage_1/bottleneck/conv2d`
     archonnx.place           "file:line:column"
     archonnx.trail           JSON list of strings, innermost application first, where a block led there
+    archonnx.merged          JSON list of [operator, path of its layer, place]: operators of other layers that it does
+                             the work of, such as a normalization that is folded into its kernel
 """
 
 from __future__ import annotations
@@ -59,6 +61,7 @@ ASSET = PREFIX + "asset."
 LAYER = PREFIX + "layer"
 PLACE = PREFIX + "place"
 TRAIL = PREFIX + "trail"
+MERGED = PREFIX + "merged"
 BASE64 = "base64:"
 
 

@@ -74,7 +74,7 @@ def zoo() -> archonnx.CompiledModel:
 
 def test_our_own_onnx_file_is_read_back(zoo: archonnx.CompiledModel, tmp_path: Path) -> None:
     arrays = random_weights(zoo)
-    zoo.with_weights(arrays).save(tmp_path / "zoo.onnx")
+    zoo.with_weights(arrays).save(tmp_path / "zoo.onnx", optimization=1)
     found = fill(zoo, tmp_path / "zoo.onnx")
     assert found.how == "initializers of the model's own .onnx"
     assert_same(zoo.with_given(found.given), arrays)
