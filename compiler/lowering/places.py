@@ -12,7 +12,7 @@ from archonnx.contract.diagnostics import Frame, Place
 
 
 def below_root(graph: OperatorGraph, names: Mapping[str, str]) -> None:
-    """Rename the files of all places, by the names that diagnostics show: of operators, of bodies, of requirements."""
+    """Rename the files of all places, by the names that diagnostics show: of operators, bodies, requirements, changes."""
     if all(shown == name for shown, name in names.items()):
         return
     frames: dict[tuple[Frame, ...], tuple[Frame, ...]] = {}
@@ -35,6 +35,7 @@ def below_root(graph: OperatorGraph, names: Mapping[str, str]) -> None:
                     frames[operator.trail] = tuple(replace(f, place=moved(f.place)) for f in operator.trail)
                 operator.trail = frames[operator.trail]
             pending.extend(v for v in operator.attributes.values() if isinstance(v, OperatorGraph))
+    graph.changes = [c if c.place is None else replace(c, place=moved(c.place)) for c in graph.changes]
     required = graph.metadata.get(metadata.REQUIRES)
     if required is not None:
         entries = json.loads(required)

@@ -10,6 +10,7 @@ from archonnx.compiler.ir import Operator, OperatorGraph, Tensor
 from archonnx.compiler.lowering.builder import Builder
 from archonnx.compiler.lowering.constants import literal, literal_ints
 from archonnx.compiler.passes.axes import permutation_of
+from archonnx.compiler.passes.changes import note
 from archonnx.contract.dims import Facts
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ def fold_constants(graph: OperatorGraph, facts: Facts) -> OperatorGraph:
         else:
             constant.type = operator.outputs[0].type
             instead[id(operator.outputs[0])] = constant
+            known = "known sizes" if operator.type == "Shape" else "constants"
+            note(graph, "fold_constants", f"{operator.type} of {known}", operator)
     graph.operators = kept
     graph.outputs = [(name, instead.get(id(tensor), tensor)) for name, tensor in graph.outputs]
     return graph

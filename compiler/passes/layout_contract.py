@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from archonnx.compiler.graph import TensorType
 from archonnx.compiler.ir import Operator, Tensor
+from archonnx.compiler.passes.changes import note
 from archonnx.compiler.passes.propagate_layout import Sweep, first
 from archonnx.compiler.passes.views import Axes, View, plain, product
 
@@ -36,6 +37,12 @@ def contract(sweep: Sweep, operator: Operator) -> bool:
     inputs = [_in_place(sweep, view, ordered), moved]
     inputs += [sweep.whole(t) for t in operator.inputs[2:] if t is not None]
     result = operator.outputs[0]
+    note(
+        sweep.graph,
+        "propagate_layout",
+        f"rows of the kernel of {operator.type} in the order of what it reads",
+        operator,
+    )
     (new,) = sweep.emit(operator, inputs, [result.type])
     sweep.hold(operator, result, new, plain(result.rank))
     return True

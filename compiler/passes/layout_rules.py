@@ -7,6 +7,7 @@ from archonnx.compiler.ir import Operator
 from archonnx.compiler.lowering.emitter import Origin
 from archonnx.compiler.passes import layout_axes, layout_contract
 from archonnx.compiler.passes.axes import ALONG_ONE_AXIS, ELEMENTWISE, REDUCTIONS, permutation_of
+from archonnx.compiler.passes.changes import note
 from archonnx.compiler.passes.layout_fit import choose, fit, layouts, operand, result_shape
 from archonnx.compiler.passes.propagate_layout import Rule, Sweep, first
 from archonnx.compiler.passes.views import regroup
@@ -18,6 +19,7 @@ def transpose(sweep: Sweep, operator: Operator) -> bool:
     if x.recipe is not None:
         return False
     view = sweep.view(x)
+    note(sweep.graph, "propagate_layout", "Transpose taken along", operator)
     sweep.hold(operator, operator.outputs[0], view.tensor, tuple(view.axes[a] for a in permutation_of(operator)))
     return True
 

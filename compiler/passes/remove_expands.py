@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from archonnx.compiler.ir import Operator, OperatorGraph, Tensor
 from archonnx.compiler.lowering.builder import Builder
+from archonnx.compiler.passes.changes import note
 from archonnx.contract.dims import Dim, Facts
 
 # Operators that broadcast all their inputs alike.
@@ -33,6 +34,7 @@ def remove_expands(graph: OperatorGraph, facts: Facts) -> OperatorGraph:
             inputs = [source if i == place else t for i, t in enumerate(operator.inputs)]
             if _gives(builder, [t.shape for t in inputs if t is not None], operator.outputs[0].shape):
                 operator.inputs = inputs
+                note(graph, "remove_expands", f"Expand that {operator.type} does by itself", operator)
     return graph
 
 

@@ -8,6 +8,7 @@ from archonnx.compiler.ir import Operator, OperatorGraph, Tensor
 from archonnx.compiler.lowering.builder import Builder
 from archonnx.compiler.lowering.constants import literal_ints
 from archonnx.compiler.passes.axes import permutation_of
+from archonnx.compiler.passes.changes import note
 from archonnx.contract.dims import Facts
 from archonnx.contract.dtypes import DTYPES
 
@@ -30,10 +31,16 @@ def remove_identities(graph: OperatorGraph, facts: Facts) -> OperatorGraph:
     for operator in graph.operators:
         operator.inputs = [None if t is None else instead.get(id(t), t) for t in operator.inputs]
         rule = _RULES.get(operator.type) if not operator.domain else None
+        before = operator.inputs[0] if operator.inputs else None
         source = rule(operator, builder) if rule is not None else None
         if source is None or any(id(tensor) in read for tensor in operator.outputs[1:]):
             kept.append(operator)
+            if before is not None and operator.inputs[0] is not before:
+                note(graph, "remove_identities", f"{operator.type} and the one before it: one", operator)
             continue
+        undone = operator.inputs[0] is not before
+        why = "that undoes the one before it" if undone else "that changes nothing"
+        note(graph, "remove_identities", f"{operator.type} {why}", operator)
         result = operator.outputs[0]
         instead[id(result)] = source
         if source.stands_for is None and source.producer is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from archonnx.compiler.ir import OperatorGraph, Tensor
+from archonnx.compiler.passes.changes import note
 
 
 def share_constants(graph: OperatorGraph) -> OperatorGraph:
@@ -14,11 +15,12 @@ def share_constants(graph: OperatorGraph) -> OperatorGraph:
     2. The same weight, transformed in the same way, in the graph and its bodies. Two weights are never one, whatever
        they hold.
     """
-    _share(graph, {})
+    _share(graph, {}, graph)
     return graph
 
 
-def _share(graph: OperatorGraph, outside: dict[Hashable, Tensor], inside: bool = False) -> None:
+def _share(graph: OperatorGraph, outside: dict[Hashable, Tensor], told: OperatorGraph, inside: bool = False) -> None:
+    """`told` is the graph that changes are noted of."""
     own: dict[Hashable, Tensor] = {}
 
     def shared(tensor: Tensor) -> Tensor:
@@ -28,7 +30,12 @@ def _share(graph: OperatorGraph, outside: dict[Hashable, Tensor], inside: bool =
         return found.setdefault((tensor.dtype, tensor.recipe.shape, tensor.recipe.key()), tensor)
 
     for operator in graph.operators:
-        operator.inputs = [None if t is None else shared(t) for t in operator.inputs]
+        before = operator.inputs
+        operator.inputs = [None if t is None else shared(t) for t in before]
+        for old, new in zip(before, operator.inputs, strict=True):
+            if new is not old and new is not None and new.recipe is not None:
+                what = "literal" if new.recipe.is_literal else "weight"
+                note(told, "share_constants", f"{what} {new.type} shared with another operator", operator)
         for body in operator.bodies.values():
-            _share(body, outside, inside=True)
+            _share(body, outside, told, inside=True)
     graph.outputs = [(name, shared(tensor)) for name, tensor in graph.outputs]

@@ -19,6 +19,7 @@ from archonnx.compiler.graph import TensorType
 from archonnx.compiler.ir import Tensor
 from archonnx.compiler.lowering.builder import Builder
 from archonnx.compiler.lowering.emitter import Origin
+from archonnx.compiler.passes.changes import note
 from archonnx.contract.dims import Dim
 from archonnx.contract.dtypes import DTYPES
 
@@ -114,7 +115,9 @@ class Arranger:
     def _moved(self, tensor: Tensor, order: Axes) -> Tensor:
         key = (id(tensor), order)
         if key not in self._done:
-            self._done[key] = self.b.transpose(tensor, [a for (a,) in order])
+            moved = self._done[key] = self.b.transpose(tensor, [a for (a,) in order])
+            if moved.producer is not None:
+                note(self.b.graph, "propagate_layout", "Transpose needed here", moved.producer)
         return self._done[key]
 
     def whole(self, view: View) -> Tensor:

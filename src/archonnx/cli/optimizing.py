@@ -59,7 +59,7 @@ def explained(changes: Sequence[Change]) -> list[str]:
         return ["no pass changed anything"]
     rules: dict[str, dict[tuple[str, str, str], int]] = {}
     for change in changes:
-        where = "" if change.place is None else f"{change.place.file}:{change.place.line}"
+        where = "-" if change.place is None else f"{change.place.file}:{change.place.line}"
         key = (where, repeated(change.layer), change.what)
         lines = rules.setdefault(change.rule, {})
         lines[key] = lines.get(key, 0) + 1
