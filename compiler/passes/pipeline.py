@@ -15,6 +15,7 @@ from archonnx.compiler.passes.remove_dead import remove_dead
 from archonnx.compiler.passes.remove_expands import remove_expands
 from archonnx.compiler.passes.remove_identities import remove_identities
 from archonnx.compiler.passes.share_constants import share_constants
+from archonnx.compiler.passes.share_operators import share_operators
 from archonnx.contract.diagnostics import UsageError
 from archonnx.contract.dims import Facts
 
@@ -47,6 +48,8 @@ def _improve(
     if level > 1 and not inner:  # a body's weights may be read outside
         graph = fold_batch_norm(graph, facts)
     graph = remove_expands(graph, facts)  # before axes are moved: fewer values to move
+    if level > 1:
+        graph = share_operators(graph)  # before axes are moved, each use by itself
     if layout:
         graph = propagate_layout(graph, facts)
     graph = fold_constants(graph, facts)  # sizes that the layout pass asked for anew
@@ -58,7 +61,7 @@ def _improve(
 
 def _merge(graph: OperatorGraph, facts: Facts) -> OperatorGraph:
     """The passes of level 2, over operators whose axes are settled."""
-    return graph
+    return share_operators(graph)
 
 
 def _tells_its_sizes(body: OperatorGraph) -> bool:
