@@ -106,9 +106,7 @@ def load(
     return session
 
 
-def _opened(
-    model: str | os.PathLike[str] | bytes | Compiled, device: str | Sequence[str], asked: Settings
-) -> Session:
+def _opened(model: str | os.PathLike[str] | bytes | Compiled, device: str | Sequence[str], asked: Settings) -> Session:
     from archonnx.runtime.sharding.opening import is_manifest, open_chain
 
     if isinstance(model, str | os.PathLike) and is_manifest(model):

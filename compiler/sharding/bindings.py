@@ -15,7 +15,9 @@ def open_symbols(graph: LayerGraph) -> list[str]:
     """The symbols of all values, those of inputs first."""
     values = [given.value for given in graph.inputs] + [value for node in graph.nodes for value in node.outputs]
     kinds = dict.fromkeys(value.type for value in values)
-    found = {s: None for kind in kinds for size in kind.shape if not isinstance(size, int) for s in sorted(size.symbols())}
+    found = {
+        s: None for kind in kinds for size in kind.shape if not isinstance(size, int) for s in sorted(size.symbols())
+    }
     return list(found)
 
 

@@ -9,7 +9,7 @@ readers follow them, whichever moves fewer. What depends on no input is made ane
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -44,7 +44,8 @@ def cut(whole: OperatorGraph, layers: LayerGraph, begins: Sequence[int]) -> list
     copies = _copied(whole, places)
     made = {id(tensor): place for place, o in zip(places, whole.operators, strict=True) for tensor in o.outputs}
     last = _last_read(whole, places)
-    given = {id(tensor) for tensor in whole.inputs}
+    everything = [*whole.inputs, *(tensor for operator in whole.operators for tensor in operator.outputs)]
+    order = {id(tensor): number for number, tensor in enumerate(everything)}
     wanted = {id(tensor) for _, tensor in whole.outputs}
     cuts = []
     for number in range(len(filled)):
@@ -54,10 +55,10 @@ def cut(whole: OperatorGraph, layers: LayerGraph, begins: Sequence[int]) -> list
             if (number in copies[id(o)] if id(o) in copies else place == number)
         ]
         own = {id(tensor) for operator in operators for tensor in operator.outputs}
-        read = _once(t for o in operators for t in o.inputs if t is not None and t.recipe is None and id(t) not in own)
-        wants = {id(tensor) for tensor in read}
-        inputs = [tensor for tensor in whole.inputs if id(tensor) in wants]
-        inputs += [tensor for tensor in read if id(tensor) not in given]
+        read = {
+            id(t): t for o in operators for t in o.inputs if t is not None and t.recipe is None and id(t) not in own
+        }
+        inputs = sorted(read.values(), key=lambda tensor: order[id(tensor)])
         outputs = [
             tensor
             for operator in operators
@@ -68,10 +69,6 @@ def cut(whole: OperatorGraph, layers: LayerGraph, begins: Sequence[int]) -> list
         ]
         cuts.append(_stage(whole, layers, operators, inputs, outputs, (number, len(filled))))
     return cuts
-
-
-def _once(tensors: Iterable[Tensor]) -> list[Tensor]:
-    return list({id(tensor): tensor for tensor in tensors}.values())
 
 
 def _placed(whole: OperatorGraph, layers: LayerGraph, begins: Sequence[int]) -> list[int]:
@@ -115,7 +112,9 @@ def _copied(whole: OperatorGraph, places: Sequence[int]) -> dict[int, set[int]]:
     varying = {id(tensor) for tensor in whole.inputs}
     fixed: list[Operator] = []
     for operator in whole.operators:
-        free = operator.type in RANDOM or any(o.type in RANDOM for b in operator.bodies.values() for o in b.everywhere())
+        free = operator.type in RANDOM or any(
+            o.type in RANDOM for b in operator.bodies.values() for o in b.everywhere()
+        )
         if free or any(t is not None and id(t) in varying for t in operator.inputs):
             varying.update(id(tensor) for tensor in operator.outputs)
         else:
@@ -181,11 +180,7 @@ def _metadata(
     results = {name for name, _ in graph.outputs}
     constants = {tensor.name for tensor in graph.constants()}
     told = {str(size) for tensor in graph.inputs for size in tensor.shape if not isinstance(size, int)}
-    said = {
-        key: value
-        for key, value in whole.metadata.items()
-        if number[0] == 0 or not key.startswith(metadata.ASSET)
-    }
+    said = {key: value for key, value in whole.metadata.items() if number[0] == 0 or not key.startswith(metadata.ASSET)}
 
     def keep(key: str, chosen: object) -> None:
         said.pop(key, None)

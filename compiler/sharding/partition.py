@@ -1,9 +1,9 @@
 """Cuts of a chain of items into stages: the best balance first, then the least traffic that keeps near it.
 
 1. No stage holds more memory than a device has.
-2. `load` of a stage is the larger of its shares of the memory and of the work of all, and the largest load of a cut is
+2. The load of a stage is the larger of its shares of the memory and of the work of all; the largest load of a cut is
    its bottleneck. What one item has beyond an even share does not count: it is nobody's to balance, and all the others
-   still are. The least bottleneck there is, is found first; every stage may reach it, and `slack` of an even share more.
+   still are. The least bottleneck there is, is found first; a stage may reach it, and `slack` of an even share more.
 3. Of those cuts the one with the least traffic is taken, and of several the one whose bottleneck is lowest.
 
 Memory and work of a stage only grow with it, so windows slide over the items and never turn back: the time is linear in
@@ -167,8 +167,8 @@ def bottleneck(problem: Problem, begins: Sequence[int], load: Load) -> float:
 
 
 def least_bottleneck(problem: Problem, load: Load, ceiling: float) -> float | None:
-    """The least bottleneck of cuts into at most as many stages as asked for, never below it and above it by a millionth at most;
-    None where it is above `ceiling`."""
+    """The least bottleneck of cuts into at most as many stages as asked for, never below it, and above it by a
+    millionth at most; None where it is above `ceiling`."""
     begins = fewest(problem, load, ceiling)
     if begins is None or len(begins) > problem.stages:
         return None
@@ -184,7 +184,7 @@ def least_bottleneck(problem: Problem, load: Load, ceiling: float) -> float | No
 
 
 def least_traffic(problem: Problem, load: Load, bound: float) -> tuple[int, list[int]] | None:
-    """(traffic, where stages begin) of the cut into exactly the stages asked for that has the least, no load above `bound`;
+    """(traffic, where stages begin) of the cut into the stages asked for that has the least, no load above `bound`;
     None where there is none.
 
     `best[j]` is the least traffic of the items before j in k stages; the k-th stage begins at one of the places from

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from archonnx.compiler.sharding.bindings import all_bound
@@ -182,10 +183,12 @@ def digest_of_layers(graph: LayerGraph) -> str:
 def begins_of(graph: LayerGraph, plan_model: str, layers: str, begins: Sequence[str]) -> list[int]:
     """The places of the first layers of a plan's stages. Raises UsageError where it is a plan of another model."""
     if layers != digest_of_layers(graph):
-        raise UsageError(f"the plan is of {plan_model} as it was, or of another model: make it again, archonnx plan-shards")
+        raise UsageError(
+            f"the plan is of {plan_model} as it was, or of another model: make it again, archonnx plan-shards"
+        )
     places = {node.name: place for place, node in enumerate(graph.nodes)}
     found = [places.get(name, -1) for name in begins]
-    if found[:1] != [0] or any(a >= b for a, b in zip(found, found[1:], strict=False)):
+    if found[:1] != [0] or any(a >= b for a, b in pairwise(found)):
         raise UsageError("the plan's stages are no layers of the model, one after the other: make it again")
     return found
 
@@ -216,8 +219,8 @@ def _refusal(graph: LayerGraph, problem: Problem, firsts: list[int], memory: int
     missing = int(fullest) - memory
     many = "device" if devices == 1 else "devices"
     message = (
-        f"{graph.name} does not fit on {devices:,} {many} of {memory:,} bytes: it takes {held:,} in all, and the fullest "
-        f"device {int(fullest):,}, {missing:,} too many; {len(least):,} devices would do"
+        f"{graph.name} does not fit on {devices:,} {many} of {memory:,} bytes: it takes {held:,} in all, and the "
+        f"fullest device {int(fullest):,}, {missing:,} too many; {len(least):,} devices would do"
     )
     return DoesNotFit(message, missing, len(least))
 
@@ -271,9 +274,7 @@ def _lines(nodes: Sequence[Node]) -> tuple[str, str]:
     return first, last
 
 
-def _link(
-    graph: LayerGraph, costs: Costs, sizes: Sizes, places: Sequence[int], number: int, bandwidth: int
-) -> Link:
+def _link(graph: LayerGraph, costs: Costs, sizes: Sizes, places: Sequence[int], number: int, bandwidth: int) -> Link:
     """What goes from stage `number` to the next."""
     crossings = tuple(_crossing(costs, sizes, places, value) for value in costs.crossing(places[number]))
     nbytes = sum(crossing.nbytes for crossing in crossings)

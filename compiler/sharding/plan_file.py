@@ -1,4 +1,4 @@
-"""A plan of stages as JSON: what `archonnx plan-shards --format json` prints, and `archonnx build --shards PLAN` reads."""
+"""A plan of stages as JSON: what `archonnx plan-shards --format json` prints and `archonnx build --shards` reads."""
 
 from __future__ import annotations
 

@@ -36,8 +36,7 @@ def plan_lines(plan: ShardPlan, parts: int) -> Iterator[str]:
         yield f"{', '.join(plan.guessed)}: guessed; --bind {plan.guessed[0]}=SIZE says otherwise"
     yield ""
     yield from _table([_heads(plan), *(_row(stage, plan) for stage in plan.stages)], left=3)
-    for line in _tied(plan):
-        yield line
+    yield from _tied(plan)
     if not plan.links:
         return
     yield ""
@@ -116,7 +115,8 @@ def _times(plan: ShardPlan, parts: int) -> Iterator[str]:
     if plan.latency is None or plan.slowest is None or time is None:
         yield f"a batch in {parts:,} parts: stages wait {waits:.0%} of the time; --flops says how fast devices compute"
         return
-    yield f"one call alone: {seconds_text(plan.latency)}; calls that follow one another: one each {seconds_text(plan.slowest)}"
+    each = seconds_text(plan.slowest)
+    yield f"one call alone: {seconds_text(plan.latency)}; calls that follow one another: one each {each}"
     yield f"a batch in {parts:,} parts: {seconds_text(time)}, of which stages wait {waits:.0%}"
 
 

@@ -1,14 +1,14 @@
-"""A Runner made of others: each stage reads what the ones before it made, and nothing is kept longer than it is read."""
+"""A Runner made of others: each stage reads what those before it made, and nothing is kept longer than it is read."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from archonnx.contract.diagnostics import UsageError
-from archonnx.runtime.values import to_host, to_value, view
+from archonnx.runtime.values import to_host, view
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,6 +55,7 @@ class Chain:
         last: dict[str, int] = {}
         for number, link in enumerate(links):
             last.update(dict.fromkeys((*link.outputs, *link.inputs), number))
+        self._last = last
         for number, link in enumerate(links):
             link.freed = tuple(name for name, at in last.items() if at == number and name not in outputs)
         self.seconds: tuple[float, ...] = ()
@@ -98,20 +99,14 @@ class Chain:
         return next((mark for mark in marks if mark.forked), marks[0])
 
     def run(self, feeds: dict[str, Any], stop: Stop | None = None) -> list[Any]:
-        values, seconds = dict(feeds), []
-        for _ in self.steps(values, stop, seconds):
-            pass
-        self.seconds = tuple(seconds)
-        return [values[name] for name in self._outputs]
-
-    def steps(self, values: dict[str, Any], stop: Stop | None, seconds: list[float]) -> Iterator[int]:
-        """Run stage after stage on these values by name, to which each adds what it makes; gives its number after each.
-        seconds: gets the time of each."""
+        values: dict[str, Any] = dict(feeds)
+        seconds: list[float] = []
         for number in range(len(self.links)):
             began = time.perf_counter()
             self.stage(number, values, stop)
             seconds.append(time.perf_counter() - began)
-            yield number
+        self.seconds = tuple(seconds)
+        return [values[name] for name in self._outputs]
 
     def stage(self, number: int, values: dict[str, Any], stop: Stop | None = None) -> None:
         """Run one stage: it reads from `values`, adds what it makes, and takes out what nothing reads any more."""
@@ -148,16 +143,21 @@ class Chain:
     def step(
         self, feeds: Arrays, held: Mapping[str, Any], wanted: str, keep: Sequence[str]
     ) -> tuple[np.ndarray[Any, Any], dict[str, Any]]:
-        values, kept = dict(feeds), {}
+        import numpy as np
+
+        values: dict[str, Any] = dict(feeds)
+        kept: dict[str, Any] = {}
         for number, link in enumerate(self.links):
             own, given = {}, {}
             for name in link.inputs:
                 if name in values:
                     given[name] = values[name]
-                elif self._home.get(name) == number and name in held:
-                    own[name] = held[name]
                 elif name in held:
-                    given[name] = array_of(self._made(name), held[name])
+                    value, stays = held[name], self._home.get(name) == number
+                    if stays and not isinstance(value, np.ndarray):
+                        own[name] = value
+                    else:
+                        given[name] = array_of(self._made(name), value)
             made = [name for name in link.outputs if name not in self._outputs or name == wanted or name in keep]
             if not made:
                 continue
@@ -165,9 +165,11 @@ class Chain:
             found, left = link.runner.step(given, own, first, [name for name in made if name != first])
             for name in made:
                 spec = link.outputs[name]
+                value = left.get(name, found)
                 if name in keep:
-                    kept[name] = left[name] if name in left else to_value(spec, found)
-                values[name] = found if name == first else None if name in keep else array_of(spec, left[name])
+                    kept[name] = value
+                if name not in keep or self._last[name] > number:
+                    values[name] = array_of(spec, value)
             for name in link.freed:
                 values.pop(name, None)
         return values[wanted], kept
@@ -189,9 +191,11 @@ class Chain:
 
 
 def array_of(spec: Spec, kept: Any) -> np.ndarray[Any, Any]:
-    """What a step kept, as an array, which shares its memory where that is the processor's."""
+    """What a step kept, as an array, which shares its memory where that is the processor's; an array as it is."""
     import numpy as np
 
+    if isinstance(kept, np.ndarray):
+        return kept
     tensor = getattr(kept, "tensor", None)
     if tensor is not None:  # OpenVINO's, whose request may run again
         found: np.ndarray[Any, Any] = np.array(tensor.data)

@@ -45,7 +45,8 @@ def merged(files: Sequence[str], manifest: Manifest) -> bytes:
     inner = [value for value in whole.graph.value_info if value.name not in results]
     del whole.graph.value_info[:]
     whole.graph.value_info.extend(inner)
-    return whole.SerializeToString()
+    found: bytes = whole.SerializeToString()
+    return found
 
 
 def _info(value: Value) -> object:

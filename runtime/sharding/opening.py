@@ -61,7 +61,9 @@ def open_chain(path: str | os.PathLike[str], device: str | Sequence[str], asked:
     folder = Path(shown).parent
     with ThreadPoolExecutor(min(8, len(manifest.stages))) as pool:
         list(pool.map(lambda shard: _check_stage(shown, folder / shard.file, shard), manifest.stages))
-    models = [_outline(shown, folder / shard.file, shard, number, manifest) for number, shard in enumerate(manifest.stages, 1)]
+    models = [
+        _outline(shown, folder / shard.file, shard, number, manifest) for number, shard in enumerate(manifest.stages, 1)
+    ]
     model = _whole(shown, manifest, models)
     stages = [
         opened(folder / shard.file, replace(asked, device=each, batch=None))
@@ -99,7 +101,9 @@ def _outline(path: str, file: Path, shard: Shard, number: int, manifest: Manifes
     said = model.json(keys.SHARD, {})
     count = len(manifest.stages)
     if isinstance(said, dict) and said and said != {"stage": number, "of": count}:
-        stands = f"{shard.file} stands in place {number} of {count}, and is stage {said.get('stage')} of {said.get('of')}"
+        stands = (
+            f"{shard.file} stands in place {number} of {count}, and is stage {said.get('stage')} of {said.get('of')}"
+        )
         raise ManifestError(path, f"its stages stand in the wrong order: {stands}")
     has = {spec.name for spec in model.inputs}, {spec.name for spec in model.outputs}
     if has != (set(shard.inputs), set(shard.outputs)):
@@ -148,7 +152,9 @@ def _in_parts(chain: Chain, model: ModelFile, contract: Contract, bare: Bare, as
     axes = row_axes(contract.inputs)
     if not axes:
         if asked.batch is not None:
-            raise UsageError(f"batch={asked.batch}: no input of {model.path} has an open axis of rows that could be cut")
+            raise UsageError(
+                f"batch={asked.batch}: no input of {model.path} has an open axis of rows that could be cut"
+            )
         return chain
     planner = Planner(model, contract, axes, bare, chain.choice.device, asked.batch)
     planner.check_asked()

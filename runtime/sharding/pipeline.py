@@ -80,7 +80,7 @@ def flow(chain: Chain, parts: Iterator[_Part]) -> Iterator[_Part]:
         try:
             while room.acquire() and not ended.is_set() and (part := next(parts, None)) is not None:
                 lines[0].put(part)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 (raised where the call is)
             lines[0].put(_Part(0, 0, 0, {}, error))
         lines[0].put(None)
 
@@ -89,7 +89,7 @@ def flow(chain: Chain, parts: Iterator[_Part]) -> Iterator[_Part]:
             if part.error is None and not ended.is_set():
                 try:
                     chain.stage(number, part.values)
-                except BaseException as error:
+                except BaseException as error:  # noqa: BLE001 (raised where the call is)
                     part.error = error
             lines[number + 1].put(part)
         lines[number + 1].put(None)

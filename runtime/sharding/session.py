@@ -40,7 +40,9 @@ class ChainSession(Session):
         """A profile is of one file: `session.stage_times` tells which stage takes the time, and its own profile where
         in it. Raises UsageError."""
         files = ", ".join(stage.path for stage in self.stages)
-        raise UsageError(f"{self.path}: a profile is of one file; stage_times tells what stages take, and these: {files}")
+        raise UsageError(
+            f"{self.path}: a profile is of one file; stage_times tells what stages take, and these: {files}"
+        )
 
     def close(self) -> None:
         super().close()

@@ -53,7 +53,9 @@ class Operations(click.ParamType[float]):
 
 @click.command()
 @arch_argument
-@click.option("--devices", "-n", type=click.IntRange(1, 100_000), required=True, metavar="N", help="How many there are.")
+@click.option(
+    "--devices", "-n", type=click.IntRange(1, 100_000), required=True, metavar="N", help="How many there are."
+)
 @click.option("--memory", type=Size(), metavar="SIZE", help="What each of them holds: 80GB. By default any amount.")
 @model_options
 @click.option("--batch", type=click.IntRange(1, 2**31 - 1), default=1, show_default=True, help="Examples a call.")
@@ -66,7 +68,12 @@ class Operations(click.ParamType[float]):
     help="What weights and values that are float32 in FILE are kept in.",
 )
 @click.option(
-    "--bandwidth", type=Rate(), default="25GB/s", show_default=True, metavar="RATE", help="Of the links between devices."
+    "--bandwidth",
+    type=Rate(),
+    default="25GB/s",
+    show_default=True,
+    metavar="RATE",
+    help="Of the links between devices.",
 )
 @click.option("--flops", type=Operations(), metavar="RATE", help="Operations a second of a device, as in 312T.")
 @click.option(
@@ -108,9 +115,9 @@ def plan_shards(
 
     \b
     Examples:
-      archonnx plan-shards models/gpt3.arch --model GPT3_175B --devices 8 --memory 80GB --precision float16 --bind T=2048
+      archonnx plan-shards models/gpt3.arch --model GPT3_175B -n 8 --memory 80GB --precision float16 --bind T=2048
       archonnx plan-shards models/unet.arch --devices 2 --batch 16 --format json
-      archonnx plan-shards models/gpt2.arch --model GPT2Small --devices 4 --bind T=1024 --flops 312T --bandwidth 64GB/s
+      archonnx plan-shards models/gpt2.arch --model GPT2Small -n 4 --bind T=1024 --flops 312T --bandwidth 64GB/s
       archonnx plan-shards model.arch --devices 3 -o plan.json && archonnx build model.arch --shards plan.json
     """
     from archonnx.compiler.sharding import plan_file, plan_text

@@ -269,6 +269,9 @@ def _say_about(session: Session, about: dict[str, Any], repeat: int) -> None:
     whence = " from the cache" if session.cached else ""
     loading = f"loaded{whence} in {about['load_milliseconds']:,.0f} ms"
     plan = f" by {session.plan}" if session.plan else ""
+    stages = getattr(session, "stage_times", ())
+    if stages:
+        say(f"stages took {', '.join(f'{seconds * 1000:.1f}' for seconds in stages)} ms")
     say(f"{about['model']} ran on {about['device']}{lowered}{plan} in {about['milliseconds']:.1f} ms{runs}; {loading}")
 
 

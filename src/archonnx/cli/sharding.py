@@ -27,7 +27,7 @@ def sharding_options(function: Function) -> Function:
     return click.option(
         "--shards",
         metavar="N|PLAN.json",
-        help="Write one .onnx a stage and OUT.shards.json: N stages, or those of archonnx plan-shards (docs/shards.md).",
+        help="Write one .onnx a stage and OUT.shards.json: N stages, or those of a plan (docs/shards.md).",
     )(function)
 
 
@@ -68,7 +68,9 @@ def build_shards(
     warn_of(report.warnings)
     count = len(report.stages)
     stages = "1 stage" if count == 1 else f"{count:,} stages"
-    fewer = f" (of {report.asked:,} asked for, the layers of the others leave no operator)" if count < report.asked else ""
+    fewer = (
+        f" (of {report.asked:,} asked for, the layers of the others leave no operator)" if count < report.asked else ""
+    )
     took = time.perf_counter() - began
     say(f"{target}: {model.name} in {stages}{fewer}, {size_text(report.nbytes)}, in {took:.2f} s")
     for path, stage in zip(report.files, report.stages, strict=True):
