@@ -60,9 +60,13 @@ class Ahead:
 
     def parts(self, recipe: Recipe) -> Iterator[memoryview]:
         """The bytes of the next recipe, which is this one. Raises what making them raised."""
-        if self._wanted[self._next][0] is not recipe:
+        asked, evaluation = self._wanted[self._next]
+        if asked is not recipe:
             raise ValueError("recipes are asked for in another order than they were announced in")
         self._next += 1
+        if recipe.sequential:
+            yield from recipe.iter_bytes(evaluation)
+            return
         over = not recipe.nbytes
         while not over:
             if not self._rest:
@@ -134,6 +138,8 @@ def _jobs(wanted: Iterable[Wanted]) -> Iterator[list[Piece]]:
     job: list[Piece] = []
     nbytes = 0
     for recipe, evaluation in wanted:
+        if recipe.sequential:
+            continue
         source = resolved(recipe, evaluation.given)
         for start, stop in source.slices(evaluation):
             job.append((source, evaluation, start, stop, stop == source.size))

@@ -97,6 +97,7 @@ class Recipe:
 
     dtype: str
     shape: Shape
+    sequential = False  # whether `iter_bytes` is all there is: bytes that come in order, and no slice by itself
 
     @property
     def size(self) -> int:
