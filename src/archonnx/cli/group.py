@@ -13,7 +13,7 @@ COMMANDS = {
     "check": "Say what is wrong with architecture files, or that nothing is.",
     "summary": "Print a model layer by layer: shapes, parameters, work.",
     "build": "Compile a model to an ONNX file.",
-    "plan-shards": "Cut a model into stages for several devices.",
+    "plan-shards": "Cut a model into stages, one a device.",
     "run": "Run a model on arrays, pictures, sounds and texts.",
     "quantize": "Write a model in int8, calibrated on examples.",
     "bench": "Measure how fast models run, alone or side by side.",
