@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from types import TracebackType
 from typing import TypeAlias
 
@@ -60,13 +61,9 @@ class Ahead:
 
     def parts(self, recipe: Recipe) -> Iterator[memoryview]:
         """The bytes of the next recipe, which is this one. Raises what making them raised."""
-        asked, evaluation = self._wanted[self._next]
-        if asked is not recipe:
+        if self._wanted[self._next][0] is not recipe:
             raise ValueError("recipes are asked for in another order than they were announced in")
         self._next += 1
-        if recipe.sequential:
-            yield from recipe.iter_bytes(evaluation)
-            return
         over = not recipe.nbytes
         while not over:
             if not self._rest:
@@ -138,12 +135,9 @@ def _jobs(wanted: Iterable[Wanted]) -> Iterator[list[Piece]]:
     job: list[Piece] = []
     nbytes = 0
     for recipe, evaluation in wanted:
-        if recipe.sequential:
-            continue
-        source = resolved(recipe, evaluation.given)
-        for start, stop in source.slices(evaluation):
-            job.append((source, evaluation, start, stop, stop == source.size))
-            nbytes += source.nbytes * (stop - start) // source.size
+        for piece, count, last in _pieces(resolved(recipe, evaluation.given), evaluation):
+            job.append((piece, last))
+            nbytes += count
             if nbytes >= TOGETHER:
                 yield job
                 job, nbytes = [], 0
@@ -151,5 +145,24 @@ def _jobs(wanted: Iterable[Wanted]) -> Iterator[list[Piece]]:
         yield job
 
 
+def _pieces(recipe: Recipe, evaluation: Evaluation) -> Iterator[tuple[Callable[[], memoryview], int, bool]]:
+    """What makes each slice of a recipe, how many bytes it has, and whether it is the last."""
+    if recipe.in_order:  # made here: one thread at a time asks for the next job
+        views = recipe.iter_bytes(evaluation)
+        view = next(views, None)
+        while view is not None:
+            after = next(views, None)
+            yield partial(_itself, view), len(view), after is None
+            view = after
+        return
+    for start, stop in recipe.slices(evaluation):
+        count = recipe.nbytes * (stop - start) // recipe.size
+        yield partial(recipe.stored, evaluation, start, stop), count, stop == recipe.size
+
+
+def _itself(view: memoryview) -> memoryview:
+    return view
+
+
 def _make(job: list[Piece]) -> Made:
-    return [(recipe.stored(evaluation, start, stop), last) for recipe, evaluation, start, stop, last in job]
+    return [(make(), last) for make, last in job]

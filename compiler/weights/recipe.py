@@ -93,8 +93,12 @@ class _Kept:
 
 
 class Recipe:
-    """The base: `dtype` is a name of contract.dtypes, `shape` known numbers. Immutable."""
+    """The base: `dtype` is a name of contract.dtypes, `shape` known numbers. Immutable.
 
+    in_order: it can only be read once, from its beginning to its end, by iter_bytes.
+    """
+
+    in_order = False
     dtype: str
     shape: Shape
     sequential = False  # whether `iter_bytes` is all there is: bytes that come in order, and no slice by itself

@@ -76,16 +76,18 @@ class FileTensor(Recipe):
         return "file", id(self.file), self.name
 
     def whole(self, evaluation: Evaluation) -> Array:
-        return self.file.whole(self.name)
+        with self.file.turn:
+            return self.file.whole(self.name)
 
     def reshaped_box(self, evaluation: Evaluation, shape: Shape, box: Box) -> Array:
         if self.nbytes <= evaluation.slice_bytes:
             return super().reshaped_box(evaluation, shape, box)
-        return self.file.box(self.name, shape, box)
+        with self.file.turn:
+            return self.file.box(self.name, shape, box)
 
     def gather(self, evaluation: Evaluation, starts: NDArray[np.int64], length: int) -> Array:
         if len(starts) == 1:
-            return self.file.read(self.name, int(starts[0]), length)
+            return self._read(int(starts[0]), length)
         if self.nbytes <= evaluation.slice_bytes:
             return pick(evaluation.keep(self.key(), lambda: self.whole(evaluation).reshape(-1)), starts, length)
         most = max(evaluation.slice_bytes * 8 // DTYPES[self.dtype].bits, length)
@@ -93,9 +95,13 @@ class FileTensor(Recipe):
         while first < len(starts):  # one read spans as many runs as a slice holds
             after = int(np.searchsorted(starts, starts[first] + most - length, side="right"))
             low, high = int(starts[first]), int(starts[after - 1]) + length
-            parts.append(pick(self.file.read(self.name, low, high - low), starts[first:after] - low, length))
+            parts.append(pick(self._read(low, high - low), starts[first:after] - low, length))
             first = after
         return np.concatenate(parts)
+
+    def _read(self, start: int, length: int) -> Array:
+        with self.file.turn:
+            return self.file.read(self.name, start, length)
 
 
 class _Owner:

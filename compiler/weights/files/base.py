@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -69,8 +71,12 @@ class Entry:
 
 
 class TensorFile(ABC):
-    """An open file. `entries` are in the file's order; `metadata` are strings that came with it, by name."""
+    """An open file. `entries` are in the file's order; `metadata` are strings that came with it, by name.
 
+    shared: whether several threads may read at once; where not, each does so within `turn`.
+    """
+
+    shared = False
     format: str
     path: Path
     entries: Mapping[str, Entry]
@@ -80,6 +86,11 @@ class TensorFile(ABC):
         """The files that tensors are read from, each as it was before it was first opened."""
         found: dict[Path, Stamp] = self.__dict__.setdefault("_stamps", {})
         return found
+
+    @property
+    def turn(self) -> AbstractContextManager[Any]:
+        """What a thread holds while it reads."""
+        return nullcontext() if self.shared else self.__dict__.setdefault("_turn", threading.RLock())
 
     def check_unchanged(self) -> None:
         """Raise TensorFileError where a file was written to since it was opened: what was read of it may be of both."""
@@ -197,8 +208,8 @@ def read_exactly(file: int, offset: int, count: int, path: Path) -> bytes:
     return b"".join(parts)
 
 
-class Buffer:
-    """Memory that one stretch of a file after another is read into."""
+class Buffer(threading.local):
+    """Memory that one stretch of a file after another is read into: of each thread its own."""
 
     def __init__(self) -> None:
         self._data = bytearray()

@@ -23,7 +23,7 @@ class _Given(Recipe):
     """The bytes of a tensor that is written: no slice but all, in order."""
 
     is_literal = False
-    sequential = True
+    in_order = True
 
     def __init__(self, name: str, tensor: Tensor) -> None:
         self.name, self.tensor = name, tensor

@@ -48,6 +48,8 @@ RANKS = {dtype: rank for rank, dtype in enumerate(TYPES.values())}
 class SafetensorsFile(StoredFile):
     """An open file of safetensors."""
 
+    shared = True
+
     def __init__(self, path: Path) -> None:
         super().__init__(path, FORMAT.name)
         try:

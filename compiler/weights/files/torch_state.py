@@ -281,6 +281,8 @@ def weights_of(path: Path, value: Any) -> tuple[dict[str, View], dict[str, str]]
 class TorchFile(TensorFile):
     """Tensors as views of storages that lie uncompressed in one file, each from a byte of its own on."""
 
+    shared = True
+
     def __init__(
         self,
         format: str,

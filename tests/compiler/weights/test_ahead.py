@@ -90,6 +90,24 @@ class Watched(Recipe):
         return (np.arange(start, start + length) % 251).astype(np.uint8)
 
 
+class Once(Watched):
+    """A recipe whose bytes come in order, as those of a file that is converted do."""
+
+    in_order = True
+
+    def iter_bytes(self, evaluation: Evaluation) -> Iterator[memoryview]:
+        for start in range(0, self.size, 1500):
+            yield memoryview(bytes(i % 251 for i in range(start, min(start + 1500, self.size))))
+
+
+@pytest.mark.parametrize("threads", [0, 3])
+def test_so_do_those_that_come_in_order_alone(threads: int) -> None:
+    recipes: list[Recipe] = [draw("a", 50, 40), Once(20_000), Once(0), draw("b", 7), Once(1500)]
+    got = made(recipes, threads)
+    assert [len(each) for each in got] == [recipe.nbytes for recipe in recipes]
+    assert got[1] == bytes(i % 251 for i in range(20_000))
+
+
 def test_only_a_few_slices_are_made_ahead() -> None:
     recipe = Watched(100_000)
     with Ahead([(recipe, Evaluation(0, slice_bytes=2000))], threads=2) as source:

@@ -12,10 +12,12 @@ from file_tensors import random_array, same, tensors
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from archonnx.compiler.weights.ahead import Ahead
 from archonnx.compiler.weights.files import windows
 from archonnx.compiler.weights.files.formats import formats, open_tensors, write_tensors
 from archonnx.compiler.weights.recipe import Array, Evaluation
-from archonnx.compiler.weights.sources import FileTensor
+from archonnx.compiler.weights.sources import FileTensor, tensors_of
+from archonnx.compiler.weights.transforms import Transpose
 
 SHAPES = [(6, 10, 4), (240,), (2, 3, 4, 10), (1, 240, 1), (15, 16), (5, 48)]
 DTYPES = {"safetensors": "float4e2m1", "onnx_file": "int4", "torch_zip": "bool", "npz": "complex64", "gguf": "bfloat16"}
@@ -87,3 +89,16 @@ def test_a_large_tensor_is_transposed_slice_by_slice(tmp_path: Path) -> None:
         turned = FileTensor(file, "w").transpose((2, 3, 1, 0)).reshape((10, math.prod((4, 300))))
         expected = array.transpose(2, 3, 1, 0)
         assert b"".join(turned.iter_bytes(evaluation)) == np.ascontiguousarray(expected).tobytes()
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_threads_that_read_one_file_do_not_disturb_each_other(tmp_path: Path, name: str) -> None:
+    """Transposed tensors are read through windows: each thread has its own, or they take turns."""
+    arrays = {each: random_array("float32", (200, 700), at) for at, each in enumerate("abcd")}
+    path = tmp_path / f"a{WRITTEN[name].suffixes[0]}"
+    write_tensors(path, tensors(arrays, 60_000))
+    with open_tensors(path) as file:
+        wanted = [(recipe.transpose((1, 0)), Evaluation(0, slice_bytes=50_000)) for recipe in tensors_of(file).values()]
+        with Ahead(wanted, threads=4) as source:
+            got = {r.source.name: b"".join(map(bytes, source.parts(r))) for r, _ in wanted if isinstance(r, Transpose)}
+    assert got == {each: np.ascontiguousarray(array.T).tobytes() for each, array in arrays.items()}
