@@ -12,7 +12,7 @@ from archonnx.contract.diagnostics import Frame, Place
 
 
 def below_root(graph: OperatorGraph, names: Mapping[str, str]) -> None:
-    """Rename the files of all places, by the names that diagnostics show: of operators, bodies, requirements, changes."""
+    """Rename the files of all places, by the names that diagnostics show: operators, bodies, requirements, changes."""
     if all(shown == name for shown, name in names.items()):
         return
     frames: dict[tuple[Frame, ...], tuple[Frame, ...]] = {}
