@@ -101,7 +101,6 @@ class Recipe:
     in_order = False
     dtype: str
     shape: Shape
-    sequential = False  # whether `iter_bytes` is all there is: bytes that come in order, and no slice by itself
 
     @property
     def size(self) -> int:
