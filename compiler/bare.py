@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from archonnx._version import __version__
 from archonnx.compiler.disagreement import disagreements
 from archonnx.compiler.layout import External, lay_out
-from archonnx.compiler.saving import PROTOBUF_LIMIT, Progress, SaveReport, check_external, write
-from archonnx.compiler.streaming import SaveError
+from archonnx.compiler.saving import PROTOBUF_LIMIT, SaveReport, check_external, write
+from archonnx.compiler.streaming import Progress, SaveError
 from archonnx.compiler.together import prepared_of
 from archonnx.contract import metadata
 from archonnx.contract.diagnostics import UsageError
@@ -187,7 +187,7 @@ def _value(bare: Bare, name: str, text: Any) -> Any:
 
 def _found(bare: Bare) -> tuple[Path, Path]:
     """The source of a bare file, and the root that it lies below."""
-    from archonnx.compiler.elaborate.zoo import zoo_folder
+    from archonnx.compiler.elaborate.loader import zoo_folder
 
     name = bare.said.get(metadata.SOURCE, "")
     here = Path(os.path.abspath(bare.path)).parent

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from archonnx.compiler.layout import External, lay_out
-from archonnx.compiler.saving import Prepared, Progress, SaveReport, check_external, prepare, write
+from archonnx.compiler.saving import Prepared, SaveReport, check_external, prepare, write
+from archonnx.compiler.streaming import Progress
 from archonnx.contract.diagnostics import UsageError
 
 if TYPE_CHECKING:
