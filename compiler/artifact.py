@@ -257,6 +257,8 @@ class CompiledModel:
                 raise UsageError('via="keras": Keras\' graph stays as it is; leave optimization out')
             if lock is not None:
                 raise UsageError('via="keras": what Keras and tf2onnx write is theirs to change; leave lock out')
+            if external_data != "auto":
+                raise UsageError('via="keras": Keras\' graph has its weights in it; leave external_data out')
             if precision != "float32":
                 raise UsageError('via="keras": Keras\' graph keeps its weights as they are; leave precision out')
             return route.save(self, path, seed=seed, progress=progress)

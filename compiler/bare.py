@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archonnx._version import __version__
+from archonnx.compiler.committing import referring
 from archonnx.compiler.disagreement import disagreements
 from archonnx.compiler.layout import External, lay_out
 from archonnx.compiler.saving import PROTOBUF_LIMIT, SaveReport, check_external, write
@@ -124,6 +125,8 @@ def fill_in(
     A failure leaves the files as they were.
     """
     check_external(external_data, "init")
+    for bare in models:
+        _check_together(bare, [each.path for each in models])
     prepared = [
         prepared_of(model, bare.path, seed=seed, weights="init", **bare.options) for bare, model in models.items()
     ]
@@ -161,6 +164,15 @@ def write_weights(
         model = compiled_for(bare, source, root)
         models[bare] = model if weights is None else model.with_weights(weights, map=map)
     return fill_in(models, seed=seed, external_data=external_data, progress=progress)
+
+
+def _check_together(bare: Bare, given: Sequence[Path]) -> None:
+    """Raise SaveError where a bare file shares its data with others that are not given too."""
+    target = Path(os.path.realpath(bare.path))
+    names = {Path(os.path.realpath(path)).name for path in given} | {target.name}
+    others = sorted(set(referring(target.with_name(bare.location))) - names) if bare.location else []
+    if others:
+        raise SaveError(f"{bare.path}: it shares its data with {', '.join(others)}; name them together")
 
 
 def _said(bare: Bare, model: CompiledModel) -> str:

@@ -18,7 +18,7 @@ import contextlib
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -192,7 +192,7 @@ def _remove(path: Path) -> None:
         except PermissionError:
             descriptor = os.open(path, flags | os.O_RDONLY)
         try:
-            gone = lock(descriptor) is False or not _is(descriptor, path) or _is_referred_to(path)
+            gone = lock(descriptor) is False or not _is(descriptor, path) or any(referring(path))
             if not gone and os.name != "nt":
                 path.unlink(missing_ok=True)
         finally:
@@ -201,8 +201,8 @@ def _remove(path: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _is_referred_to(path: Path) -> bool:
-    """Whether a model in the folder refers to a file."""
+def referring(path: Path) -> Iterator[str]:
+    """The names of the models in its folder that refer to a data file, which need not be there."""
     for name in os.listdir(path.parent):
         other = path.with_name(name)
         if name.endswith((".data", ".part")) or not other.is_file():
@@ -215,8 +215,7 @@ def _is_referred_to(path: Path) -> bool:
         except (OSError, wire.MalformedFileError):
             continue
         if any(os.path.normpath(r.external.get("location", "")) == path.name for r in regions):
-            return True
-    return False
+            yield name
 
 
 def _is(descriptor: int, path: Path) -> bool:

@@ -69,7 +69,7 @@ class Layout:
     def digest(self, models: Sequence[Outgoing]) -> str:
         """A hash of what the data file will hold where: its name until the data is there."""
         digest = hashlib.blake2b(digest_size=8)
-        for model in models:
+        for model in _sorted(models):
             for initializer in model.stored:
                 if (stretch := self.places.get(id(initializer))) is not None:
                     name, recipe = initializer.tensor.name, initializer.recipe
@@ -102,7 +102,7 @@ def _outside(models: Sequence[Outgoing], *, bare: bool, planned: bool) -> Layout
     layout = Layout()
     known: dict[Hashable, Stretch] = {}
     for weights in (True, False):
-        for model in models:
+        for model in _sorted(models):
             for initializer in model.stored:
                 recipe = initializer.recipe
                 if recipe.is_literal == weights or (recipe.is_literal and (bare or recipe.nbytes < SMALL)):
@@ -116,6 +116,11 @@ def _outside(models: Sequence[Outgoing], *, bare: bool, planned: bool) -> Layout
                     known[key] = _appended(layout, Stretch(recipe, model.evaluation, 0))
                 layout.places[id(initializer)] = known[key]
     return layout
+
+
+def _sorted(models: Sequence[Outgoing]) -> list[Outgoing]:
+    """By the names of their files: in whatever order models are named, their layout is one."""
+    return sorted(models, key=lambda model: model.target.name)
 
 
 def _appended(layout: Layout, stretch: Stretch) -> Stretch:

@@ -78,7 +78,7 @@ def test_the_places_of_weights_stay_as_the_layout_said(folder: Path) -> None:
     assert archonnx.load("m.onnx")(np.ones((2, 16), np.float32)).shape == (2, 3)
 
 
-@pytest.mark.parametrize("options", [{"optimization": 0}, {"weight_bits": 8}, {"optimization": 1}])
+@pytest.mark.parametrize("options", [{"optimization": 0}, {"weight_bits": 8}, {"precision": "float16"}])
 def test_options_of_the_build_are_repeated(folder: Path, options: dict[str, Any]) -> None:
     (folder / "out").mkdir()
     archonnx.compile("net.arch", units=128, opset=21).save("out/m.onnx", weights="none", **options)
