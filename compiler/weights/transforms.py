@@ -4,6 +4,7 @@
 2. Transpose of transpose, reshape of reshape and slice of slice become one.
 3. A transpose that only moves axes of one element is a reshape.
 4. A factor along an axis comes after transposes and reshapes: it is done slice by slice, in the order of the file.
+5. A reshape that only splits axes of a transpose is a transpose: it then meets others, and undoes them.
 """
 
 from __future__ import annotations
@@ -223,7 +224,37 @@ def reshape(recipe: Recipe, shape: Shape) -> Recipe:
         return Constant(recipe.array.reshape(shape), recipe.dtype)
     if isinstance(recipe, Scaled) and (scaled := recipe.reshaped(shape)) is not None:
         return scaled
+    if isinstance(recipe, Transpose) and (groups := _groups(recipe.shape, shape)) is not None:
+        return _split(recipe, groups)
     return reshape(recipe.source, shape) if isinstance(recipe, Reshape) else Reshape(recipe, shape)
+
+
+def _groups(old: Shape, new: Shape) -> list[list[int]] | None:
+    """The extents that each axis is split into; None where axes are joined too."""
+    groups: list[list[int]] = []
+    rest = list(reversed(new))
+    for extent in old:
+        group: list[int] = []
+        while rest and math.prod(group) < extent:
+            group.append(rest.pop())
+        if math.prod(group) != extent:
+            return None
+        groups.append(group)
+    if groups:
+        groups[-1] += reversed(rest)  # all of one element, as the sizes are the same
+    return groups if groups else None
+
+
+def _split(recipe: Transpose, groups: list[list[int]]) -> Recipe:
+    """A transpose whose axes are split, as a transpose of its source with those axes split."""
+    order = sorted(range(len(groups)), key=lambda axis: recipe.perm[axis])  # the axes in the source's order
+    starts, count = {}, 0
+    for axis in order:
+        starts[axis] = count
+        count += len(groups[axis])
+    shape = [extent for axis in order for extent in groups[axis]]
+    perm = [starts[axis] + place for axis in range(len(groups)) for place in range(len(groups[axis]))]
+    return transpose(reshape(recipe.source, tuple(shape)), tuple(perm))
 
 
 def cast(recipe: Recipe, dtype: str) -> Recipe:

@@ -15,7 +15,7 @@ import numpy as np
 from archonnx.compiler.weights.recipe import Array
 from archonnx.compiler.weights.regions import Shape
 
-TILE = 32  # elements of the result's last axis at once: as many lines of the source stay in the cache
+TILE = 16  # elements of the result's last axis at once: as many lines of the source stay near, also in steps of 2**n
 FEW = 16  # elements of a last axis that are moved as one item
 NEAR = 256  # bytes between neighbours of the result in the source: closer ones share lines, and plain copying is good
 SMALL = 1 << 16  # elements below which all that does not pay

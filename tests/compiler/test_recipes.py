@@ -133,6 +133,18 @@ def test_transforms_simplify() -> None:
         assert isinstance(changed, Constant)
 
 
+def test_a_reshape_that_splits_axes_of_a_transpose_meets_other_transposes() -> None:
+    """A dense kernel as PyTorch has it, after a flattening of channels last: one transpose of the file's tensor."""
+    kernel = draw((4096, 7 * 7 * 512))
+    flat = kernel.transpose((1, 0)).reshape((7, 7, 512, 4096)).transpose((2, 0, 1, 3))
+    assert flat.shape == (512, 7, 7, 4096)
+    assert isinstance(flat, Transpose)
+    assert flat.perm == (3, 1, 2, 0)
+    assert flat.source.key() == kernel.reshape((4096, 7, 7, 512)).key()
+    back = kernel.reshape((4096, 49, 512)).transpose((1, 2, 0)).reshape((7, 7, 512, 4096)).transpose((3, 0, 1, 2))
+    assert back.key() == kernel.reshape((4096, 7, 7, 512)).key()
+
+
 def test_keys_tell_what_is_the_same() -> None:
     assert draw((2, 2)).key() == draw((2, 2)).key()
     assert draw((2, 2)).key() != draw((2, 2), path="other").key()
