@@ -199,8 +199,9 @@ def write(
     def check(written: Sequence[Path], data: Path | None) -> None:
         if not bare:
             check_unchanged(given)
-        for each in written if accept is not None else ():
-            accept(each, data)
+        if accept is not None:
+            for each in written:
+                accept(each, data)
 
     saving = Saving([m.outgoing for m in models], layout, stem=stem, bare=bare, check=check)
     if not layout.places:

@@ -35,8 +35,8 @@ def tell_halved(found: Halving) -> None:
         return
     count = f"{len(found.stored):,} weight{'' if len(found.stored) == 1 else 's'}"
     line = f"{count} in {found.dtype}: {size_text(found.before)} take {size_text(found.after)}"
-    if found.worst is not None:
-        name, error = found.worst
+    name, error = found.worst or ("", 0.0)
+    if error:
         line += f"; rounded by at most {error:.1e} of the largest number ({name})"
         if found.zeros:
             line += f", {found.zeros:,} number{'' if found.zeros == 1 else 's'} became 0"
