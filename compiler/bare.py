@@ -82,6 +82,8 @@ def read_bare(path: PathLike) -> Bare:
     said = {prop.key: prop.value for prop in model.metadata_props}
     if metadata.VERSION not in said:
         raise SaveError(f"{shown}: archonnx did not write it; weights are filled into what --weights none wrote")
+    if metadata.SHARD in said:
+        raise SaveError(f"{shown}: it is one stage of a model; build all of them again with the weights: --shards")
     if said.get(metadata.WEIGHTS) != "none":
         raise SaveError(f"{shown}: it has its weights; to replace them, build it again")
     if metadata.BUILD not in said or metadata.MODEL not in said:

@@ -94,6 +94,11 @@ class ShardPlan:
     bandwidth: int
     flops: float | None
 
+    def __str__(self) -> str:
+        from archonnx.compiler.sharding.plan_text import plan_lines
+
+        return "\n".join(plan_lines(self, 8))
+
     @property
     def traffic(self) -> int:
         """Bytes over all links in a call; a value that goes on counts on each."""

@@ -27,6 +27,7 @@ from archonnx.compiler.sharding.plan_file import Cuts, cuts_of
 from archonnx.compiler.sink import sync_folder
 from archonnx.contract import metadata
 from archonnx.contract.diagnostics import UsageError
+from archonnx.contract.drafts import LOCKS, lock
 from archonnx.contract.files import replacing
 from archonnx.contract.shards import ENDING, Manifest, ManifestError, Shard, Value, read_manifest
 
@@ -35,16 +36,20 @@ if TYPE_CHECKING:
     from archonnx.compiler.ir import OperatorGraph
     from archonnx.compiler.passes.changes import Change
     from archonnx.compiler.passes.quantize_weights import Quantization
+    from archonnx.compiler.passes.store_in_half import Halving
     from archonnx.compiler.recipes import Recipe
     from archonnx.compiler.sharding.plan import ShardPlan
     from archonnx.compiler.streaming import Progress
 
 
+WAIT = 10.0  # seconds for the turn of others, who have it for as long as it takes to rename files
+
+
 @dataclass(frozen=True, slots=True)
 class ShardsReport:
     """What was written: the manifest, the stages' files, and what `save` reports of each, in order. nbytes: of all.
-    asked: how many stages were; fewer are written where layers of one leave no operator. quantization, changes: of the
-    whole model, as a SaveReport has them."""
+    asked: how many stages were; fewer are written where layers of one leave no operator. quantization, changes,
+    halving: of the whole model, as a SaveReport has them."""
 
     path: Path
     files: tuple[Path, ...]
@@ -53,6 +58,7 @@ class ShardsReport:
     asked: int
     quantization: Quantization | None
     changes: tuple[Change, ...]
+    halving: Halving | None
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -90,12 +96,13 @@ def save_shards(
     with saving.explained(path, needed if weights == "init" else 0), _folder(target) as folder:
         saved = _save_all(model, stages, folder, target, needed, seed, weights, progress, dict(writing or {}))
         manifest = _manifest(whole, stages, saved, kind, seed)
-        _commit(target, folder, manifest, saved)
+        with _turn(target.parent):
+            _commit(target, folder, manifest, saved)
     reports = tuple(report for report, _ in saved)
     nbytes = sum(report.nbytes for report in reports) + target.stat().st_size
     files = tuple(target.with_name(name) for _, name in saved)
-    changes = tuple(whole.changes)
-    return ShardsReport(Path(path), files, reports, nbytes, len(begins), whole.quantization, changes)
+    told = whole.quantization, tuple(whole.changes), whole.halving
+    return ShardsReport(Path(path), files, reports, nbytes, len(begins), *told)
 
 
 @contextmanager
@@ -113,6 +120,20 @@ def _folder(target: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _turn(folder: Path) -> Iterator[None]:
+    """Let builds that end at once in one folder commit one after the other: none takes away what another has moved."""
+    if not LOCKS:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        lock(descriptor, wait=WAIT)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _stem(target: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -81,11 +80,13 @@ def _check_asked(asked: Settings, path: str) -> None:
 
 def _check_stage(path: str, file: Path, shard: Shard) -> None:
     """That a stage is there, and as it was built. Raises ManifestError."""
+    import xxhash
+
     try:
         size = file.stat().st_size
     except OSError:
         raise ManifestError(path, f"a stage is missing: expected the file {file} beside it") from None
-    digest = hashlib.blake2b(digest_size=16)
+    digest = xxhash.xxh3_128()
     if size == shard.nbytes:
         with open(file, "rb", buffering=0) as stream:
             while part := stream.read(_READ):

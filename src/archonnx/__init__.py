@@ -98,7 +98,7 @@ def compile(
 
 def load(
     model: str | PathLike[str] | bytes | CompiledModel,
-    device: str = "auto",
+    device: str | Sequence[str] = "auto",
     *,
     threads: int | None = None,
     precision: str | None = None,
@@ -110,9 +110,11 @@ def load(
     batch: int | Sequence[int] | None = None,
     tokenizer: str | PathLike[str] | bytes | None = None,
 ) -> Session:
-    """Load a model for running: the path of any .onnx file, its bytes, or what `compile` returned.
+    """Load a model for running: the path of any .onnx file or of a model in stages (NAME.shards.json), the bytes of a
+    file, or what `compile` returned.
 
-    device: "auto" takes CUDA where it works, else the CPU; "cpu", "cuda", "tensorrt" and "openvino" insist on it.
+    device: "auto" takes CUDA where it works, else the CPU; "cpu", "cuda", "tensorrt" and "openvino" insist on it. Of a
+    model in stages it may be a list, one each.
     threads: how many one call uses on the CPU, by default those of the environment variable ARCHONNX_THREADS, else
     the physical cores that this process may use.
     precision: what products are computed in: "float32" (also where nothing is said), "tf32", "bfloat16", "float16" or

@@ -73,7 +73,20 @@ def test_a_model_in_stages_is_run(folder: Path, capsys: Output) -> None:
 
 def test_weights_can_be_left_out(folder: Path, capsys: Output) -> None:
     assert main(["build", "chain.arch", "--shards", "2", "--weights", "none"]) == 0
-    assert read_manifest("Chain.shards.json").metadata["archonnx.weights"] == "none"
+    manifest = read_manifest("Chain.shards.json")
+    assert manifest.metadata["archonnx.weights"] == "none"
+    assert main(["weights", "write", manifest.stages[0].file]) == 1
+    assert "it is one stage of a model; build all of them again with the weights" in capsys.readouterr().err
+
+
+def test_data_can_stand_beside_each_stage(folder: Path, capsys: Output) -> None:
+    Path("wide.arch").write_text(CHAIN.replace("16", "128"))
+    assert main(["build", "wide.arch", "--shards", "2", "--external-data", "always", "--precision", "float16"]) == 0
+    assert "weights in float16" in capsys.readouterr().err
+    data = sorted(path.name.rsplit(".", 2)[0] for path in folder.glob("*.data"))
+    assert data == ["Chain.1-of-2", "Chain.2-of-2"]
+    Path("x.json").write_text(json.dumps([[0.5] * 128]))
+    assert main(["run", "Chain.shards.json", "-i", "x=x.json", "--device", "cpu"]) == 0
 
 
 def test_bits_and_passes_are_those_of_the_whole(folder: Path, capsys: Output) -> None:

@@ -134,7 +134,7 @@ def build(
         raise UsageError("--via keras: Keras' graph keeps its weights as they are; leave --precision out")
     besides = "--shards" if parts is not None else None if via is None else f"--via {via}"
     locked = checked_lock(locked, lock, update_lock, besides)
-    checked_external(external_data, asked.bare, via, shards)
+    checked_external(external_data, asked.bare, via)
     if isinstance(model, tuple):
         return build_together(
             *(file, output, model, parameters, root, opset),
@@ -154,6 +154,7 @@ def build(
             seed=seed,
             weights="none" if asked.bare else "init",
             lowering=lowering,
+            writing={"external_data": external_data},
             explain=explain,
             began=began,
         )

@@ -23,7 +23,7 @@ def external_option(default: str = "auto") -> Callable[[Function], Function]:
     )
 
 
-def checked_external(external_data: str, bare: bool, via: str | None, shards: str | None) -> None:
+def checked_external(external_data: str, bare: bool, via: str | None) -> None:
     """Raise UsageError where another option says otherwise."""
     if external_data == "never" and bare:
         raise UsageError(
@@ -32,5 +32,3 @@ def checked_external(external_data: str, bare: bool, via: str | None, shards: st
         )
     if external_data != "auto" and via is not None:
         raise UsageError(f"--via {via}: Keras' graph has its weights in it; leave --external-data out")
-    if external_data != "auto" and shards is not None:
-        raise UsageError("--shards: each stage has its data beside it where it is large; leave --external-data out")

@@ -11,6 +11,7 @@ import click
 
 from archonnx.cli.console import Steps, say, size_text
 from archonnx.cli.filling import warn_of
+from archonnx.cli.halving import tell_halved
 from archonnx.cli.optimizing import explain_changes
 from archonnx.cli.quantizing import tell
 from archonnx.contract.diagnostics import UsageError
@@ -55,6 +56,7 @@ def build_shards(
     seed: int,
     weights: Literal["init", "none"],
     lowering: Mapping[str, Any],
+    writing: Mapping[str, Any],
     explain: bool,
     began: float,
 ) -> int:
@@ -64,7 +66,9 @@ def build_shards(
 
     target = output or Path(f"{model.name}{ENDING}")
     with Steps(f"building {target.name}") as steps:
-        report = save_shards(model, target, shards, seed=seed, weights=weights, progress=steps, lowering=lowering)
+        report = save_shards(
+            model, target, shards, seed=seed, weights=weights, progress=steps, lowering=lowering, writing=writing
+        )
     warn_of(report.warnings)
     count = len(report.stages)
     stages = "1 stage" if count == 1 else f"{count:,} stages"
@@ -79,4 +83,6 @@ def build_shards(
         tell(report.quantization)
     if explain:
         explain_changes(report.changes)
+    if report.halving is not None:
+        tell_halved(report.halving)
     return 0

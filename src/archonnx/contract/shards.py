@@ -9,7 +9,7 @@ A JSON object:
                       in the first stage
     stages            in the order in which they run:
         file              its .onnx, beside the manifest
-        digest            BLAKE2b-128 of that file, 32 digits
+        digest            XXH3-128 of that file, 32 digits, high end first
         nbytes            how long it is
         inputs, outputs   names of values: a stage reads inputs of the model and outputs of stages before it
 """
