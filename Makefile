@@ -8,7 +8,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --retries 10
 TORCH := 2.13.0# the one that the tests were written against, named first so that pip looks no further
 
-.PHONY: help demo test lint docs bench speed clean
+.PHONY: help demo test lint docs bench benchmarks speed clean
 .DEFAULT_GOAL := help
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo "make lint   ruff and mypy"
 	@echo "make docs   compare every layer with Keras and PyTorch, write docs/layers.md and the tables of other pages"
 	@echo "make bench  measure the speed of the command line, of builds and of recurrent layers"
+	@echo "make benchmarks  measure builds and inference beside Keras, tf2onnx, PyTorch, TensorFlow, OpenVINO, write docs/benchmarks.md (half an hour)"
 	@echo "make speed  measure networks beside PyTorch, TensorFlow, OpenVINO and ONNX Runtime, write docs/performance.md (half an hour)"
 	@echo "make clean  remove .venv and what the commands above wrote"
 
@@ -40,6 +41,9 @@ docs: .venv/ready-test
 bench: .venv/ready-run
 	$(BIN)/python -m tools.bench.startup
 	$(BIN)/python -m tools.bench.recurrent
+
+benchmarks: .venv/ready-run
+	$(BIN)/python -m tools.bench.scale
 
 speed: .venv/ready-test
 	$(BIN)/python -m tools.bench.speed --write

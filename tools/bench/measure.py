@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -43,24 +46,78 @@ def environment(cache: Path) -> dict[str, str]:
     return {**kept, "PYTHONPYCACHEPREFIX": str(cache)}
 
 
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a command took: wall and processor seconds, peak resident megabytes; its exit code and the end of what it
+    said. Processor seconds and memory are of what it started too, memory of the largest of them."""
+
+    seconds: float
+    processor: float
+    megabytes: float
+    code: int
+    said: str
+
+
 def once(
     command: Sequence[str], environment: Mapping[str, str], limit_bytes: int | None = None
 ) -> tuple[float, float, int, str]:
-    """Run a command. Returns wall seconds, peak resident megabytes, the exit code and the end of what it said.
+    """Run a command. Returns wall seconds, peak resident megabytes, the exit code and the end of what it said."""
+    took = spent(command, environment, limit_bytes)
+    return took.seconds, took.megabytes, took.code, took.said
+
+
+def spent(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    limit_bytes: int | None = None,
+    patience: float | None = None,
+) -> Spent:
+    """Run a command.
 
     limit_bytes: its address space is limited to this (`ulimit -v`), so that a hungry peer cannot take the machine down.
+    patience: seconds after which it and what it started are killed.
     """
     prefix = ["sh", "-c", f'ulimit -v {limit_bytes // 1024}; exec "$@"', "sh"] if limit_bytes else []
     began = time.perf_counter()
-    process = subprocess.Popen([*prefix, *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
+    process = subprocess.Popen(
+        [*prefix, *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment,
+        start_new_session=patience is not None,
+    )
+    timer = threading.Timer(patience or 0, _kill, [process.pid])
+    if patience is not None:
+        timer.start()
     assert process.stdout is not None
-    said = process.stdout.read()
+    try:
+        said = process.stdout.read()
+    except BaseException:  # a Ctrl-C does not reach a session of its own
+        if patience is not None:
+            _kill(process.pid)
+        raise
+    finally:
+        timer.cancel()
     _, status, usage = os.wait4(process.pid, 0)  # the usage of this very child, not of all so far
     took = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)
     process.stdout.close()
     scale = 1e6 if sys.platform == "darwin" else 1e3  # macOS counts bytes, Linux kibibytes
-    return took, usage.ru_maxrss / scale, process.returncode, said.decode("utf-8", errors="replace")[-500:]
+    end = said.decode("utf-8", errors="replace")[-500:]
+    return Spent(took, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / scale, process.returncode, end)
+
+
+def _kill(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
+
+
+def failure(code: int, said: str) -> str:
+    """How a command failed, in a line: the exit code or the signal, and the last thing that it said."""
+    last = said.strip().splitlines()[-1:] or [""]
+    if code < 0:
+        return f"{signal.Signals(-code).name}: {last[0][:80]}".removesuffix(": ")
+    return f"exit code {code}: {last[0][:80]}"
 
 
 def measure(cases: Sequence[Case], rounds: int, environment: Mapping[str, str], limit_bytes: int | None = None) -> None:
@@ -71,8 +128,7 @@ def measure(cases: Sequence[Case], rounds: int, environment: Mapping[str, str], 
                 continue
             took, peak, code, said = once(case.command, environment, limit_bytes)
             if code != 0:
-                last = said.strip().splitlines()[-1:] or [""]
-                case.failure = f"exit code {code}: {last[0][:80]}"
+                case.failure = failure(code, said)
             elif turn > 0:
                 case.times.append(took)
                 case.peaks.append(peak)

@@ -9,6 +9,7 @@ PyTorch, TensorFlow and OpenVINO. After the networks come int8 (tools/bench/int8
 from __future__ import annotations
 
 import argparse
+import math
 import multiprocessing
 import os
 import platform
@@ -148,7 +149,7 @@ def tables(results: Mapping[str, Mapping[str, Found]]) -> str:
         cells = []
         for name in names:
             pair = against(results[name], way, others)
-            limit = SUBJECTS[name].bound if bound is None else bound
+            limit = (SUBJECTS[name].bound if bound is None else bound) or math.inf
             cells.append("" if pair is None else _verdict(pair, limit, len(others) > 1))
         what = EXPORT if bound is None else "the best of the others" + (", in float32" if way == OURS_FLOAT32 else "")
         lines.append(f"| {way} | {what} | {' | '.join(cells)} |")
@@ -209,7 +210,8 @@ def written(page: str, section: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.bench.speed", description=__doc__)
-    parser.add_argument("--models", nargs="+", choices=list(SUBJECTS), default=list(SUBJECTS), metavar="NAME")
+    names = [name for name, subject in SUBJECTS.items() if subject.bound is not None]
+    parser.add_argument("--models", nargs="+", choices=names, default=names, metavar="NAME")
     parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS), metavar="WAY")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=0.5, help="of each way's turn in a round")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 import archonnx
+from tools.bench.scale import keras_networks, torch_networks
 from tools.gpu.subjects import dnn
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
@@ -27,14 +28,15 @@ Feeds = dict[str, np.ndarray[Any, Any]]
 @dataclass(frozen=True, slots=True)
 class Subject:
     """A network. ours: compiled; feeds: its inputs; torch, keras: the peers' networks; bound: the most that ours may
-    take, as a ratio to onnxruntime on PyTorch's export, where an error of 1e-2 is allowed."""
+    take, as a ratio to onnxruntime on PyTorch's export, where an error of 1e-2 is allowed; None: it is measured by
+    tools.bench.scale alone."""
 
     name: str
     ours: Callable[[], Any]
     feeds: Callable[[], Feeds]
     torch: Callable[[], Any]
     keras: Callable[[], Any]
-    bound: float
+    bound: float | None
     pictures: bool = False
 
     def torch_inputs(self) -> tuple[Any, ...]:
@@ -52,6 +54,20 @@ def _pictures(size: int) -> Callable[[], Feeds]:
 def _tokens() -> Feeds:
     ids = np.random.default_rng(0).integers(1, 30522, (1, TOKENS))
     return {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
+
+
+def _text() -> Feeds:
+    ids = np.random.default_rng(0).integers(0, 50257, (1, TOKENS))
+    return {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+
+
+def _sequence() -> Feeds:
+    return {"x": np.random.default_rng(0).standard_normal((1, 128, 256), np.float32)}
+
+
+def _characters() -> Feeds:
+    states = {name: np.zeros((1, 256), np.float32) for name in ("h_0", "h_1", "c_0", "c_1")}
+    return {"characters": np.random.default_rng(0).integers(0, 128, (1, 128), np.int32), **states}
 
 
 def _steps() -> Feeds:
@@ -152,5 +168,38 @@ SUBJECTS = {
             0.28,
         ),
         Subject("LSTM", lambda: archonnx.compile(text=LSTM), _steps, _lstm, _keras_lstm, 0.4),
+        Subject(
+            "EfficientNet-B0",
+            lambda: archonnx.compile(MODELS / "efficientnet.arch", model="EfficientNetB0"),
+            _pictures(224),
+            _torchvision("efficientnet_b0"),
+            _keras_application("EfficientNetB0"),
+            None,
+            True,
+        ),
+        Subject(
+            "GPT-2",
+            lambda: archonnx.compile(MODELS / "gpt2.arch", model="GPT2Small"),
+            _text,
+            lambda: torch_networks.gpt2()[0],
+            keras_networks.gpt2,
+            None,
+        ),
+        Subject(
+            "GRU",
+            lambda: archonnx.compile(Path(__file__).parent / "scale" / "gru.arch"),
+            _sequence,
+            lambda: torch_networks.gru()[0],
+            keras_networks.gru,
+            None,
+        ),
+        Subject(
+            "LSTM, characters",
+            lambda: archonnx.compile(MODELS / "lstm.arch", model="CharacterModel"),
+            _characters,
+            lambda: torch_networks.lstm()[0],
+            keras_networks.lstm,
+            None,
+        ),
     )
 }

@@ -20,6 +20,7 @@ from tools.reference.modules import prepare as let_torchvision_be_imported
 
 Call = Callable[[], Any]
 EXPORT = "onnxruntime, PyTorch's export"
+CONVERTED = "onnxruntime, tf2onnx's file"
 OURS, OURS_FLOAT32 = "archonnx, max_error=1e-2", "archonnx, float32"
 FLOAT32_ERROR, LOWERED_ERROR = 1e-4, 1e-2
 EXAMPLES = 16
@@ -53,6 +54,17 @@ def _export(subject: Subject, folder: Path) -> tuple[Call, None]:
 
     session = onnxruntime.InferenceSession(files(subject, folder)[1], providers=["CPUExecutionProvider"])
     given = dict(zip((each.name for each in session.get_inputs()), _theirs(subject), strict=False))
+    return lambda: session.run(None, given), None
+
+
+def _converted(subject: Subject, folder: Path) -> tuple[Call, None]:
+    import onnxruntime
+
+    path = folder / f"{subject.name.lower()}.tf2onnx.onnx"
+    if not path.exists():
+        raise RuntimeError("tf2onnx wrote no file")
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    given = dict(zip((each.name for each in session.get_inputs()), subject.feeds().values(), strict=True))
     return lambda: session.run(None, given), None
 
 
@@ -147,6 +159,7 @@ WAYS: dict[str, Callable[[Subject, Path], tuple[Call, dict[str, Any] | None]]] =
     "OpenVINO, bfloat16": _openvino("bf16"),
     OURS: _ours(LOWERED_ERROR, None),
 }
+BY_SCALE = {CONVERTED: _converted}  # of files that tools.bench.scale has let others write
 FLOAT32 = ("PyTorch", "PyTorch, compiled", "TensorFlow", "OpenVINO, float32")  # of the peers, what computes in it
 
 
@@ -166,7 +179,7 @@ def serve(channel: Any, subject: str, way: str, folder: str) -> None:
                 channel.send(("ready", {}))
                 return
             began = time.perf_counter()
-            call, facts = WAYS[way](SUBJECTS[subject], Path(folder))
+            call, facts = (WAYS | BY_SCALE)[way](SUBJECTS[subject], Path(folder))
             for _ in range(3):
                 call()
             channel.send(("ready", {"start": time.perf_counter() - began, **(facts or {})}))

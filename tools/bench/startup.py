@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 from tools.bench.measure import Case, environment, measure, table
+from tools.bench.scale.page import HEAD, replaced
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PEER_LIMIT = 12 * 2**30  # bytes of address space for a peer: Keras' export of ResNet-50 needs about 7 GB of memory
@@ -68,7 +69,10 @@ def main() -> int:
         "--peers", action="store_true", help="also Keras' export of ResNet-50, once, under a memory limit"
     )
     parser.add_argument(
-        "--write", type=Path, metavar="FILE", help="also write the tables there, as docs/benchmarks.md has them"
+        "--write",
+        type=Path,
+        metavar="FILE",
+        help="also write the tables into that page, as docs/benchmarks.md has them",
     )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -86,9 +90,11 @@ def main() -> int:
     text = "\n\n".join(parts)
     print(text)
     if options.write is not None:
-        options.write.write_text(
-            f"# Benchmarks\n\nBy `python -m tools.bench.startup --write {options.write}`.\n\n{text}\n"
-        )
+        page = options.write.read_text(encoding="utf-8") if options.write.exists() else HEAD
+        about = "By `python -m tools.bench.startup --write docs/benchmarks.md`."
+        part = f"## The command line\n\n{about}\n\n{text}"
+        options.write.parent.mkdir(parents=True, exist_ok=True)
+        options.write.write_text(replaced(page, "startup", part), encoding="utf-8")
     return 0 if all(case.holds for case in ours) else 1
 
 
