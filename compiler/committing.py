@@ -53,6 +53,7 @@ def commit(models: Sequence[tuple[Draft, Path]], data: Data | None = None) -> No
             for draft, _ in models:
                 draft.name()
             held = _place(data)
+            sync_folder(data.path.parent)  # no power cut keeps a model and loses its data
         for draft, target in models:
             replaced.append(_replace(draft, target))
     except BaseException:

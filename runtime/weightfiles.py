@@ -11,9 +11,8 @@ from archonnx.runtime.modelfile import ModelFile
 def check_weights(source: str | bytes, model: ModelFile) -> None:
     """Raise ModelFileError where the weights of a model are missing, cut short, or outside its folder."""
     if model.weights == "none":
-        raise ModelFileError(
-            model.path, "it was built without weights (--weights none): build it again with them to run it"
-        )
+        help = f"write them to run it: archonnx weights write {model.path}"
+        raise ModelFileError(model.path, f"it was built without weights (--weights none); {help}")
     if not model.external:
         return
     if isinstance(source, bytes):

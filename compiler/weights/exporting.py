@@ -8,12 +8,13 @@ none     the weights' paths, as they are: stage_1/conv2d/kernel
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archonnx.compiler.weights.files.base import Entry, Format, Tensor, TensorFileError
+from archonnx.compiler.weights.files.base import Entry, Format, Tensor, TensorFile, TensorFileError
+from archonnx.compiler.weights.filling.steady import files_of
 from archonnx.compiler.weights.layouts.known import SEPARATORS, layout_of
 from archonnx.compiler.weights.layouts.torch import module_name
 from archonnx.compiler.weights.recipe import Array, Evaluation, Recipe, numpy_dtype
@@ -87,7 +88,8 @@ def save_weights(
     form = format_to_write(target)
     _require_own(form, target)
     chosen = layout or USUAL.get(form.name, "none")
-    tensors = {name: _tensor(recipe, evaluation) for name, recipe in tensors_of_model(graph, chosen).items()}
+    files = files_of(evaluation.given)
+    tensors = {name: _tensor(recipe, evaluation, files) for name, recipe in tensors_of_model(graph, chosen).items()}
     write_tensors(target, tensors, None, progress)
     return Written(target, len(tensors), sum(t.entry.bytes for t in tensors.values()), form.title, chosen)
 
@@ -99,10 +101,12 @@ def _require_own(form: Format, target: Path) -> None:
         raise TensorFileError(target, "Keras 3 numbers the groups of its files as it builds a model", help=help)
 
 
-def _tensor(recipe: Recipe, evaluation: Evaluation) -> Tensor:
+def _tensor(recipe: Recipe, evaluation: Evaluation, files: Sequence[TensorFile]) -> Tensor:
     def slices() -> Iterator[Array]:
         step = max(evaluation.slice_bytes // numpy_dtype(recipe.dtype).itemsize, 4) // 4 * 4  # packed ones together
         for start in range(0, recipe.size, step):
             yield recipe.read(evaluation, start, min(start + step, recipe.size))
+        for file in files:
+            file.check_unchanged()  # before the last of the tensors is written to its end
 
     return Tensor(Entry(recipe.dtype, tuple(recipe.shape)), slices)

@@ -228,10 +228,10 @@ def test_data_that_a_dead_build_has_left_is_swept(tmp_path: Path, monkeypatch: p
     model.save(target, seed=0, external_data="always")
     stranger = tmp_path / "m.0123456789abcdef.data"
     stranger.write_bytes(b"not referred to by any draft")
-    for name in ("_replace", "sync_folder"):
+    for what, name in ((committing, "_replace"), (committing._Old, "remove")):
         child = os.fork()
         if child == 0:
-            setattr(committing, name, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+            setattr(what, name, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
             model.save(target, seed=1, external_data="always")
             os._exit(0)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import archonnx
+from archonnx.cli import main
 from archonnx.compiler.streaming import SaveError
 from archonnx.compiler.weights.files.base import TensorFileError
 from archonnx.contract.diagnostics import MachineError, UsageError
@@ -187,6 +188,36 @@ def test_weights_that_change_while_they_are_read_are_never_a_file(
         model.save(out / "m.onnx", external_data=external, progress=meanwhile)
     assert changed
     assert listing(out) == before
+
+
+@pytest.mark.parametrize("name", ["w.safetensors", "w.pth", "w.onnx"])
+def test_nor_are_they_converted_or_exported(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = archonnx.compile(text=TEXT)
+    model.save_weights(name, seed=4, layout="none")
+    (tmp_path / "out.npz").write_bytes(b"old")
+    (tmp_path / "wide.arch").write_text(TEXT)
+
+    class Changing:
+        """Progress that changes the file while it is read."""
+
+        def __init__(self, *_: Any) -> None:
+            pass
+
+        def __enter__(self) -> Any:
+            return self
+
+        def __exit__(self, *_: Any) -> None:
+            pass
+
+        def __call__(self, done: int, total: int) -> None:
+            _written_to(tmp_path / name)
+
+    for command in (["convert", name, "out.npz"], ["export", "wide.arch", "out.npz", "--weights", name]):
+        monkeypatch.setattr("archonnx.cli.weights.Steps", Changing)
+        monkeypatch.setattr("archonnx.cli.weights_export.Steps", Changing)
+        assert main(["weights", *command]) == 1
+        assert (tmp_path / "out.npz").read_bytes() == b"old"
 
 
 def test_weights_inside_past_what_onnx_holds_are_refused_before_anything_is_written(tmp_path: Path) -> None:

@@ -178,7 +178,11 @@ def tensors_of(file: TensorFile) -> dict[str, Tensor]:
     """What is in a file, to be written elsewhere: one slice at a time is in memory."""
 
     def slices(name: str) -> Callable[[], Iterator[Array]]:
-        return lambda: file.slices(name)
+        def read() -> Iterator[Array]:
+            yield from file.slices(name)
+            file.check_unchanged()  # before the last of the tensors is written to its end
+
+        return read
 
     return {name: Tensor(entry, slices(name), file.place(name)) for name, entry in file.entries.items()}
 

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from archonnx.compiler.recipes import FileTensor, Recipe
+from archonnx.compiler.weights.files.base import TensorFile
 
 
 def check_unchanged(given: Mapping[str, Recipe]) -> None:
     """Raise TensorFileError where a file that recipes read was written to, cut or replaced since it was opened."""
-    for file in {id(leaf.file): leaf.file for recipe in given.values() for leaf in _read(recipe)}.values():
+    for file in files_of(given):
         file.check_unchanged()
+
+
+def files_of(given: Mapping[str, Recipe]) -> list[TensorFile]:
+    """The open files that recipes read."""
+    return list({id(leaf.file): leaf.file for recipe in given.values() for leaf in _read(recipe)}.values())
 
 
 def _read(recipe: Recipe) -> Iterator[FileTensor]:
