@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import signal
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import archonnx
-from archonnx.compiler import wire
+from archonnx.compiler import committing, wire
 from archonnx.contract import drafts
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and forks of POSIX")
@@ -221,8 +222,6 @@ def test_what_live_processes_write_is_left_alone(tmp_path: Path, monkeypatch: py
 
 def test_data_that_a_dead_build_has_left_is_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed between data and model, and between model and old data: at the very lines."""
-    from archonnx.compiler import committing
-
     target = tmp_path / "m.onnx"
     model = archonnx.compile(text=TEXT)
     model.save(target, seed=0, external_data="always")
@@ -240,6 +239,31 @@ def test_data_that_a_dead_build_has_left_is_swept(tmp_path: Path, monkeypatch: p
         model.save(target, seed=2, external_data="always")
         assert len(listing(tmp_path)) == 3, listing(tmp_path)
     assert stranger.exists()
+
+
+@pytest.mark.parametrize("unnamed", [True, False])
+def test_file_systems_without_locks_and_second_names_do_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unnamed: bool
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    for module in (drafts, committing):
+        monkeypatch.setattr(module, "lock", lambda *_, **__: None)
+    if not unnamed:
+        monkeypatch.setattr(drafts, "_UNNAMED", 0)
+        monkeypatch.setattr(os, "link", refuse)
+    target = tmp_path / "m.onnx"
+    model = archonnx.compile(text=TEXT)
+    left = tmp_path / ".m.onnx.00000000-000000000000.part"
+    left.write_bytes(b"perhaps of a live process")
+    os.utime(left, (0, 0))
+    for seed in (0, 1, 1, 2):
+        model.save(target, seed=seed, external_data="always")
+        whole(target)
+        assert len(listing(tmp_path)) == 3
+    archonnx.compile(text=TEXT).save_weights(tmp_path / "w.npz")
+    assert len(listing(tmp_path)) == 4
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

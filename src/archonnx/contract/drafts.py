@@ -75,7 +75,8 @@ class Draft:
             if error.errno in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT):
                 return -1  # the file system, or the kernel, has no such files
             raise
-        if lock(found) and os.path.exists(f"/proc/self/fd/{found}"):
+        if os.path.exists(f"/proc/self/fd/{found}"):  # else nothing can give it a name
+            lock(found)
             return found
         os.close(found)
         return -1
