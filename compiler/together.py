@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from archonnx.compiler.layout import External, lay_out
 from archonnx.compiler.saving import Prepared, SaveReport, check_external, prepare, write
@@ -15,6 +15,8 @@ from archonnx.contract.diagnostics import UsageError
 
 if TYPE_CHECKING:
     from archonnx.compiler.artifact import CompiledModel
+
+PathLike = TypeVar("PathLike", bound="str | os.PathLike[str]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class SavedTogether:
 
 
 def save_all(
-    models: Mapping[str | os.PathLike[str], CompiledModel],
+    models: Mapping[PathLike, CompiledModel],
     *,
     data: str | None = None,
     seed: int = 0,

@@ -13,7 +13,7 @@ Importing the package loads nothing heavy: compiler and runtime come in when the
 from __future__ import annotations
 
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from archonnx._version import __version__
 from archonnx.contract.diagnostics import ArchonnxError, CompileError, Diagnostic, MachineError, UsageError
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from archonnx.runtime.generation.result import Generation
     from archonnx.runtime.samples import Data
     from archonnx.runtime.session import Session
+
+Key = TypeVar("Key", bound="str | PathLike[str]")
 
 __all__ = [
     "ArchonnxError",
@@ -255,7 +257,7 @@ def from_keras(model: Any, like: CompiledModel | None = None) -> CompiledModel:
 
 
 def save_all(
-    models: Mapping[str | PathLike[str], CompiledModel],
+    models: Mapping[Key, CompiledModel],
     *,
     data: str | None = None,
     seed: int = 0,
