@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from archonnx.compiler.passes.quantize_weights import Quantization
     from archonnx.compiler.passes.store_in_half import Halving
     from archonnx.compiler.recipes import Recipe
+    from archonnx.compiler.weights.filling.odd import OddValues
     from archonnx.compiler.writer import Skeleton
     from archonnx.contract.dims import Facts
 
@@ -207,15 +208,20 @@ def write(
     if not layout.places:
         for model in models:
             _check_size(model, saving)
-    warnings: tuple[str, ...] = ()
+    odd: OddValues | None = None
     for model in models:
         tidy(model.outgoing.target)
     with explained(models[0].path, 0 if bare else saving.total):
         if given and not bare:
-            from archonnx.compiler.weights.filling.odd import odd_values
+            from archonnx.compiler.weights.filling.odd import OddValues
+            from archonnx.compiler.weights.resolving import resolved
 
-            before, progress = _in_two(progress, sum(recipe.nbytes for recipe in given.values()), saving.total)
-            warnings = odd_values(given, before)
+            odd = OddValues(given)
+            odd.expect(resolved(recipe, evaluation.given) for recipe, evaluation in saving.order())
+            before, progress = _in_two(progress, odd.unwritten, saving.total)
+            odd.read(before)
+            for model in models:
+                model.outgoing.evaluation.watch = odd.watch
         saving.progress = progress
         written = saving.run()
     return [
@@ -227,7 +233,7 @@ def write(
             model.kind,
             len(model.outgoing.skeleton.initializers),
             model.unknown,
-            warnings if model is models[0] else (),
+            odd.lines() if odd is not None and model is models[0] else (),
             model.graph.quantization,
             tuple(model.graph.changes),
             model.graph.halving,

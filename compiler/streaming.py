@@ -62,7 +62,7 @@ class Saving:
     def run(self) -> list[Written]:
         """Write all. Whatever is raised, the targets are as they were, or whole."""
         with ExitStack() as stack:
-            self.ahead = stack.enter_context(Ahead(self._order()))
+            self.ahead = stack.enter_context(Ahead(self.order()))
             data: Data | None = None
             if self.layout.stretches and self.bare:
                 self._refer(f"{self.stem}.{self.layout.digest(self.models)}.data")
@@ -85,7 +85,7 @@ class Saving:
             self.data = None if data is None else data.path
         return written
 
-    def _order(self) -> Iterator[Wanted]:
+    def order(self) -> Iterator[Wanted]:
         """The recipes whose bytes are written, in order."""
         if not self.bare:
             yield from ((stretch.recipe, stretch.evaluation) for stretch in self.layout.stretches)

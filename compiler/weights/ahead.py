@@ -155,9 +155,17 @@ def _pieces(recipe: Recipe, evaluation: Evaluation) -> Iterator[tuple[Callable[[
             yield partial(_itself, view), len(view), after is None
             view = after
         return
+    seen_by = None if evaluation.watch is None else evaluation.watch(recipe)
     for start, stop in recipe.slices(evaluation):
         count = recipe.nbytes * (stop - start) // recipe.size
-        yield partial(recipe.stored, evaluation, start, stop), count, stop == recipe.size
+        stored = partial(recipe.stored, evaluation, start, stop)
+        yield stored if seen_by is None else partial(_shown, stored, seen_by), count, stop == recipe.size
+
+
+def _shown(make: Callable[[], memoryview], seen_by: Callable[[memoryview], None]) -> memoryview:
+    view = make()
+    seen_by(view)
+    return view
 
 
 def _itself(view: memoryview) -> memoryview:

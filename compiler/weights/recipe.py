@@ -58,12 +58,14 @@ class Evaluation:
     """What reading a recipe needs: where the weights' numbers come from, and how much memory a slice may take.
 
     given: recipes of weights by path, each of its weight's dtype and shape; others are drawn, by `seed`. Threads may
-    share one: `keeps` is how many things that they make for several slices are kept at once.
+    share one: `keeps` is how many things that they make for several slices are kept at once. `watch` is asked, of each
+    recipe that is written, for what should see the bytes of its slices, in no order.
     """
 
     def __init__(self, seed: int, given: Mapping[str, Recipe] | None = None, *, slice_bytes: int = SLICE_BYTES) -> None:
         self.seed, self.given, self.slice_bytes = seed, given or {}, slice_bytes
         self.keeps = 1
+        self.watch: Callable[[Recipe], Callable[[memoryview], None] | None] | None = None
         self._kept: dict[Hashable, _Kept] = {}
         self._lock = threading.Lock()
 
