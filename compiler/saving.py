@@ -20,7 +20,6 @@ from archonnx.compiler.committing import tidy
 from archonnx.compiler.ir import OperatorGraph
 from archonnx.compiler.layout import INLINE_LIMIT, External, Layout, Outgoing, lay_out
 from archonnx.compiler.streaming import Progress, SaveError, Saving
-from archonnx.compiler.weights.filling.steady import check_unchanged
 from archonnx.contract import metadata
 from archonnx.contract.diagnostics import CompileError, MachineError, UsageError
 
@@ -198,7 +197,9 @@ def write(
         given = dict(models[0].given)
 
     def check(written: Sequence[Path], data: Path | None) -> None:
-        if not bare:
+        if given and not bare:
+            from archonnx.compiler.weights.filling.steady import check_unchanged
+
             check_unchanged(given)
         if accept is not None:
             for each in written:

@@ -101,6 +101,8 @@ def _split(text: str, option: str) -> tuple[str, str]:
 
 def filled(model: CompiledModel, asked: Wanted) -> CompiledModel:
     """The model with the weights of all files, each said in a line. Errors: as filling.fill."""
+    if not asked.sources:
+        return model
     from archonnx.compiler.weights.filling import fill
 
     scopes = [source.scope for source in asked.sources]
