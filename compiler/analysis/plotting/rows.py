@@ -1,7 +1,7 @@
-"""Rows of the same layers: a loop without a block, a thousand lines alike. Each is drawn once, and how often it stands.
+"""Rows of the same layers: a loop without a block, a thousand lines alike. Each is drawn once, with a count.
 
 A row is wrapped in groups, one a turn, which `merge_repeats` joins where each turn reads only the one before it; those
-that it does not join are unwrapped. Layers alike side by side, which read the same and are read by the same, are one box.
+that it does not join are unwrapped. Layers alike side by side, of the same inputs and readers, are one box.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def _turn(children: list[Box | Group]) -> Group:
 
 
 def unwrap_rows(root: Group) -> None:
-    """Take away the groups of rows that were not joined, and those of one box, which says itself how often it stands."""
+    """Take away the groups of rows that were not joined, and those of one box, which says itself how many it is."""
     for group, _ in reversed(groups(root)):
         kept: list[Box | Group] = []
         for child in group.children:

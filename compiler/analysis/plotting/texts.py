@@ -76,6 +76,8 @@ def wrap(parts: list[str], size: float, room: float, lines: int) -> tuple[str, .
 
 def clean(text: str) -> str:
     """The text on one line, with control characters and lone surrogates, which XML does not allow, made visible."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
