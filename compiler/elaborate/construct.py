@@ -19,7 +19,7 @@ from archonnx.compiler.elaborate.values import (
     show,
 )
 from archonnx.compiler.graph import Value
-from archonnx.compiler.layers.base import Argument, Layer, LayerError
+from archonnx.compiler.layers.base import Layer, LayerError
 from archonnx.compiler.layers.plugins import Guard
 from archonnx.compiler.syntax import tree
 from archonnx.contract.diagnostics import Place, did_you_mean
@@ -137,8 +137,12 @@ def construct(layer: type[Layer], bound: dict[str, binding.Given], node: tree.Ca
     name = layer.__name__
     if any(g.value is POISON for g in bound.values()):
         return POISON
-    known = {n for n, a in layer.declared.items() if a.domain.takes_tensor}
-    tensors = [g for n, g in bound.items() if holds_tensor(g.value) and not (n in known and isinstance(g.value, Value))]
+    tensors = [
+        g
+        for n, g in bound.items()
+        if holds_tensor(g.value)
+        and not (n in layer.declared and layer.declared[n].domain.takes_tensor and isinstance(g.value, Value))
+    ]
     if tensors:
         text = f"x -> {_written(layer)}(...)"
         raise frame.error(
@@ -161,7 +165,7 @@ def construct(layer: type[Layer], bound: dict[str, binding.Given], node: tree.Ca
                     f"{_written(layer)}({_layer_signature(layer)})",
                 )
                 break
-            values[argument.name] = argument.default
+            values[argument.name] = None  # parsed below, once all that is given is right
             continue
         one = bound[argument.name]
         try:
@@ -179,7 +183,8 @@ def construct(layer: type[Layer], bound: dict[str, binding.Given], node: tree.Ca
     if frame.reports > before:
         raise Abort(None)
     for argument in layer.declared.values():
-        values[argument.name] = _parse_default(argument, values[argument.name], argument.name in bound)
+        if argument.name not in bound:
+            values[argument.name] = argument.parsed_default()
     places = {n: g.value_place for n, g in bound.items()}
     try:
         with Guard(layer, "the rule validate"):
@@ -195,13 +200,6 @@ def construct(layer: type[Layer], bound: dict[str, binding.Given], node: tree.Ca
             appliable.announced_shape = apply.announced_shape(extra, bound[extra], frame)
     frame.state.appliables.append((appliable, frame.trail))
     return appliable
-
-
-def _parse_default(argument: Argument, value: Any, given: bool) -> Any:
-    """Defaults are written as a user would write them: they pass through the domain too, None apart."""
-    if given or value is None:
-        return value
-    return argument.domain.parse(value)
 
 
 def plain(value: Any, place: Place, frame: Frame, domain: Domain | None = None) -> Any:

@@ -51,9 +51,11 @@ def given_names(body: Iterable[tree.Statement]) -> frozenset[str]:
     """The names that a body gives outright: every literal `name="..."`, and names that a bare call is assigned to."""
     found: set[str] = set()
     for node in walk(list(body)):
-        if isinstance(node, tree.Argument) and node.name == "name" and isinstance(node.value, tree.Literal):
-            found.add(str(node.value.value))
-        if isinstance(node, tree.Assign) and isinstance(node.target, tree.Name) and isinstance(node.value, tree.Call):
+        kind = type(node)
+        if kind is tree.Argument:
+            if node.name == "name" and isinstance(node.value, tree.Literal):
+                found.add(str(node.value.value))
+        elif kind is tree.Assign and isinstance(node.target, tree.Name) and isinstance(node.value, tree.Call):
             found.add(node.target.id)
     return frozenset(found)
 
@@ -63,11 +65,14 @@ def walk(node: object) -> Iterator[tree.Node]:
     stack: list[object] = [node]
     while stack:
         top = stack.pop()
-        if isinstance(top, (list, tuple)):
-            stack.extend(top)
-        elif isinstance(top, tree.Node):
+        if isinstance(top, tree.Node):
             yield top
-            stack.extend(getattr(top, slot) for slot in _slots(type(top)))
+            for slot in _slots(type(top)):
+                below = getattr(top, slot)
+                if below and not isinstance(below, _LEAVES):
+                    stack.append(below)
+        elif isinstance(top, (list, tuple)):
+            stack.extend(top)
 
 
 def names_in(node: tree.Node) -> set[str]:
@@ -80,6 +85,7 @@ def names_in_all(nodes: Iterable[tree.Node]) -> set[str]:
     return {name for node in nodes for name in names_in(node)}
 
 
+_LEAVES = (str, int, float)  # what most fields hold, and no node
 _SLOTS: dict[type, tuple[str, ...]] = {}
 
 

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -65,10 +66,11 @@ class LayerError(Exception):
 class Argument:
     """One declared argument: its domain, default and meaning. Built by `arg`."""
 
-    __slots__ = ("default", "doc", "domain", "keras", "name")
+    __slots__ = ("_parsed", "default", "doc", "domain", "keras", "name")
 
     def __init__(self, domain: Domain, default: Any, doc: str, keras: bool) -> None:
         self.name = ""
+        self._parsed: list[Any] = []  # the default in its one form, once it was asked for and can be shared
         self.domain, self.default, self.doc, self.keras = domain, default, doc, keras
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -80,6 +82,27 @@ class Argument:
     @property
     def required(self) -> bool:
         return self.default is REQUIRED
+
+    def parsed_default(self) -> Any:
+        """The default in its domain's one form: it is written as a user would write it, and passes through, None apart.
+
+        A number, text or initializer is made once; whatever might be changed is made anew for each layer.
+        """
+        if self.default is None:
+            return None
+        if self._parsed:
+            return self._parsed[0]
+        parsed = self.domain.parse(self.default)
+        if _cannot_change(parsed):
+            self._parsed.append(parsed)
+        return parsed
+
+
+def _cannot_change(value: object) -> bool:
+    if isinstance(value, tuple):
+        return all(isinstance(item, (int, float, str)) for item in value)
+    frozen = getattr(getattr(value, "__dataclass_params__", None), "frozen", False)
+    return value is None or isinstance(value, (int, float, str)) or frozen
 
 
 def arg(domain: Domain, default: Any = REQUIRED, *, doc: str, keras: bool = True) -> Any:
@@ -228,6 +251,7 @@ class Layer:
         return self.merge_masks(masks, apply) if any(m is not None for m in masks) else None
 
 
+@cache
 def snake_case(name: str) -> str:
     """Keras' to_snake_case: `MaxPooling2D` -> `max_pooling2d`, `ReLU` -> `re_lu`, `LSTM` -> `lstm`."""
     name = re.sub(r"\W+", "", name)
