@@ -17,6 +17,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from archonnx.compiler.collecting import resting
 from archonnx.compiler.graph import TensorType
 from archonnx.compiler.ir import Operator, OperatorGraph, Tensor
 from archonnx.contract.diagnostics import Diagnostic
@@ -47,6 +48,7 @@ class Verdict:
     unknown: int = 0
 
 
+@resting()
 def check(
     skeleton: Skeleton,
     graph: OperatorGraph,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from archonnx._version import __version__
+from archonnx.compiler.collecting import resting
 from archonnx.contract import metadata
 from archonnx.contract.dtypes import DTYPES
 
@@ -47,6 +48,7 @@ class Skeleton:
         return model
 
 
+@resting()
 def build(graph: OperatorGraph, props: Mapping[str, str]) -> Skeleton:
     """The messages of a graph. `props` are metadata that go over the graph's own; keys are written in order."""
     import onnx

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from archonnx._version import __version__
 from archonnx.compiler.analysis.tokens import token_inputs
+from archonnx.compiler.collecting import resting
 from archonnx.compiler.graph import LayerGraph, Node, Value
 from archonnx.compiler.ir import OperatorGraph, Tensor
 from archonnx.compiler.layers.base import LayerError
@@ -32,6 +33,7 @@ class LoweringError(ArchonnxError):
         super().__init__(f"{where}{node.type_name} ({node.name}): {message}; this is a mistake in the layer's class")
 
 
+@resting()
 def lower(
     graph: LayerGraph,
     *,
