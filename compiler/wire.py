@@ -19,6 +19,9 @@ TENSOR_NAME, TENSOR_RAW_DATA, TENSOR_EXTERNAL_DATA = 8, 9, 13
 ENTRY_KEY, ENTRY_VALUE = 1, 2
 
 DEEPEST = 32  # graphs within graphs: protobuf's own limit on messages within messages comes first
+SMALL = (
+    1 << 16
+)  # bytes of a tensor that is read whole, numbers and all: a hundred thousand of them are walked in memory
 LONGEST_SKELETON = 1 << 31  # protobuf's own limit on a message
 
 
@@ -142,6 +145,9 @@ def _walk_attribute(stream: IO[bytes], end: int, inside: Inside, depth: int) -> 
 
 
 def _walk_tensor(stream: IO[bytes], end: int, region: Region) -> bytes:
+    start = stream.tell()
+    if end - start <= SMALL:
+        return _small_tensor(_take(stream, end - start), start, region)
     tensor = bytearray()
     for number, length, copied in _fields(stream, end):
         if number == TENSOR_RAW_DATA and length is not None:
@@ -150,12 +156,28 @@ def _walk_tensor(stream: IO[bytes], end: int, region: Region) -> bytes:
             continue
         data = _take(stream, length or 0)
         tensor += copied + data
-        if number == TENSOR_NAME:
-            region.name = data.decode("utf-8", "replace")
-        elif number == TENSOR_EXTERNAL_DATA:
-            key, value = _entry(data)
-            region.external[key] = value
+        _note(region, number, data)
     return bytes(tensor)
+
+
+def _small_tensor(message: bytes, base: int, region: Region) -> bytes:
+    """What `_walk_tensor` gives, of a tensor that was read whole from byte `base` of the file."""
+    tensor = bytearray()
+    for number, kind, begin, value, stop in _fields_of(message, base):
+        if number == TENSOR_RAW_DATA and kind == 2:
+            region.start, region.length = base + value, stop - value
+            continue
+        tensor += message[begin:stop]
+        _note(region, number, message[value:stop] if kind == 2 else b"")
+    return bytes(tensor)
+
+
+def _note(region: Region, number: int, data: bytes) -> None:
+    if number == TENSOR_NAME:
+        region.name = data.decode("utf-8", "replace")
+    elif number == TENSOR_EXTERNAL_DATA:
+        key, value = _entry(data)
+        region.external[key] = value
 
 
 def _fields(stream: IO[bytes], end: int) -> Iterator[tuple[int, int | None, bytes]]:
@@ -208,12 +230,53 @@ def _take(stream: IO[bytes], length: int) -> bytes:
     return data
 
 
+def _fields_of(message: bytes, base: int = 0) -> Iterator[tuple[int, int, int, int, int]]:
+    """(number, type, start, start of the value, end) of each field of a message in memory, as `_fields` reads a file.
+
+    base: where the message begins in its file, for errors.
+    """
+    at, end = 0, len(message)
+    while at < end:
+        start = at
+        try:
+            key, at = _varint_at(message, at, base)
+            number, kind = key >> 3, key & 7
+            value = at
+            if kind == 0:
+                _, at = _varint_at(message, at, base)
+            elif kind == 2:
+                length, value = _varint_at(message, at, base)
+                at = value + length
+            elif kind in (1, 5):
+                at += 8 if kind == 1 else 4
+            else:
+                raise MalformedFileError(f"no protobuf field at byte {base + start}")
+        except IndexError:
+            raise MalformedFileError(f"a field runs past byte {base + end}, the end of its message") from None
+        if not number:
+            raise MalformedFileError(f"no protobuf field at byte {base + start}")
+        if at > end:
+            raise MalformedFileError(f"field {number} at byte {base + start} runs past the end of its message")
+        yield number, kind, start, value, at
+
+
+def _varint_at(message: bytes, at: int, base: int) -> tuple[int, int]:
+    """A varint of a message in memory, and where it ends. Raises IndexError at the message's end."""
+    byte = message[at]
+    if byte < 0x80:
+        return byte, at + 1
+    value = byte & 0x7F
+    for position in range(1, 10):
+        byte = message[at + position]
+        value |= (byte & 0x7F) << 7 * position
+        if byte < 0x80:
+            return value, at + position + 1
+    raise MalformedFileError(f"a number of more than ten bytes at byte {base + at}")
+
+
 def _entry(data: bytes) -> tuple[str, str]:
     """Key and value of a StringStringEntryProto."""
-    import io
-
     texts = {ENTRY_KEY: "", ENTRY_VALUE: ""}
-    stream = io.BytesIO(data)
-    for number, length, _ in _fields(stream, len(data)):
-        texts[number] = _take(stream, length or 0).decode("utf-8", "replace")
+    for number, kind, _, value, stop in _fields_of(data):
+        texts[number] = data[value:stop].decode("utf-8", "replace") if kind == 2 else ""
     return texts[ENTRY_KEY], texts[ENTRY_VALUE]

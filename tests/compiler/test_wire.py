@@ -93,3 +93,23 @@ def test_numbers_come_back(value: int) -> None:
     encoded = wire.varint(value)
     proto = onnx.ModelProto.FromString(b"\x28" + encoded)  # field 5, model_version
     assert proto.model_version == value
+
+
+@given(data=st.binary(max_size=40) | st.binary(max_size=30).map(lambda raw: b"\x08\x03\x10\x01\x42\x01w" + raw))
+def test_small_tensors_are_walked_in_memory_as_others_are_in_the_file(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "tensor"
+    path.write_bytes(b"head" + data)
+    found: list[object] = []
+    with pytest.MonkeyPatch.context() as patch:
+        for small in (wire.SMALL, -1):
+            patch.setattr(wire, "SMALL", small)
+            region = wire.Region("")
+            with open(path, "rb") as stream:
+                stream.seek(4)
+                try:
+                    found.append((wire._walk_tensor(stream, 4 + len(data), region), region, stream.tell()))
+                except wire.MalformedFileError:
+                    found.append("malformed")
+    assert found[0] == found[1]
