@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import sys
 from pathlib import Path
 
@@ -22,6 +23,10 @@ VARIANTS: dict[str, list[str]] = {
     "dnn, 8 bits": ["dnn", "--weight-bits", "8"],
     "dnn, 4 bits, bfloat16": ["dnn", "--weight-bits", "4", "--precision", "bfloat16", "--seed", "18446744073709551615"],
     "autoencoder, float16": ["autoencoder", "--model", "DeepAutoencoder", "--precision", "float16"],
+    "autoencoder, bfloat16, data beside": [
+        *("autoencoder", "--model", "DeepAutoencoder", "--precision", "bfloat16"),
+        *("--external-data", "always"),
+    ],
     "resnet, without weights": ["resnet", "--model", "ResNet50", "--weights", "none"],
 }
 
@@ -49,9 +54,14 @@ def main(out: str, models: str, prefix: str) -> None:
         ending = "" if prefix.endswith(":") else ".arch"
         given = [option.replace("FOLDER", models) for option in options]
         assert command(["build", f"{prefix}{file}{ending}", "-o", str(target), *given]) == 0, name
-        digests[name] = hashlib.blake2b(target.read_bytes(), digest_size=16).hexdigest()
+        digest = hashlib.blake2b(digest_size=16)
+        for written in (target, *sorted(target.parent.glob("*.data"))):
+            digest.update(written.name.encode() + written.read_bytes())
+        digests[name] = digest.hexdigest()
     print(json.dumps(digests))
 
 
 if __name__ == "__main__":
+    if "SAME_BYTES_CPUS" in os.environ and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(os.environ["SAME_BYTES_CPUS"])])
     main(*sys.argv[1:])

@@ -20,34 +20,34 @@ DIGESTS = Path(__file__).with_name("digests.json")
 KEPT = ("PATH", "HOME", "SYSTEMROOT", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
 
 
-def build_all(
-    folder: Path, models: Path, prefix: str, cwd: Path, *, cpus: int | None = None, **environment: str
-) -> dict[str, str]:
-    """The digests of every case, built in a process of its own."""
+Digests = dict[str, str]
+
+
+def started(
+    folder: Path, models: Path, prefix: str, cwd: Path, *, umask: int, **environment: str
+) -> subprocess.Popen[str]:
+    """A process that builds every case."""
     folder.mkdir()
     (folder / "cache").mkdir()
     given = {name: os.environ[name] for name in KEPT if name in os.environ}
     given |= {"PYTHONPATH": str(ROOT / "src"), "XDG_CACHE_HOME": str(folder / "cache"), **environment}
-    umask = int(environment.pop("UMASK", "022"), 8)
-    before = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
-    try:
-        if cpus is not None and before:
-            os.sched_setaffinity(0, sorted(before)[:cpus])
-        run = subprocess.run(
-            [sys.executable, str(ROOT / "tests/conformance/same_bytes.py"), str(folder), str(models), prefix],
-            cwd=cwd,
-            env=given,
-            umask=umask,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            check=False,
-        )
-    finally:
-        if before:
-            os.sched_setaffinity(0, before)
-    assert run.returncode == 0, run.stderr
-    found: dict[str, str] = json.loads(run.stdout.splitlines()[-1])
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "tests/conformance/same_bytes.py"), str(folder), str(models), prefix],
+        cwd=cwd,
+        env=given,
+        umask=umask,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    )
+
+
+def ended(process: subprocess.Popen[str]) -> Digests:
+    """The digests that a process tells."""
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    found: Digests = json.loads(out.splitlines()[-1])
     assert set(VARIANTS) <= set(found)
     return found
 
@@ -61,34 +61,32 @@ def without_cpu_features() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """As a person builds: models of the package by name."""
-    folder = tmp_path_factory.mktemp("here")
-    return build_all(
-        folder / "made",
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Digests, Digests]:
+    """What two processes build at once, in surroundings that differ in all that could matter.
+
+    One as a person does it, models by name; the other on one processor, from a copy of the models by a path.
+    """
+    folder = tmp_path_factory.mktemp("a folder with spaces, ümläute")
+    models = folder / "checkout" / "models"
+    shutil.copytree(ROOT / "models", models, ignore=shutil.ignore_patterns("__pycache__"))
+    here = started(
+        folder / "here",
         ROOT / "models",
         "zoo:",
         folder,
+        umask=0o022,
         PYTHONHASHSEED="0",
         LANG="C.UTF-8",
         TZ="UTC",
         OMP_NUM_THREADS="4",
     )
-
-
-@pytest.fixture(scope="module")
-def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """From a copy of the models somewhere else, by a path, in surroundings that differ in all that could matter."""
-    folder = tmp_path_factory.mktemp("a folder with spaces, ümläute")
-    models = folder / "checkout" / "models"
-    shutil.copytree(ROOT / "models", models, ignore=shutil.ignore_patterns("__pycache__"))
-    return build_all(
-        folder / "made",
+    elsewhere = started(
+        folder / "elsewhere",
         models,
         f"..{os.sep}checkout{os.sep}models{os.sep}",
         models.parent,
-        cpus=1,
-        UMASK="077",
+        umask=0o077,
+        SAME_BYTES_CPUS="1",
         PYTHONHASHSEED="4242",
         PYTHONUTF8="1",
         LANG="C",
@@ -100,17 +98,22 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         NO_COLOR="1",
         **without_cpu_features(),
     )
+    return ended(here), ended(elsewhere)
 
 
-def test_two_processes_give_the_same_bytes(here: dict[str, str], elsewhere: dict[str, str]) -> None:
+def test_two_processes_give_the_same_bytes(built: tuple[Digests, Digests]) -> None:
+    here, elsewhere = built
     assert len(here) > 30
     assert [name for name in here if here[name] != elsewhere.get(name)] == []
     assert set(elsewhere) == set(here)
     assert len(set(here.values())) == len(here), "two cases give one file: is an option without effect?"
 
 
-def test_the_bytes_are_those_that_were_written_down(here: dict[str, str], request: pytest.FixtureRequest) -> None:
+def test_the_bytes_are_those_that_were_written_down(
+    built: tuple[Digests, Digests], request: pytest.FixtureRequest
+) -> None:
     """Says when a change of the code changes files. Where that is meant: --rewrite-digests, and a word in CHANGELOG.md."""
+    here, _ = built
     if request.config.getoption("--rewrite-digests"):
         DIGESTS.write_text(json.dumps(here, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     known = json.loads(DIGESTS.read_text(encoding="utf-8"))
