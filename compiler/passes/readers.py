@@ -24,9 +24,9 @@ class Readers:
         for operator in reversed(graph.operators):
             if any(id(tensor) in self._readers for tensor in operator.outputs):
                 self.live.add(id(operator))
-                for tensor in operator.inputs:
-                    if tensor is not None:
-                        self._readers[id(tensor)].append(id(operator))
+                for read in operator.inputs:
+                    if read is not None:
+                        self._readers[id(read)].append(id(operator))
 
     def read(self, tensor: Tensor) -> bool:
         """Whether anything needs it."""
