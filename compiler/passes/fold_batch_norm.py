@@ -81,8 +81,11 @@ class _Match:
 
 def _chosen(graph: OperatorGraph) -> list[_Match]:
     """The matches whose weights nobody else reads."""
+    norms = [operator for operator in graph.operators if operator.type == "BatchNormalization"]
+    if not norms:
+        return []
     readers = Readers(graph)
-    matches = [m for o in graph.operators if (m := _match(o, readers)) is not None]
+    matches = [match for norm in norms if (match := _match(norm, readers)) is not None]
     if not matches:
         return []
     reading = readers.of_weights()
@@ -100,7 +103,7 @@ def _chosen(graph: OperatorGraph) -> list[_Match]:
 
 def _match(norm: Operator, readers: Readers) -> _Match | None:
     """The product that a normalization can be folded into."""
-    if norm.type != "BatchNormalization" or norm.domain or norm.attributes.get("training_mode"):
+    if norm.domain or norm.attributes.get("training_mode"):
         return None
     if not all(_can_rest(t, place) for place, t in enumerate(norm.inputs[1:5])):
         return None
