@@ -10,6 +10,8 @@ from __future__ import annotations
 from archonnx.compiler.ir import OperatorGraph
 from archonnx.compiler.passes.fold_batch_norm import fold_batch_norm
 from archonnx.compiler.passes.fold_constants import fold_constants
+from archonnx.compiler.passes.fuse_activations import fuse_activations
+from archonnx.compiler.passes.fuse_normalizations import fuse_normalizations
 from archonnx.compiler.passes.propagate_layout import propagate_layout
 from archonnx.compiler.passes.remove_dead import remove_dead
 from archonnx.compiler.passes.remove_expands import remove_expands
@@ -50,6 +52,7 @@ def _improve(
     graph = remove_expands(graph, facts)  # before axes are moved: fewer values to move
     if level > 1:
         graph = share_operators(graph)  # before axes are moved, each use by itself
+        graph = fuse_normalizations(fuse_activations(graph))
     if layout:
         graph = propagate_layout(graph, facts)
     graph = fold_constants(graph, facts)  # sizes that the layout pass asked for anew
