@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from archonnx.compiler.sharding.methods import Shardable
 from archonnx.contract.diagnostics import Diagnostic, Diagnostics, UsageError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True, eq=False, repr=False)
-class CompiledModel:
+class CompiledModel(Shardable):
     """A compiled model.
 
     graph: the layer graph, typed, with source places. diagnostics: warnings, such as layers that no output needs.

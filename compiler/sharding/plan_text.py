@@ -85,7 +85,7 @@ def _tied(plan: ShardPlan) -> Iterator[str]:
         for path in stage.tied:
             found.setdefault(path, []).append(stage.number)
     for path, numbers in found.items():
-        yield f"{path} is counted and stored in each stage that uses it: {', '.join(map(str, numbers))}"
+        yield f"{path} is counted and stored in each stage that uses it: {_numbers(numbers)}"
 
 
 def _link(link: Link) -> list[tuple[str, str, str, str]]:
@@ -105,9 +105,16 @@ def _link(link: Link) -> list[tuple[str, str, str, str]]:
 
 def _value(crossing: Crossing, link: Link) -> str:
     readers = [number for number in crossing.read if number > link.after]
-    goes = "" if readers == [link.after + 1] else f", for {', '.join(map(str, readers))}"
+    goes = "" if readers == [link.after + 1] else f", for {_numbers(readers)}"
     whence = "" if crossing.made == link.after else f", made by {crossing.made}"
     return f"{crossing.value} {crossing.type}{whence}{goes}"
+
+
+def _numbers(found: Sequence[int]) -> str:
+    """`2, 4`, and `2 .. 8` of three and more that follow one another."""
+    if len(found) > 2 and found[-1] - found[0] == len(found) - 1:
+        return f"{found[0]} .. {found[-1]}"
+    return ", ".join(map(str, found))
 
 
 def _times(plan: ShardPlan, parts: int) -> Iterator[str]:

@@ -114,6 +114,17 @@ def test_a_plan_of_one_s_own_is_followed(tmp_path: Path) -> None:
     assert names == [("dense",), ("dense_1",), ("dense_2",), ("y",)]
 
 
+def test_a_compiled_model_plans_and_saves_its_stages(tmp_path: Path) -> None:
+    model = archonnx.compile(text=TEXT)
+    plan = model.plan_shards(2, memory=10**6, batch=5)
+    assert str(plan).startswith("Chain on 2 devices of 1 MB, float32, N=5\n")
+    report = model.save_shards(tmp_path / "chain.shards.json", plan, optimization=1, external_data="always")
+    assert [stage.data is not None for stage in report.stages] == [True, True]
+    assert result(report.path).shape == (1, 16)
+    with pytest.raises(archonnx.ArchonnxError, match="does not fit on 2 devices"):
+        model.plan_shards(2, memory=2000)
+
+
 @pytest.mark.parametrize("name", ["chain.onnx", ".shards.json", "chain.json"])
 def test_a_name_that_is_no_manifest_s_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"the manifest's name ends in .shards.json"):
