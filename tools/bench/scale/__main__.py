@@ -38,7 +38,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="WAY",
         help=", ".join(builds.ALL),
     )
-    add("--runs", type=int, default=3, help="of each way; one that takes longer than 25 s has one (default: 3)")
+    add("--runs", type=int, default=3, help="of each way; one that takes longer than 15 s has one (default: 3)")
     add("--memory", type=float, default=16, metavar="GIB", help="address space of each process (default: 16)")
     add("--patience", type=float, default=300, metavar="SECONDS", help="of a run, then it is killed (default: 300)")
     add("--large", action="store_true", help="also GPT-2 1.5B with real bytes (6.2 GB), files of 3 and 6 GB")

@@ -59,9 +59,9 @@ def by_torch(network: str, path: str, dynamo: bool) -> int:
     module, inputs = made[0].eval(), made[1]
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the older exporter says that it is old
-        torch.onnx.export(module, inputs, path, dynamo=dynamo, **({"verbose": False} if dynamo else {}))
+        torch.onnx.export(module, inputs, path, dynamo=dynamo, verbose=False)
     counted = sum(each.numel() for each in module.parameters())
-    return counted + sum(each.numel() for name, each in module.named_buffers() if "running" in name)
+    return int(counted + sum(each.numel() for name, each in module.named_buffers() if "running" in name))
 
 
 def main(arguments: list[str]) -> int:

@@ -38,7 +38,7 @@ def stack(width: int, depth: int = 24) -> Any:
 def _places(most: int, width: int) -> Any:
     import keras
 
-    class Places(keras.layers.Layer):
+    class Places(keras.layers.Layer):  # type: ignore[misc]
         """A vector for each place of a text, as many as it has tokens: [N, T, width] to [T, width]."""
 
         def build(self, shape: Any) -> None:
@@ -102,7 +102,9 @@ def lstm() -> Any:
 
     characters = keras.Input((TOKENS,), dtype="int32", name="characters")
     states = [keras.Input((256,), name=name) for name in ("h0", "h1", "c0", "c1")]
-    x, hs, cs = keras.layers.Embedding(128, 64)(characters), [], []
+    x = keras.layers.Embedding(128, 64)(characters)
+    hs: list[Any] = []
+    cs: list[Any] = []
     for h, c in (states[::2], states[1::2]):
         x, h, c = keras.layers.LSTM(256, return_sequences=True, return_state=True)(x, initial_state=[h, c])
         hs, cs = [*hs, h], [*cs, c]

@@ -62,7 +62,8 @@ def _attention(width: int, heads: int) -> Any:
         def forward(self, x: Any, mask: Any) -> Any:
             batch, tokens, _ = x.shape
             parts = self.qkv(x).view(batch, tokens, 3, heads, width // heads).permute(2, 0, 3, 1, 4)
-            seen = nn.functional.scaled_dot_product_attention(*parts.unbind(0), attn_mask=mask)
+            q, k, v = parts.unbind(0)
+            seen = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
             return self.out(seen.transpose(1, 2).reshape(batch, tokens, width))
 
     return Attention()
