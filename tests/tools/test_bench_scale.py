@@ -222,6 +222,7 @@ def test_the_page_tells_failures_and_parts_replace_themselves(scale: ModuleType,
     assert "| archonnx, max_error=1e-2 | onnxruntime, PyTorch's export | 0.12 |" in text
     assert "| archonnx, float32 | the fastest of the others in float32 | 1.20, PyTorch |" in text
     assert "## The command line\n\nkept" in text
+    assert re.findall(r"<!-- (\w+): begin", text) == ["aims", "builds", "sizes", "speeds", "limits", "startup"]
     assert "keras 3.15.1" in text
     scale.page.written(page, {"limits": given["limits"]})
     again = page.read_text(encoding="utf-8")

@@ -76,7 +76,7 @@ def measured(given: argparse.Namespace, bench: builds.Bench, part: str) -> recor
     elif part == "limits":
         copies = 1 if given.quick else COPIES
         section.rows = limits.deep(bench, given.runs)
-        section.rows += limits.drawing(bench, "VGG-19", copies) + limits.copying(bench, huge, copies)
+        section.rows += limits.drawing(bench, huge, copies) + limits.copying(bench, huge, copies)
     elif part == "large":
         section.rows, section.more = large.whole(bench, given.large_model)
     return section

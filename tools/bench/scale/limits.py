@@ -8,7 +8,7 @@ from pathlib import Path
 from tools.bench.measure import failure, spent
 from tools.bench.scale.builds import OURS, Bench, total
 from tools.bench.scale.records import Row
-from tools.bench.scale.subjects import ROOT, STACK, SUBJECTS, Subject, stack_bytes
+from tools.bench.scale.subjects import ROOT, STACK, SUBJECTS, Subject
 
 GPT3, LOOP, TEXT = "GPT-3 175B", "100,000 layers by a loop", "100,000 layers as text"
 FROM_FILE, FROM_LARGE = "VGG-19 from a weights file", "3 GB from a weights file"
@@ -63,12 +63,19 @@ def deep(bench: Bench, runs: int) -> list[Row]:
     return rows
 
 
-def drawing(bench: Bench, name: str, runs: int) -> list[Row]:
-    """The build of a network beside drawing and writing as many numbers alone."""
+def drawing(bench: Bench, large: bool, runs: int) -> list[Row]:
+    """Builds beside drawing and writing as many numbers alone. All weights are uniform, as those drawn alone are."""
+    rows = _drawn(bench, "VGG-19", SUBJECTS["VGG-19"], [], runs)
+    if large:
+        rows += _drawn(bench, "24 dense layers, 3 GB", STACK, ["--set", f"width={LARGE_WIDTH}"], runs)
+    return rows
+
+
+def _drawn(bench: Bench, name: str, subject: Subject, options: list[str], runs: int) -> list[Row]:
     folder = bench.folder / "drawn"
     folder.mkdir(exist_ok=True)
     target, alone = folder / "built.onnx", bench.folder / "alone"
-    build = SUBJECTS[name].build(bench.python, target)
+    build = subject.build(bench.python, target, *options)
     nbytes = _made(bench, build, target)
     works = [(Row(name, OURS), build), (Row(name, ALONE), [bench.python, "-c", DRAW, str(nbytes), str(alone)])]
     rows = in_turns(bench, works, runs)
@@ -107,12 +114,7 @@ def _copied(bench: Bench, name: str, subject: Subject, options: list[str], runs:
 
 def expected(runs: int, copies: int, large: bool) -> float:
     """Seconds that it may take, for the bar."""
-    return EXPECTED * (5 * runs + 2 * copies + 2 * copies * (1 + large))
-
-
-def large_bytes() -> int:
-    """Of the larger weights file."""
-    return stack_bytes(LARGE_WIDTH)
+    return EXPECTED * (5 * runs + 4 * copies * (1 + large))
 
 
 def _cli(bench: Bench, *arguments: str) -> list[str]:

@@ -19,19 +19,23 @@ How long builds take and how much memory they hold, beside other tools; how fast
 measures and writes all of it. Each run is a process of its own, under a limit on its address space; the ways take
 turns; what fails is told as a failure, with the last line that it said.
 """
+ORDER = ("aims", "builds", "sizes", "speeds", "limits", "large", "startup")
 SLICE = 16 * 2**20  # bytes: the buffer that a slice of a tensor lies in (compiler/weights/recipe.py)
 OWN = ("archonnx, float32", "archonnx, max_error=1e-2")
 LOWERED = (OWN[1], "PyTorch, bfloat16", "OpenVINO, bfloat16")
 
 
 def replaced(page: str, name: str, text: str) -> str:
-    """The page with the part between a name's markers replaced, or added at the end."""
+    """The page with the part between a name's markers replaced, or put before those that come after it in ORDER."""
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
     part = f"{begin}\n\n{text.strip()}\n\n{end}"
     before, _, rest = page.partition(begin)
-    if not rest:
-        return f"{page.rstrip()}\n\n{part}\n"
-    return f"{before}{part}{rest.partition(end)[2]}"
+    if rest:
+        return f"{before}{part}{rest.partition(end)[2]}"
+    for later in ORDER[ORDER.index(name) + 1 :]:
+        if (place := page.find(f"<!-- {later}: begin -->")) >= 0:
+            return f"{page[:place]}{part}\n\n{page[place:]}"
+    return f"{page.rstrip()}\n\n{part}\n"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,4 +1,4 @@
-"""Where peers run: an environment of their own, made once and whenever packages.txt or the interpreter changes."""
+"""Where peers run: an environment of their own, made once, and whenever packages or the interpreter change."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,9 +39,16 @@ def cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "archonnx-bench"
 
 
+def own() -> list[str]:
+    """What archonnx needs to run beside the peers, as pyproject.toml has it."""
+    found: list[str] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    return found
+
+
 def stamp() -> str:
     """What an environment was made from: the digest of the packages, and the interpreter's version."""
-    return f"{hashlib.sha256(PACKAGES.read_bytes()).hexdigest()} {platform.python_version()}"
+    packages = PACKAGES.read_bytes() + "\n".join(own()).encode()
+    return f"{hashlib.sha256(packages).hexdigest()} {platform.python_version()}"
 
 
 def prepared(folder: Path, say: Callable[[str], None]) -> Path:
@@ -58,7 +66,7 @@ def prepared(folder: Path, say: Callable[[str], None]) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     pip = [str(python), "-m", "pip", "--disable-pip-version-check", "--quiet", "install", "--retries", "10"]
-    for command in ([sys.executable, "-m", "venv", str(folder)], [*pip, "--requirement", str(PACKAGES)]):
+    for command in ([sys.executable, "-m", "venv", str(folder)], [*pip, "--requirement", str(PACKAGES), *own()]):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             last = (done.stderr or done.stdout).strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
