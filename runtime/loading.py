@@ -15,13 +15,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
-from archonnx.contract.diagnostics import UsageError
+from archonnx.contract.diagnostics import ArchonnxError, UsageError
 from archonnx.runtime.batching.planning import Bare
 from archonnx.runtime.batching.rows import read_batch
 from archonnx.runtime.batching.running import in_batches
 from archonnx.runtime.caching.folders import OFF, check_cache
 from archonnx.runtime.contract import Contract
 from archonnx.runtime.cuda.graphs import read_graphs
+from archonnx.runtime.errors import ModelFileError
 from archonnx.runtime.modelfile import ModelFile, read_model
 from archonnx.runtime.precision.starting import start_as_asked
 from archonnx.runtime.samples import Data
@@ -31,6 +32,7 @@ from archonnx.runtime.threads import VARIABLE, thread_count
 from archonnx.runtime.tuning.planned import read_choice, start_planned
 from archonnx.runtime.weightfiles import check_weights
 
+TRIES = 5
 log = logging.getLogger("archonnx.runtime")
 
 
@@ -122,8 +124,7 @@ def opened(model: str | os.PathLike[str] | bytes | Compiled, asked: Settings) ->
         data = bytes(model)
         return _load(data, read_model(data), asked, stays=False)
     if isinstance(model, str | os.PathLike):
-        path = os.fsdecode(model)
-        return _load(path, read_model(path), asked)
+        return _load_file(os.fsdecode(model), asked)
     if isinstance(model, Compiled):
         with tempfile.TemporaryDirectory(prefix="archonnx-", ignore_cleanup_errors=True) as folder:
             target = Path(folder) / "model.onnx"
@@ -131,6 +132,31 @@ def opened(model: str | os.PathLike[str] | bytes | Compiled, asked: Settings) ->
             name = str(getattr(model, "name", "model"))
             return _load(str(target), read_model(target, name), asked, stays=False)
     raise UsageError(f"load() takes a path, bytes or a compiled model, received {type(model).__name__}")
+
+
+def _load_file(path: str, asked: Settings) -> Session:
+    """Load a file, again where another took its place meanwhile: what was read of the two need not fit together."""
+    for _ in range(TRIES):
+        before = _number(path)
+        try:
+            session = _load(path, read_model(path), asked)
+        except (ArchonnxError, OSError):
+            if _number(path) in (before, None):
+                raise
+            continue
+        if _number(path) in (before, None):
+            return session
+        session.close()
+    raise ModelFileError(path, f"it was replaced {TRIES} times while it was loaded; load it when it stays")
+
+
+def _number(path: str) -> tuple[int, int, int] | None:
+    """What tells a file from the one that took its place: numbers of files are used again."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_mtime_ns
 
 
 def _load(source: str | bytes, model: ModelFile, asked: Settings, stays: bool = True) -> Session:
