@@ -51,8 +51,6 @@ def test_weights_stand_beside_the_model_where_that_is_asked_for(folder: Path, ca
     assert "`archonnx weights write --external-data never` puts the weights into it" in capsys.readouterr().err
     assert main(["build", "net.arch", "--external-data", "always", "--via", "keras"]) == 2
     assert "leave --external-data out" in capsys.readouterr().err
-    assert main(["build", "net.arch", "--external-data", "always", "--shards", "2"]) == 2
-    assert "leave --external-data out" in capsys.readouterr().err
 
 
 def test_too_large_for_one_file_is_the_command_that_is_wrong(folder: Path, capsys: Output) -> None:
