@@ -1,4 +1,4 @@
-"""Orthonormal rows from normal numbers, the same on every machine: block Gram-Schmidt, each block projected twice.
+"""Orthonormal rows from normal numbers, the same on every machine: Gram-Schmidt of halves, again where that is due.
 
 A BLAS library adds up in an order of its own, so its matrix products differ between machines. Here they cannot: factors
 are split into whole numbers of 20 bits, whose products and sums of up to 4096 of them are exact in a double.
@@ -13,7 +13,10 @@ Doubles = NDArray[np.float64]
 
 BITS = 20
 EXACT = 1 << 12  # how many products of two 20-bit numbers add up within 53 bits
-BLOCK = 32
+BLOCK = 32  # rows that are made orthogonal one by one; more are two halves, and large products are fast ones
+SHRUNK = (
+    0.25  # what of a row has to be left for one pass to do: errors of 2**-38 grow by no more than its inverse squared
+)
 
 
 class Split:
@@ -21,6 +24,10 @@ class Split:
 
     def __init__(self, high: Doubles, low: Doubles) -> None:
         self.high, self.low = high, low
+
+    def rows(self, start: int, stop: int) -> Split:
+        """Some of its rows, not copied."""
+        return Split(self.high[start:stop], self.low[start:stop])
 
     @classmethod
     def of(cls, matrix: Doubles) -> Split:
@@ -52,9 +59,11 @@ def row_sums(a: Doubles) -> Doubles:
     return a[:, 0]
 
 
-def normalise(rows: Doubles) -> None:
-    """Scale rows to length 1, in place."""
-    rows /= np.sqrt(row_sums(rows * rows))[:, None]
+def normalise(rows: Doubles) -> Doubles:
+    """Scale rows to length 1, in place; the lengths that they had."""
+    lengths: Doubles = np.sqrt(row_sums(rows * rows))
+    rows /= lengths[:, None]
+    return lengths
 
 
 def orthonormal_rows(a: Doubles) -> Doubles:
@@ -63,22 +72,36 @@ def orthonormal_rows(a: Doubles) -> Doubles:
     It is Q of the QR factorisation of a.T, transposed, with the signs for which R has a positive diagonal.
     """
     normalise(a)
-    high, low = np.empty_like(a), np.empty_like(a)
-    for start in range(0, len(a), BLOCK):
-        block = a[start : start + BLOCK]
-        for _ in range(2):  # the second time removes what rounding left: "twice is enough" (Kahan and Parlett)
-            if start:
-                done = Split(high[:start], low[:start])
-                across = product(Split.of(block), done, transposed=True)
-                block -= product(Split.of(across), done, transposed=False)
-                normalise(block)
-            for i in range(len(block)):
-                row = block[i : i + 1]
-                if i:
-                    normalise(row)
-                after = block[i + 1 :]
-                after -= row_sums(after * row)[:, None] * row
-            normalise(block)
-        split = Split.of(block)
-        high[start : start + BLOCK], low[start : start + BLOCK] = split.high, split.low
+    if _pass(a).min() < SHRUNK:  # a second time removes what rounding left: "twice is enough" (Kahan and Parlett)
+        _pass(a)
     return a
+
+
+def _pass(a: Doubles) -> Doubles:
+    """Make rows of length 1 orthonormal, in place; of each the part of its length that was left."""
+    left = np.ones(len(a))
+    split = Split(np.empty_like(a), np.empty_like(a))
+    _halves(a, split, left)
+    return left
+
+
+def _halves(a: Doubles, split: Split, left: Doubles) -> None:
+    """The same of a stretch of rows; `split` becomes that of the result."""
+    if len(a) > BLOCK:
+        half = (len(a) // 2 + BLOCK - 1) // BLOCK * BLOCK
+        first, second = split.rows(0, half), split.rows(half, len(a))
+        _halves(a[:half], first, left[:half])
+        rest = a[half:]
+        across = product(Split.of(rest), first, transposed=True)
+        rest -= product(Split.of(across), first, transposed=False)
+        left[half:] *= normalise(rest)
+        _halves(rest, second, left[half:])
+        return
+    for i in range(len(a)):
+        row = a[i : i + 1]
+        if i:
+            left[i : i + 1] *= normalise(row)
+        after = a[i + 1 :]
+        after -= row_sums(after * row)[:, None] * row
+    made = Split.of(a)
+    split.high[...], split.low[...] = made.high, made.low

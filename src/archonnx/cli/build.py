@@ -19,6 +19,7 @@ from archonnx.cli.options import FilePath, arch_argument, color_option, compiled
 from archonnx.cli.quantizing import checked_block, quantizing_options, tell
 from archonnx.cli.quiet import quieted
 from archonnx.cli.sharding import build_shards, checked_shards, sharding_options
+from archonnx.cli.threads import numpy_in_one_thread
 from archonnx.cli.together import build_together
 from archonnx.contract.diagnostics import UsageError
 
@@ -123,6 +124,7 @@ def build(
       archonnx build models/dnn.arch -o dnn.keras.onnx --via keras
     """
     began = time.perf_counter()
+    numpy_in_one_thread()
     asked = wanted(weights, maps)
     block = checked_block(weight_bits, block_size)
     level = checked_level(optimization, explain, via)

@@ -7,6 +7,7 @@ import pytest
 
 from archonnx.compiler.graph import Weight
 from archonnx.compiler.recipes import Draw, Evaluation
+from archonnx.compiler.weights import orthogonal
 from archonnx.compiler.weights.initializers import from_call
 from archonnx.compiler.weights.orthogonal import Split, orthonormal_rows, product, row_sums
 from archonnx.contract.diagnostics import Place
@@ -30,12 +31,32 @@ def test_axes_before_the_last_count_as_one() -> None:
     assert np.abs(a.T @ a - 4 * np.eye(8)).max() < 1e-5
 
 
-@pytest.mark.parametrize(("rows", "columns"), [(1, 3), (31, 40), (70, 70), (96, 200)])
+@pytest.mark.parametrize(("rows", "columns"), [(1, 3), (31, 40), (70, 70), (96, 200), (32, 64), (65, 300), (200, 200)])
 def test_the_result_is_q_with_a_positive_diagonal_of_r(rows: int, columns: int) -> None:
     a = np.random.default_rng(0).standard_normal((rows, columns))
     q, r = np.linalg.qr(a.T)
     expected = (q * np.sign(np.diag(r))).T
     assert np.abs(orthonormal_rows(a.copy()) - expected).max() < 1e-9
+
+
+@pytest.mark.parametrize(("rows", "columns", "passes"), [(70, 280, 1), (150, 150, 2)])
+def test_rows_of_which_little_is_left_go_through_a_second_pass(
+    rows: int, columns: int, passes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = []
+    one = orthogonal._pass
+    monkeypatch.setattr(orthogonal, "_pass", lambda a: left.append(one(a)) or left[-1])
+    a = orthonormal_rows(np.random.default_rng(2).standard_normal((rows, columns)))
+    assert len(left) == passes
+    assert (left[0].min() < orthogonal.SHRUNK) == (passes == 2)
+    assert np.abs(a @ a.T - np.eye(rows)).max() < 1e-10
+
+
+def test_what_is_left_of_a_row_is_its_distance_from_those_before() -> None:
+    a = np.random.default_rng(3).standard_normal((90, 100))
+    orthogonal.normalise(a)
+    expected = np.abs(np.diag(np.linalg.qr(a.T)[1]))
+    assert np.allclose(orthogonal._pass(a), expected, rtol=1e-7)
 
 
 def test_orthogonal_matrices_have_no_preferred_direction() -> None:
