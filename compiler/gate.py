@@ -5,6 +5,8 @@
 3. A tensor that stands for a layer's result has that result's type, its axes permuted as the graph says (E0993).
 4. onnx's full checker takes the model (E0990).
 
+2 and 4 take a very long graph in pieces (gate_pieces.py).
+
 Large constants are replaced by inputs of their types, so nothing here depends on the weights or grows with them.
 Those that _INFLATED takes stand as initializers without data while shapes are inferred: of an input that is a vector,
 onnx carries a message for each number along, 700 MB of them for the biases of GPT-3.
@@ -18,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from archonnx.compiler.collecting import resting
+from archonnx.compiler.gate_pieces import pieces
 from archonnx.compiler.graph import TensorType
 from archonnx.compiler.ir import Operator, OperatorGraph, Tensor
 from archonnx.contract.diagnostics import Diagnostic
@@ -61,11 +64,14 @@ def check(
     values: the types of the layer graph's values, by name, for `stands_for`. facts: what is known of the symbols.
     """
     verdict = Verdict()
-    for stage in (_check_names, _check_inference, _check_values, _check_whole):
-        stage(_Case(skeleton, graph, values or {}, facts), verdict)
-        if verdict.diagnostics:  # the later ones would say the same again, worse
-            del verdict.diagnostics[MOST_REPORTED:]
-            break
+    whole = [(skeleton, graph)]
+    stages = (_check_names, whole), (_check_inference, None), (_check_values, whole), (_check_whole, None)
+    for stage, parts in stages:
+        for messages, part in parts or pieces(skeleton, graph):
+            stage(_Case(messages, part, values or {}, facts), verdict)
+            if verdict.diagnostics:  # the later ones would say the same again, worse
+                del verdict.diagnostics[MOST_REPORTED:]
+                return verdict
     return verdict
 
 

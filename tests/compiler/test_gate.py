@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from archonnx.compiler import gate, writer
+import archonnx
+from archonnx.compiler import gate, gate_pieces, writer
 from archonnx.compiler.graph import TensorType
 from archonnx.compiler.ir import OperatorGraph
 from archonnx.contract.diagnostics import CompileError, Diagnostic
@@ -20,6 +21,13 @@ from archonnx.contract.dims import Facts, compare, symbol
 
 graphs = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("operator_graphs.py"))))
 N = symbol("N")
+
+
+@pytest.fixture(params=[gate_pieces.LONGEST, 1], ids=["whole", "pieces"], autouse=True)
+def longest(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Graphs are checked whole, and in pieces of one operator: what is said must be the same."""
+    monkeypatch.setattr(gate_pieces, "LONGEST", request.param)
+    return int(request.param)
 
 
 def check(graph: OperatorGraph, **more: Any) -> gate.Verdict:
@@ -252,7 +260,7 @@ def biased(width: int, dtype: str = "float32") -> OperatorGraph:
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "int64"])
 def test_no_vector_is_carried_along_number_by_number_while_shapes_are_inferred(
-    dtype: str, monkeypatch: pytest.MonkeyPatch
+    dtype: str, longest: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from onnx import shape_inference
 
@@ -267,11 +275,24 @@ def test_no_vector_is_carried_along_number_by_number_while_shapes_are_inferred(
     verdict = check(biased(5000, dtype))
     assert (verdict.diagnostics, verdict.unknown) == ([], 0)
     # int64 numbers are what shapes are made of: onnx would look for them and find none
-    assert {i.name for i in seen[0].graph.initializer} == (set() if dtype == "int64" else {"bias"})
-    assert {v.name for v in seen[0].graph.input} >= {"x", "scale"}
+    followed = {"bias"} if longest > 1 else {"bias", "scale"}  # Mul and MatMul, which read `scale`, are in one piece
+    assert {i.name for m in seen for i in m.graph.initializer} == (set() if dtype == "int64" else followed)
+    assert {v.name for m in seen for v in m.graph.input} >= {"x", "scale"}
 
 
 def test_a_wrong_vector_is_found_all_the_same() -> None:
     graph = biased(5000)
     graph.operators[0].inputs[1] = graphs.held("bias", graphs.draw("bias", (4999,), "ones"))
     assert check(graph).diagnostics[0].code == "E0990"
+
+
+def test_pieces_compare_what_the_whole_does(project: Path, longest: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = archonnx.compile(project / "models/gpt2.arch", model="GPT2Small")
+    lowered, values = model.lower(), {v.name: v.type for n in model.graph.nodes for v in n.outputs}
+    monkeypatch.setattr(gate_pieces, "LONGEST", 10_000)
+    whole = check(lowered, values=values, facts=model.graph.facts)
+    monkeypatch.setattr(gate_pieces, "LONGEST", 7 if longest == 1 else 200)
+    pieces = check(lowered, values=values, facts=model.graph.facts)
+    assert pieces.diagnostics == whole.diagnostics == []
+    assert pieces.compared + pieces.unknown == whole.compared + whole.unknown
+    assert pieces.compared > whole.compared  # behind a size that onnx cannot infer, a piece begins with the compiler's
