@@ -23,7 +23,7 @@ import archonnx
 
 Array = NDArray[Any]
 LEVELS = (0, 1, 2)
-MODELS = ("resnet:ResNet50", "mobilenet:MobileNetV2", "efficientnet:EfficientNetB0", "yolo:YOLOv8n", "bert:BERTBase")
+MODELS = ("resnet:ResNet50", "mobilenet:MobileNetV2", "efficientnet:EfficientNetB0", "yolo:YOLOv8n")
 STATISTICS = {"gamma": (0.5, 1.5), "moving_variance": (0.3, 2.0), "beta": (-0.3, 0.3), "moving_mean": (-0.3, 0.3)}
 
 
@@ -141,7 +141,7 @@ def table(found: dict[str, Sequence[Level]]) -> str:
                 f"{each.nbytes / 1e6:.1f} MB",
             ]
             cells += [f"{each.median(way) * 1e3:.0f} ms" for way in ways]
-            lines.append(f"| {' | '.join([*cells, f'{each.error:.0e}' if each.level else '-'])} |")
+            lines.append(f"| {' | '.join([*cells, f'{each.error:.0e}' if each.error else '0'])} |")
     return "\n".join(lines)
 
 
