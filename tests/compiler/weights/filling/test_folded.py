@@ -10,9 +10,16 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import archonnx
+from archonnx.compiler.graph import Weight
+from archonnx.compiler.recipes import Constant, Draw, Evaluation, NormFactor, Scaled, numpy_dtype
 from archonnx.compiler.weights.filling import WeightsError, fill
+from archonnx.compiler.weights.filling.undoing import undone
+from archonnx.compiler.weights.initializers import resolve
+from archonnx.contract.diagnostics import Place
 
 TEXT = """
 block unit(filters):
@@ -86,6 +93,21 @@ def test_a_folded_file_is_read_back_as_what_computes_the_same(tmp_path: Path) ->
     again.save(tmp_path / "plain.onnx", optimization=1)
     assert (tmp_path / "twice.onnx").read_bytes() == (tmp_path / "once.onnx").read_bytes()
     assert_near(results(tmp_path / "plain.onnx"), results(tmp_path / "once.onnx"))
+
+
+@given(
+    st.floats(0, 1, exclude_max=True),
+    st.sampled_from(["float32", "float16", "bfloat16", "float64"]),
+    st.integers(0, 99),
+)
+def test_a_norm_at_rest_changes_no_bit_of_a_kernel(epsilon: float, dtype: str, seed: int) -> None:
+    def draw(path: str, *shape: int) -> Draw:
+        return Draw(Weight(path, dtype, shape, resolve("ones"), True, Place("a.arch", 1, 1, 1, 1)))
+
+    written = Scaled(draw("kernel", 4, 64), 0, NormFactor(draw("gamma", 4), draw("variance", 4), epsilon))
+    kernel = np.random.default_rng(seed).normal(size=(4, 64)).astype(numpy_dtype(dtype))
+    found = {weight.path: recipe for weight, _, recipe in undone(written, Constant(kernel, dtype))}
+    assert written.whole(Evaluation(0, found)).tobytes() == kernel.tobytes()
 
 
 @pytest.mark.parametrize("level", [0, 1])
