@@ -51,6 +51,26 @@ def weight_of(tensor: Tensor) -> tuple[str, str] | None:
     return None
 
 
+def joined_name(tensor: Tensor) -> str | None:
+    """What weights that merge_projections puts side by side are called: `attention/query+key+value/kernel`."""
+    from archonnx.compiler.recipes import Concat
+
+    recipe = tensor.recipe
+    if not isinstance(recipe, Concat) or recipe.axis != len(recipe.shape) - 1 or recipe.axis > 1:
+        return None
+    drawn = [[weight.path for weight in source.weights()] for source in recipe.sources]
+    paths = [path.split("/") for paths in drawn for path in paths]
+    if any(len(one) != 1 for one in drawn) or len({tuple(p) for p in paths}) < len(paths):
+        return None
+    same, end = 0, 0
+    while all(len(p) > same + 1 and p[same] == paths[0][same] for p in paths):
+        same += 1
+    while all(len(p) > same + end + 1 and p[-1 - end] == paths[0][-1 - end] for p in paths):
+        end += 1
+    middle = "+".join("/".join(p[same : len(p) - end]) for p in paths)
+    return "/".join([*paths[0][:same], middle, *paths[0][len(paths[0]) - end :]])
+
+
 # What a second form of a weight is called, by its last transform.
 CHANGES = {
     "Transpose": "transposed",

@@ -10,7 +10,7 @@ all else             the layer's name and the operator's type (`dense/gemm`) or 
 from __future__ import annotations
 
 from archonnx.compiler.ir import Operator, OperatorGraph, Tensor
-from archonnx.compiler.lowering.constants import weight_of
+from archonnx.compiler.lowering.constants import joined_name, weight_of
 
 RECURRENT = ("", "kernel", "recurrent_kernel", "bias", "lengths", "initial_h", "initial_c")
 # What the constant inputs of operators are called, by position.
@@ -125,8 +125,9 @@ def _name_weights(graph: OperatorGraph, names: _Names, named: set[int]) -> None:
     forms: dict[str, list[tuple[bool, Tensor, str]]] = {}
     for tensor in graph.constants():
         source = weight_of(tensor)
-        if source is not None:
-            path, change = source
+        joined = joined_name(tensor) if source is None else None
+        if source is not None or joined is not None:
+            path, change = source or (joined or "", "")
             forms.setdefault(path, []).append((bool(change), tensor, change))
     for path, of_weight in forms.items():
         of_weight.sort(key=lambda form: form[0])  # stable: the plain form, then in order of use

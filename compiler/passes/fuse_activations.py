@@ -29,7 +29,7 @@ def fuse_activations(graph: OperatorGraph) -> OperatorGraph:
     3. x clip(x + 3, 0, 6) / 6, also with Min and Max, and x HardSigmoid(x): HardSwish.
     4. x / (1 + |x|): Softsign.
 
-    x Sigmoid(x) stays: onnxruntime is slower with Swish. The measurements are in docs/optimization.md.
+    x Sigmoid(x) stays: onnxruntime is slower with Swish. The measurements are in docs/merging.md.
     """
     fusing = Fusing(graph, "fuse_activations")
     for operator in graph.operators:

@@ -139,11 +139,11 @@ class Fusing:
         note(self.graph, self.rule, what, root)
         return True
 
-    def done(self, root: Operator) -> None:
-        """What `builder` made gives the result of `root`."""
+    def done(self, root: Operator, results: list[Tensor] | None = None) -> None:
+        """What `builder` made stands in the place of `root`, and gives its results, or these."""
         made = self.builder.graph.operators
-        made[-1].outputs = root.outputs  # the same tensor, so that all who read it go on doing so
-        for tensor in root.outputs:
+        made[-1].outputs = root.outputs if results is None else results  # the same tensors: who reads them goes on so
+        for tensor in made[-1].outputs:
             tensor.producer = made[-1]
         self.instead[id(root)] = made
 

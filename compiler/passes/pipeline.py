@@ -12,6 +12,7 @@ from archonnx.compiler.passes.fold_batch_norm import fold_batch_norm
 from archonnx.compiler.passes.fold_constants import fold_constants
 from archonnx.compiler.passes.fuse_activations import fuse_activations
 from archonnx.compiler.passes.fuse_normalizations import fuse_normalizations
+from archonnx.compiler.passes.merge_projections import merge_projections
 from archonnx.compiler.passes.propagate_layout import propagate_layout
 from archonnx.compiler.passes.remove_dead import remove_dead
 from archonnx.compiler.passes.remove_expands import remove_expands
@@ -59,6 +60,8 @@ def _improve(
     graph = remove_identities(graph, facts)  # Reshapes that it left behind each other
     if level > 1:
         graph = _merge(graph, facts)
+    if level > 1 and not inner:
+        graph = merge_projections(graph)
     return remove_dead(graph)
 
 
