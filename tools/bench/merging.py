@@ -1,8 +1,9 @@
 """What products of one value merged into one gain: `python -m tools.bench.merging --help`.
 
-Each model is written twice, with and without the pass merge_projections, both are run by the same engine in turns, and
-the ratio of their processor times is taken in each round, every other one in the opposite order. Where the allocator
-lays the weights moves times by several percent, so sessions are made anew a few times: a row is the median over all.
+Each model is written twice, with and without the pass merge_projections, and both are run by the same engine in turns.
+Counted is the least processor time of all rounds of a session, which others on the machine disturb least. Where the
+allocator lays the weights moves times by several percent, so sessions are made anew a few times: a row is the median of
+their ratios, with the quartiles.
 """
 
 from __future__ import annotations
@@ -60,13 +61,14 @@ class Subject:
 
 SMALL = {"layers": 4, "width": 768, "heads": 12}
 GPT = {**SMALL, "vocabulary": 1000}
-LLAMA = {"layers": 3, "width": 1024, "heads": 16, "shared": 4, "inner": 2816, "vocabulary": 1000}
+DEEP = {**GPT, "layers": 12, "cache": True}
+LLAMA = {"layers": 6, "width": 1024, "heads": 16, "shared": 4, "inner": 2816, "vocabulary": 1000}
 SUBJECTS = (
     Subject("BERT-base, 4 layers", "bert.arch", "BERT", SMALL, (8, 32, 128, 384)),
     Subject("GPT-2, 4 layers", "gpt2.arch", "GPT2", GPT, (8, 32, 128, 512)),
-    Subject("GPT-2, 4 layers, one token after 100", "gpt2.arch", "GPT2", {**GPT, "cache": True}, (1,), 100),
-    Subject("Llama, 3 layers of 1024", "llama.arch", "Llama", LLAMA, (8, 32, 128, 512)),
-    Subject("Llama, 3 layers of 1024, one token after 100", "llama.arch", "Llama", {**LLAMA, "cache": True}, (1,), 100),
+    Subject("GPT-2, 12 layers, one token after 100", "gpt2.arch", "GPT2", DEEP, (1,), 100),
+    Subject("Llama, 6 layers of 1024", "llama.arch", "Llama", LLAMA, (8, 32, 128, 512)),
+    Subject("Llama, 6 layers of 1024, one token after 100", "llama.arch", "Llama", {**LLAMA, "cache": True}, (1,), 100),
     Subject("ViT-B/16, 4 layers", "vit.arch", "ViT", SMALL, (0,)),
 )
 
@@ -120,18 +122,15 @@ def write(subject: Subject, merged: bool, least: int, path: Path) -> None:
 
 
 def race(runs: Sequence[Run], feeds: dict[str, Any], row: Row, rounds: int) -> None:
-    """Add the ratios of some rounds."""
+    """Add the ratio of a pair of sessions."""
     for run in runs:
         run(feeds)
-    began = time.process_time()
-    runs[0](feeds)
-    calls = max(1, min(20, int(0.03 / max(time.process_time() - began, 1e-6))))
+    least = [float("inf"), float("inf")]
     for turn in range(rounds):
-        least = [0.0, 0.0]
         for which in (0, 1) if turn % 2 else (1, 0):
-            least[which] = min(_seconds(runs[which], feeds) for _ in range(calls))
-        row.ratios.append(least[1] / least[0])
-        row.milliseconds = min(row.milliseconds, least[0] * 1e3)
+            least[which] = min(least[which], _seconds(runs[which], feeds))
+    row.ratios.append(least[1] / least[0])
+    row.milliseconds = min(row.milliseconds, least[0] * 1e3)
 
 
 def _seconds(run: Run, feeds: dict[str, Any]) -> float:
@@ -164,8 +163,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", help="models whose name contains this")
     parser.add_argument("--engine", choices=list(ENGINES), action="append")
     parser.add_argument("--least", type=int, default=merging.LEAST, help="branches that are merged")
-    parser.add_argument("--sessions", type=int, default=4)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--sessions", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args(arguments)
     chosen = [s for s in SUBJECTS if given.only is None or given.only in s.name]
