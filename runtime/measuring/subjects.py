@@ -50,7 +50,11 @@ class Subject:
 
 
 def read_subject(path: str | os.PathLike[str], name: str) -> Subject:
-    """A model file by its outline. Raises OSError, ModelFileError."""
+    """A model file by its outline, or the manifest of one in stages. Raises OSError, ModelFileError, ManifestError."""
+    from archonnx.runtime.sharding.opening import is_manifest, outline
+
+    if is_manifest(path):
+        return Subject(name, os.fspath(path), Contract(outline(path)), {})
     model = read_model(path, name)
     return Subject(name, os.fspath(path), Contract(model), {}, worth(path, model))
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,18 +58,29 @@ def open_chain(path: str | os.PathLike[str], device: str | Sequence[str], asked:
     manifest = read_manifest(shown)
     _check_asked(asked, shown)
     devices = devices_of(device, len(manifest.stages), shown)
-    folder = Path(shown).parent
-    with ThreadPoolExecutor(min(8, len(manifest.stages))) as pool:
-        list(pool.map(lambda shard: _check_stage(shown, folder / shard.file, shard), manifest.stages))
-    models = [
-        _outline(shown, folder / shard.file, shard, number, manifest) for number, shard in enumerate(manifest.stages, 1)
-    ]
-    model = _whole(shown, manifest, models)
-    stages = [
-        opened(folder / shard.file, replace(asked, device=each, batch=None))
-        for shard, each in zip(manifest.stages, devices, strict=True)
-    ]
+    files = [Path(shown).parent / shard.file for shard in manifest.stages]
+    with ThreadPoolExecutor(min(8, len(files))) as pool:
+        list(pool.map(partial(_check_stage, shown), files, manifest.stages))
+    model = _outline(shown, manifest)
+    stages = [opened(file, replace(asked, device=each, batch=None)) for file, each in zip(files, devices, strict=True)]
     return _chained(shown, manifest, model, stages, asked)
+
+
+def outline(path: str | os.PathLike[str]) -> ModelFile:
+    """What the stages of a manifest say of the whole model; the digests of their files are not looked at.
+
+    Raises ManifestError, ModelFileError, OSError.
+    """
+    return _outline(os.fsdecode(path), read_manifest(path))
+
+
+def _outline(path: str, manifest: Manifest) -> ModelFile:
+    folder = Path(path).parent
+    models = [
+        _stage_outline(path, folder / shard.file, shard, number, manifest)
+        for number, shard in enumerate(manifest.stages, 1)
+    ]
+    return _whole(path, manifest, models)
 
 
 def _check_asked(asked: Settings, path: str) -> None:
@@ -78,6 +90,10 @@ def _check_asked(asked: Settings, path: str) -> None:
         raise UsageError(f"{path}: a plan is of one model file, and these are several; tune each stage")
 
 
+def _missing(path: str, file: Path) -> ManifestError:
+    return ManifestError(path, f"a stage is missing: expected the file {file} beside it")
+
+
 def _check_stage(path: str, file: Path, shard: Shard) -> None:
     """That a stage is there, and as it was built. Raises ManifestError."""
     import xxhash
@@ -85,7 +101,7 @@ def _check_stage(path: str, file: Path, shard: Shard) -> None:
     try:
         size = file.stat().st_size
     except OSError:
-        raise ManifestError(path, f"a stage is missing: expected the file {file} beside it") from None
+        raise _missing(path, file) from None
     digest = xxhash.xxh3_128()
     if size == shard.nbytes:
         with open(file, "rb", buffering=0) as stream:
@@ -96,8 +112,10 @@ def _check_stage(path: str, file: Path, shard: Shard) -> None:
         raise ManifestError(path, reason)
 
 
-def _outline(path: str, file: Path, shard: Shard, number: int, manifest: Manifest) -> ModelFile:
+def _stage_outline(path: str, file: Path, shard: Shard, number: int, manifest: Manifest) -> ModelFile:
     """What a stage says of itself. Raises ManifestError where it is another stage than the manifest says."""
+    if not file.exists():
+        raise _missing(path, file)
     model = read_model(file)
     said = model.json(keys.SHARD, {})
     count = len(manifest.stages)

@@ -71,6 +71,24 @@ def test_a_model_in_stages_is_run(folder: Path, capsys: Output) -> None:
     assert re.search(r"stages took [\d.]+, [\d.]+ ms", said.err)
 
 
+def test_stages_are_measured_beside_the_whole(folder: Path, capsys: Output) -> None:
+    assert main(["build", "chain.arch", "--shards", "2"]) == 0
+    assert main(["build", "chain.arch", "-o", "chain.onnx"]) == 0
+    argv = ["--device", "cpu", "--threads", "1", "--repeat", "2", "--format", "json"]
+    capsys.readouterr()
+    assert main(["bench", "chain.onnx", "--against", "Chain.shards.json", *argv]) == 0
+    said = capsys.readouterr()
+    assert "Chain.shards.json" in said.out
+    assert json.loads(said.out)
+
+
+def test_commands_that_take_single_files_say_so(folder: Path, capsys: Output) -> None:
+    assert main(["build", "chain.arch", "--shards", "2"]) == 0
+    capsys.readouterr()
+    assert main(["tune", "Chain.shards.json"]) == 1
+    assert "this is a model in stages" in capsys.readouterr().err
+
+
 def test_weights_can_be_left_out(folder: Path, capsys: Output) -> None:
     assert main(["build", "chain.arch", "--shards", "2", "--weights", "none"]) == 0
     manifest = read_manifest("Chain.shards.json")
