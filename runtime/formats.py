@@ -32,7 +32,7 @@ def recognise(beginning: bytes, suffix: str) -> str | None:
     if start.startswith((b"<!doctype", b"<html", b"<?xml")):
         return "this is a web page or XML file, not an ONNX model; the download went wrong, perhaps"
     if b'"archonnx.shards"' in beginning[:200]:
-        return "this is a model in stages: archonnx.load, run and bench take it as one, all else its .onnx files one by one"
+        return "this is a model in stages: load, run, generate and bench take it as one, all else its files one by one"
     # A model begins with its IR version, byte 0x08: no text file does.
     if beginning[0] != 8 and _is_text(beginning):
         return f"this is a text file, not an ONNX model; it begins with {beginning[:20].decode(errors='replace')!r}"
