@@ -55,7 +55,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--redraw", action="store_true", help="write page and pictures from benchmarks/results.json, measure nothing")
     given = parser.parse_args(arguments)
     given.partial = bool(given.quick or given.models or set(given.ways) != set(builds.ALL))
-    given.parts = [p for p in PARTS if p in (given.only or PARTS[:-1]) or (p == "large" and given.large)]
+    given.parts = [part for part in PARTS if part in (given.only or (PARTS if given.large else PARTS[:-1]))]
     given.names = given.models or list(QUICK if given.quick else SUBJECTS)
     given.runs = 1 if given.quick else given.runs
     given.to = given.to or (ROOT / "build" / "benchmarks" if given.partial and not given.redraw else ROOT / "docs")
@@ -72,6 +72,9 @@ def measured(given: argparse.Namespace, bench: builds.Bench, part: str) -> recor
         widths = WIDTHS[:2] if given.quick else (*WIDTHS, *([WIDEST] if huge else []))
         section.rows = builds.sizes(bench, widths, ways, given.runs)
     elif part == "speeds":
+        if "builds" not in given.parts:  # which leaves the peers' files
+            for name in given.names:
+                builds.side_by_side(bench, name, list(builds.KEPT), 1, keep=True)
         section.more = speeds.speeds(bench, given.names, 2 if given.quick else 5, 0.2 if given.quick else 0.4)
     elif part == "limits":
         copies = 1 if given.quick else COPIES
@@ -148,7 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         redrawn(given, peers, sections)
         return 0
     versions = surroundings.versions(peers)
-    bar = Bar(expected(given))
+    bar, failed = Bar(expected(given)), list[str]()
     try:
         with tempfile.TemporaryDirectory(prefix="scale-", dir=given.folder, ignore_cleanup_errors=True) as temporary:
             bench = builds.Bench(
@@ -167,7 +170,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     write = [sys.executable, "-m", "tools.bench.startup", "--write", str(given.to / "benchmarks.md")]
                     subprocess.run(write, stdout=subprocess.DEVNULL, env=bench.environment, check=False)
                     continue
-                section = measured(given, bench, part)
+                try:
+                    section = measured(given, bench, part)
+                except RuntimeError as error:  # ours could not make what is measured: the other parts go on
+                    bar.say(f"{part}: {error}")
+                    failed.append(part)
+                    continue
                 section.about = where
                 sections[part] = section
                 records.write(results, sections)
@@ -175,10 +183,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 bar.say(f"{part}: measured, {time.perf_counter() - began:.0f} s so far")
     finally:
         bar.close()
-    print(
-        f"{given.to / 'benchmarks.md'}: {', '.join(given.parts)}, in {(time.perf_counter() - began) / 60:.1f} minutes"
-    )
-    return 0
+    done = ", ".join(part for part in given.parts if part not in failed)
+    print(f"{given.to / 'benchmarks.md'}: {done}, in {(time.perf_counter() - began) / 60:.1f} minutes")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -87,7 +87,8 @@ def bars(section: Section) -> Any:
         panel.set_title(title)
         panel.grid(axis="y")
     panels[-1].set_xticks(range(len(names)), names)
-    panels[-1].tick_params(axis="x", length=0)
+    for panel in panels:
+        panel.tick_params(axis="x", length=0)
     _legend(figure, panels[0], any(not row.there for row in section.rows))
     return figure
 

@@ -77,7 +77,7 @@ def write(path: Path, sections: dict[str, Section]) -> None:
     parts = []
     for name, section in sections.items():
         rows = ",\n".join(f"    {json.dumps(_rounded(asdict(row)))}" for row in section.rows)
-        about, more = (json.dumps(_rounded(each), sort_keys=True) for each in (section.about, section.more))
+        about, more = (json.dumps(_rounded(each)) for each in (section.about, section.more))
         body = f'   "about": {about},\n   "rows": [\n{rows}\n   ],\n   "more": {more}\n'
         parts.append(f"  {json.dumps(name)}: {{\n{body}  }}")
     path.write_text("{\n" + ",\n".join(parts) + "\n}\n", encoding="utf-8")
