@@ -189,7 +189,7 @@ def sections(scale: ModuleType) -> dict[str, Any]:
             "archonnx, float32": {"medians": [0.06, 0.06], "failure": "", "error": 0.0, "on": "cpu"},
             "archonnx, max_error=1e-2": {"medians": [0.01, 0.03], "failure": "", "error": 1e-3, "on": "cpu"},
         },
-        "GRU": {"all": {"medians": [], "failure": "exit code 1: no module"}},
+        "GRU": {way: {"medians": [], "failure": "exit code 1: no module"} for way in ("PyTorch", "TensorFlow")},
     }
     section = scale.records.Section
     return {

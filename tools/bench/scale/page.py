@@ -162,7 +162,10 @@ def speeds_text(section: Section) -> str:
             cells.append("" if each["failure"] or not each["medians"] else _milliseconds(each["medians"]))
         lines.append([way, *cells])
     for name, each in section.more.items():
-        reasons += [f"- {name}, {way}: {one['failure']}." for way, one in each.items() if one["failure"]]
+        told = {way: one["failure"] for way, one in each.items() if one["failure"]}
+        if len(told) == len(each) and len(set(told.values())) == 1:
+            told = {"all": next(iter(told.values()))}
+        reasons += [f"- {name}, {way}: {failure}." for way, failure in told.items()]
     compared = [
         _compared(section.more, OWN[1], ["onnxruntime, PyTorch's export"]),
         _compared(section.more, OWN[1], [way for way in ways if way not in OWN]),
