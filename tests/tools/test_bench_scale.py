@@ -369,6 +369,13 @@ def test_a_large_model_is_read_back_and_run(scale: ModuleType, tmp_path: Path) -
     assert found["numbers"] >= model.summary().parameters.total
     assert found["matrices"] >= 5
     assert large.run(path)["shape"] == [1, large.TOKENS, 1000]
+    apart = tmp_path / "apart" / "small.onnx"
+    apart.parent.mkdir()
+    onnx.save(onnx.load(path), apart, save_as_external_data=True, location="small.data")
+    assert {**large.check(apart), "sha256": ""} == {**found, "sha256": ""}
+    (apart.parent / "small.data").write_bytes((apart.parent / "small.data").read_bytes()[:-400_000])
+    with pytest.raises(ValueError, match=r"small\.data ends before .* does"):
+        large.check(apart)
     changed = onnx.load(path)
     (words,) = (each for each in changed.graph.initializer if list(each.dims) == [1000, 384])
     words.raw_data = words.raw_data[: len(words.raw_data) // 2] + bytes(len(words.raw_data) // 2)

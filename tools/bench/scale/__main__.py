@@ -69,7 +69,7 @@ def measured(given: argparse.Namespace, bench: builds.Bench, part: str) -> recor
     if part == "builds":
         section.rows = builds.builds(bench, given.names, ways, given.runs)
     elif part == "sizes":
-        widths = WIDTHS[:2] if given.quick else (*WIDTHS, *([WIDEST] if huge else []))
+        widths = WIDTHS[:1] if given.quick else (*WIDTHS, *([WIDEST] if huge else []))
         section.rows = builds.sizes(bench, widths, ways, given.runs)
     elif part == "speeds":
         if "builds" not in given.parts:  # which leaves the peers' files
@@ -87,7 +87,7 @@ def measured(given: argparse.Namespace, bench: builds.Bench, part: str) -> recor
 
 def expected(given: argparse.Namespace) -> float:
     """Seconds that it may take, for the bar."""
-    widths = WIDTHS[:2] if given.quick else WIDTHS
+    widths = WIDTHS[:1] if given.quick else WIDTHS
     copies = 1 if given.quick else COPIES
     each = {
         "builds": builds.expected(given.names, [], given.ways, given.runs),
@@ -181,6 +181,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 records.write(results, sections)
                 redrawn(given, peers, sections)
                 bar.say(f"{part}: measured, {time.perf_counter() - began:.0f} s so far")
+    except KeyboardInterrupt:
+        bar.say("interrupted: what was measured before is written")
+        return 130
     finally:
         bar.close()
     done = ", ".join(part for part in given.parts if part not in failed)

@@ -120,13 +120,15 @@ def warmed(bench: Bench, ways: Sequence[str]) -> list[Row]:
 
 def builds(bench: Bench, names: Sequence[str], ways: Sequence[str], runs: int) -> list[Row]:
     """The networks of the list."""
-    warmed(bench, ways)
+    if runs > 1:
+        warmed(bench, ways)
     return [row for name in names for row in side_by_side(bench, name, ways, runs, keep=True)]
 
 
 def sizes(bench: Bench, widths: Sequence[int], ways: Sequence[str], runs: int) -> list[Row]:
     """Stacks of 24 dense layers, whose width sets their size; a way that failed is not asked for larger ones."""
-    warmed(bench, ways)
+    if runs > 1:
+        warmed(bench, ways)
     rows: list[Row] = []
     for width in widths:
         failed = {row.way for row in rows if row.failure}
@@ -138,4 +140,4 @@ def sizes(bench: Bench, widths: Sequence[int], ways: Sequence[str], runs: int) -
 def expected(names: Sequence[str], widths: Sequence[int], ways: Sequence[str], runs: int) -> float:
     """Seconds that it may take, for the bar."""
     each = sum(EXPECTED.get(way, 10.0) * (runs if EXPECTED.get(way, 10.0) < LONG else 1) for way in ways)
-    return each * (len(names) + 0.7 * len(widths)) + STARTS * len(ways)
+    return each * (len(names) + 0.7 * len(widths)) + (STARTS * len(ways) if runs > 1 else 0)
