@@ -56,8 +56,8 @@ def prepared(folder: Path, say: Callable[[str], None]) -> Path:
 
     Raises SetupError.
     """
-    python, made = folder / "bin" / "python", folder / "made"
-    if python.exists() and made.exists() and made.read_text(encoding="utf-8") == stamp():
+    python, made, wanted = folder / "bin" / "python", folder / "made", stamp()
+    if python.exists() and made.exists() and made.read_text(encoding="utf-8") == wanted:
         return python
     if sys.version_info[:2] > NEWEST:
         newest = ".".join(map(str, NEWEST))
@@ -71,7 +71,7 @@ def prepared(folder: Path, say: Callable[[str], None]) -> Path:
         if done.returncode:
             last = (done.stderr or done.stdout).strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
             raise SetupError(f"the peers cannot be installed: {last[0]}")
-    made.write_text(stamp(), encoding="utf-8")
+    made.write_text(wanted, encoding="utf-8")
     return python
 
 
