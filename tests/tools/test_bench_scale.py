@@ -225,6 +225,9 @@ def test_the_page_tells_failures_and_parts_replace_themselves(scale: ModuleType,
     assert "## The command line\n\nkept" in text
     assert re.findall(r"<!-- (\w+): begin", text) == ["aims", "builds", "sizes", "speeds", "limits", "startup"]
     assert "keras 3.15.1" in text
+    assert scale.page.replaced("# Other\n", "depth", "x") == (
+        "# Other\n\n<!-- depth: begin -->\n\nx\n\n<!-- depth: end -->\n"
+    )
     scale.page.written(page, {"limits": given["limits"]})
     again = page.read_text(encoding="utf-8")
     assert again.count("<!-- builds: begin -->") == again.count("<!-- limits: end -->") == 1

@@ -26,13 +26,13 @@ LOWERED = (OWN[1], "PyTorch, bfloat16", "OpenVINO, bfloat16")
 
 
 def replaced(page: str, name: str, text: str) -> str:
-    """The page with the part between a name's markers replaced, or put before those that come after it in ORDER."""
+    """The page with the part between a name's markers replaced, or put before those that follow in ORDER, or at the end."""
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
     part = f"{begin}\n\n{text.strip()}\n\n{end}"
     before, _, rest = page.partition(begin)
     if rest:
         return f"{before}{part}{rest.partition(end)[2]}"
-    for later in ORDER[ORDER.index(name) + 1 :]:
+    for later in ORDER[ORDER.index(name) + 1 :] if name in ORDER else ():
         if (place := page.find(f"<!-- {later}: begin -->")) >= 0:
             return f"{page[:place]}{part}\n\n{page[place:]}"
     return f"{page.rstrip()}\n\n{part}\n"
