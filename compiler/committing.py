@@ -47,17 +47,18 @@ def commit(models: Sequence[tuple[Draft, Path]], data: Data | None = None) -> No
     Where it fails, models that are not replaced yet stay as they were, with their data.
     """
     replaced: list[_Old] = []
-    held = -1
+    held, placing = -1, False
     try:
         if data is not None:
             for draft, _ in models:
                 draft.name()
+            placing = True
             held = _place(data)
             sync_folder(data.path.parent)  # no power cut keeps a model and loses its data
         for draft, target in models:
             replaced.append(_replace(draft, target))
     except BaseException:
-        if data is not None and not replaced:
+        if data is not None and placing and not replaced:
             data.draft.release()
             _remove(data.path)
         raise
@@ -153,7 +154,7 @@ def _replace(draft: Draft, target: Path) -> _Old:
             os.chmod(draft.path, stat.S_IMODE(os.stat(target).st_mode))
             draft.replace(target)
         except BaseException:
-            if old.name is not None:
+            if old.name is not None and _is(descriptor, target):  # else a later build removes its data by that name
                 old.name.unlink(missing_ok=True)
             if old.descriptor >= 0:
                 os.close(old.descriptor)

@@ -127,6 +127,20 @@ def test_weights_of_a_file_are_written_and_accounted_for(folder: Path, capsys: O
     assert main(["weights", "diff", "net.onnx", "w.npz"]) in (0, 1)
 
 
+def test_files_without_weights_say_so_to_whoever_reads_them(folder: Path, capsys: Output) -> None:
+    assert main(["build", "net.arch", "-o", "net.onnx", "--weights", "none"]) == 0
+    for command in (
+        ["weights", "list", "net.onnx"],
+        ["build", "net.arch", "--weights", "net.onnx"],
+        ["run", "net.onnx"],
+    ):
+        capsys.readouterr()
+        assert main(command) == 1
+        said = capsys.readouterr().err
+        assert "net.onnx: it was built without weights (--weights none); " in said
+        assert "archonnx weights write net.onnx" in said
+
+
 def test_models_that_share_data_are_written_together(folder: Path, capsys: Output) -> None:
     names = ["--model", "Both", "--model", "Reader"]
     assert main(["build", "pair.arch", *names, "-o", "later", "--weights", "none"]) == 0

@@ -252,7 +252,7 @@ def test_file_systems_without_locks_and_second_names_do_too(
         monkeypatch.setattr(module, "lock", lambda *_, **__: None)
     if not unnamed:
         monkeypatch.setattr(drafts, "_UNNAMED", 0)
-        monkeypatch.setattr(os, "link", refuse)
+    monkeypatch.setattr(os, "link", refuse)
     target = tmp_path / "m.onnx"
     model = archonnx.compile(text=TEXT)
     left = tmp_path / ".m.onnx.00000000-000000000000.part"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -46,6 +47,21 @@ def test_a_place_that_is_taken_is_left_alone(tmp_path: Path, kind: str) -> None:
         draft.stream.write(b"three")
         draft.replace(place)
     assert place.read_bytes() == b"three"
+    assert names(tmp_path) == ["a"]
+
+
+def test_a_disk_without_second_names_will_do(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    for text in (b"one", b"two"):
+        replace_file(tmp_path / "a", text)
+        assert (tmp_path / "a").read_bytes() == text
+        (tmp_path / "a").chmod(0o640)
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o640
+    with Draft(tmp_path / "a") as draft:
+        assert draft.place(tmp_path / "a") is False
     assert names(tmp_path) == ["a"]
 
 

@@ -21,6 +21,7 @@ from archonnx.compiler.weights.files.onnx_nodes import tensors_within
 from archonnx.compiler.weights.files.onnx_writer import write_model
 from archonnx.compiler.weights.files.stored import StoredFile, decode, is_shape, opened
 from archonnx.compiler.weights.recipe import Array, bytes_of
+from archonnx.contract import metadata as said
 from archonnx.contract.dtypes import BY_ONNX, DTYPES
 
 if TYPE_CHECKING:
@@ -57,6 +58,9 @@ class OnnxFile(StoredFile):
             raise self._wrong("it is no ONNX model: it has no graph", "it is cut short or damaged, perhaps")
         if model.graph.sparse_initializer:
             raise self._wrong("it has sparse initializers", "they are not read; make them dense")
+        if any(prop.key == said.WEIGHTS and prop.value == "none" for prop in model.metadata_props):
+            help = f"they are written by: archonnx weights write {self.path}"
+            raise self._wrong("it was built without weights (--weights none)", help)
         for tensor, region in zip(tensors, walked.regions, strict=True):
             self._enter(self._text(tensor.name, "of an initializer"), tensor, region)
         if not tensors:

@@ -94,10 +94,32 @@ class Draft:
         """Its hidden name, which it is given where it has none."""
         while self.partial is None:
             chosen = hidden(self._target)
-            with contextlib.suppress(FileExistsError):
+            try:
                 self._link(chosen)
                 self.partial = chosen
+            except FileExistsError:
+                continue
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                self._copy()
         return self.partial
+
+    def _copy(self) -> None:
+        """Become a file with a name: where there are files without one, and no way to give them one."""
+        import shutil
+
+        self.stream.close()
+        unnamed = self.descriptor
+        self.descriptor = self._named()
+        assert self.partial is not None
+        with open(unnamed, "rb") as source, open(os.dup(self.descriptor), "wb") as target:
+            os.chmod(self.partial, stat.S_IMODE(os.fstat(unnamed).st_mode))
+            source.seek(0)
+            shutil.copyfileobj(source, target, 1 << 20)
+            target.flush()
+            os.fsync(target.fileno())
+        self.path = self.partial
 
     def _link(self, place: Path) -> None:
         # Only with a folder's number does Python follow the link (linkat with AT_SYMLINK_FOLLOW).
