@@ -9,11 +9,14 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from archonnx.compiler.weights.files.base import CannotHoldError, Format, Tensor
+from archonnx.contract.diagnostics import ArchonnxError
+from archonnx.contract.drafts import Draft, sweep
 from archonnx.contract.files import replacing
 
 INDEX = ".index.json"
@@ -45,30 +48,45 @@ def write_shards(path: Path, form: Format, parts: Sequence[Tensors], metadata: M
     path: of the index. Files that an earlier index there spoke of, and this one does not, are removed. Errors:
     CannotHoldError, OSError, ArchonnxError where there is no such folder.
     """
-    assert form.write is not None
     path = Path(os.path.realpath(path))
     stem, suffix = _split(path, form)
+    if not path.parent.is_dir():
+        raise ArchonnxError(f"cannot write {path}: there is no folder {path.parent}; make it first")
     files = [path.with_name(f"{stem}-{i + 1:05}-of-{len(parts):05}{suffix}") for i in range(len(parts))]
     total = sum(tensor.entry.bytes for part in parts for tensor in part.values())
     places = {name: file.name for file, part in zip(files, parts, strict=True) for name in part}
     index = {"metadata": {**metadata, "total_size": total}, "weight_map": places}
     old = _named_by(path, stem, suffix)
-    mark = f"{os.getpid()}.{secrets.token_hex(4)}"
-    partial = [file.with_name(f".{file.name[:200]}.{mark}.part") for file in files]
-    try:
-        for at, part in zip(partial, parts, strict=True):
-            with replacing(at) as stream:
-                form.write(stream, part, metadata)  # type: ignore[arg-type]
+    with ExitStack() as stack:
+        drafts = []
+        for file, part in zip(files, parts, strict=True):
+            sweep(file)
+            drafts.append(stack.enter_context(_written(file, form, part, metadata)))
         with replacing(path) as stream:
             stream.write((json.dumps(index, indent=2, ensure_ascii=False) + "\n").encode())
-            for at, file in zip(partial, files, strict=True):
-                os.replace(at, file)
-    except BaseException:
-        for at in partial:
-            at.unlink(missing_ok=True)
-        raise
+            for draft, file in zip(drafts, files, strict=True):
+                draft.replace(file)
     for file in old.difference(files):
         file.unlink(missing_ok=True)
+
+
+def _written(file: Path, form: Format, part: Tensors, metadata: Mapping[str, str]) -> Draft:
+    """One of the files, complete and not in its place yet. OSError, named after it, where it cannot be written."""
+    assert form.write is not None
+    try:
+        draft = Draft(file)
+        try:
+            form.write(draft.stream, part, metadata)  # type: ignore[arg-type]
+            draft.stream.close()
+        except BaseException:
+            draft.__exit__(*sys.exc_info())
+            raise
+    except OSError as error:
+        name = error.filename
+        if name is None or Path(name) == file.parent or os.fspath(name).endswith(".part"):
+            raise OSError(error.errno, error.strerror, os.fspath(file)) from error
+        raise  # of the file that is read
+    return draft
 
 
 def _split(path: Path, form: Format) -> tuple[str, str]:

@@ -14,6 +14,8 @@ from file_tensors import read_all, same, tensor, tensors
 from archonnx.compiler.weights.files.base import Entry, Tensor, TensorFileError
 from archonnx.compiler.weights.files.formats import write_tensors
 from archonnx.compiler.weights.recipe import Array
+from archonnx.contract.diagnostics import ArchonnxError
+from archonnx.contract.drafts import hidden
 
 ARRAYS = {f"w{i}": np.arange(i, i + 6, dtype=np.float32).reshape(2, 3) for i in range(5)}
 NAMES = {
@@ -102,3 +104,14 @@ def test_names_that_do_not_do(name: str, said: str, tmp_path: Path) -> None:
     with pytest.raises(TensorFileError, match=said):
         write_tensors(tmp_path / name, tensors(ARRAYS), shard_bytes=1)
     assert contents(tmp_path) == []
+
+
+def test_what_a_dead_process_has_left_of_a_file_goes(tmp_path: Path) -> None:
+    arrays = {f"w{i}": np.ones(100, np.float32) for i in range(3)}
+    left = hidden(tmp_path / "a-00001-of-00003.safetensors")
+    left.write_bytes(b"half")
+    write_tensors(tmp_path / "a.safetensors", tensors(arrays), shard_bytes=400)
+    assert not left.exists()
+    assert len(list(tmp_path.iterdir())) == 4
+    with pytest.raises(ArchonnxError, match="there is no folder .*; make it first"):
+        write_tensors(tmp_path / "no" / "a.safetensors", tensors(arrays), shard_bytes=400)
