@@ -113,5 +113,5 @@ def test_what_a_dead_process_has_left_of_a_file_goes(tmp_path: Path) -> None:
     write_tensors(tmp_path / "a.safetensors", tensors(arrays), shard_bytes=400)
     assert not left.exists()
     assert len(list(tmp_path.iterdir())) == 4
-    with pytest.raises(ArchonnxError, match="there is no folder .*; make it first"):
+    with pytest.raises(ArchonnxError, match=r"there is no folder .*; make it first"):
         write_tensors(tmp_path / "no" / "a.safetensors", tensors(arrays), shard_bytes=400)
