@@ -19,13 +19,12 @@ from archonnx.compiler.weights.recipe import Evaluation, Recipe
 from archonnx.compiler.weights.resolving import resolved
 
 Wanted: TypeAlias = tuple[Recipe, Evaluation]
-Piece: TypeAlias = tuple[
-    Recipe, Evaluation, int, int, bool
-]  # from and to which element, whether the last of its recipe
+Piece: TypeAlias = tuple[Callable[[], memoryview], bool]  # what makes it, and whether it is the last of its recipe
 Made: TypeAlias = list[tuple[memoryview, bool]]
 
 MOST_THREADS = 4  # they draw faster than disks write, and each has a slice in memory
 TOGETHER = 1 << 20  # bytes of small tensors that are made at a time
+ENDED = "a tensor gave less than it has"
 PATIENCE = 5.0  # seconds that a failure waits for threads that are in the middle of a slice
 
 
@@ -74,13 +73,18 @@ class Ahead:
     def _take(self) -> Made:
         """What the next job made."""
         if not self._threads:
-            return _make(next(self._jobs))
+            job = next(self._jobs, None)
+            if job is None:
+                raise RuntimeError(ENDED)
+            return _make(job)
         if not self._workers:
             self._workers = [threading.Thread(target=self._work, daemon=True) for _ in range(self._threads)]
             for worker in self._workers:
                 worker.start()
         with self._state:
             while self._turn not in self._made:
+                if not any(worker.is_alive() for worker in self._workers):
+                    raise RuntimeError(ENDED)
                 self._state.wait(1.0)  # on Windows a wait without an end cannot be interrupted
             made = self._made.pop(self._turn)
             self._turn += 1

@@ -108,6 +108,19 @@ def test_so_do_those_that_come_in_order_alone(threads: int) -> None:
     assert got[1] == bytes(i % 251 for i in range(20_000))
 
 
+class Nothing(Once):
+    """A recipe that gives nothing of what it has."""
+
+    def iter_bytes(self, evaluation: Evaluation) -> Iterator[memoryview]:
+        return iter(())
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+def test_a_recipe_that_gives_nothing_is_told_and_waited_for_by_nobody(threads: int) -> None:
+    with pytest.raises(RuntimeError, match="less than it has"):
+        made([draw("a", 50, 40), Nothing(5000)], threads)
+
+
 def test_only_a_few_slices_are_made_ahead() -> None:
     recipe = Watched(100_000)
     with Ahead([(recipe, Evaluation(0, slice_bytes=2000))], threads=2) as source:
