@@ -13,6 +13,7 @@ from archonnx.compiler.committing import Data, commit
 from archonnx.compiler.layout import Layout, Outgoing
 from archonnx.compiler.sink import Sink, digest_of, settle
 from archonnx.compiler.weights.ahead import Ahead, Wanted
+from archonnx.compiler.writer import serialized
 from archonnx.contract.diagnostics import ArchonnxError
 from archonnx.contract.drafts import Draft
 
@@ -167,11 +168,6 @@ class Saving:
         for name in ("opset_import", "metadata_props"):
             getattr(tail, name).extend(getattr(head, name))
             head.ClearField(name)
-        graph, rest = onnx.GraphProto(), onnx.GraphProto()
-        graph.CopyFrom(model.skeleton.graph)
-        for name in ("input", "output", "value_info"):
-            getattr(rest, name).extend(getattr(graph, name))
-            graph.ClearField(name)
         tensors: list[tuple[bytes, Recipe | None]] = []
         for initializer in model.skeleton.initializers:
             start = initializer.proto.SerializeToString(deterministic=True)
@@ -181,7 +177,9 @@ class Saving:
                 nbytes = inside.nbytes
                 start += wire.header(wire.TENSOR_RAW_DATA, nbytes)
             tensors.append((wire.header(wire.GRAPH_INITIALIZER, len(start) + nbytes) + start, inside))
-        graph_head, graph_tail = (m.SerializeToString(deterministic=True) for m in (graph, rest))
+        graph, last = model.skeleton.graph, ("input", "output", "value_info")
+        first = [field.name for field, _ in graph.ListFields() if field.name not in last]
+        graph_head, graph_tail = serialized(graph, first), serialized(graph, last)
         length = len(graph_head) + len(graph_tail) + sum(len(h) + (r.nbytes if r else 0) for h, r in tensors)
         yield head.SerializeToString(deterministic=True)
         yield wire.header(wire.MODEL_GRAPH, length)
@@ -197,13 +195,11 @@ class Saving:
         """Raise SaveError unless the file holds what was streamed, byte for byte, and parses as the model meant."""
         import onnx
 
-        expected = model.skeleton.whole()
         with open(written, "rb") as stream:
             walked = wire.walk(stream)
         lengths = [i.recipe.nbytes if self.layout.is_inside(i) else 0 for i in model.skeleton.initializers]
-        if [region.length for region in walked.regions] != lengths or onnx.ModelProto.FromString(
-            walked.skeleton
-        ) != expected:
+        parsed = onnx.ModelProto.FromString(walked.skeleton)
+        if [region.length for region in walked.regions] != lengths or not model.skeleton.is_in(parsed):
             raise SaveError(f"cannot write {model.target}: what was written is not the model that was meant")
         if digest_of(written, digest_size=16) != sink.hexdigest():
             raise SaveError(f"cannot write {model.target}: what was written is not what can be read back")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from archonnx.compiler.graph import TensorType
     from archonnx.compiler.ir import Operator, OperatorGraph, Tensor
     from archonnx.compiler.recipes import Recipe
+
+STRETCH = 10_000  # nodes or types that are turned into bytes at a time
 
 
 @dataclass(slots=True)
@@ -46,6 +48,39 @@ class Skeleton:
         model.graph.CopyFrom(self.graph)
         model.graph.initializer.extend(i.proto for i in self.initializers)
         return model
+
+    def is_in(self, model: ModelProto) -> bool:
+        """Whether a model holds these very messages; part by part, as a copy of them takes memory for each layer."""
+        graph = model.graph
+        names = {field.name for held in (graph, self.graph) for field, _ in held.ListFields()} - {"initializer"}
+        meant = [*self.graph.initializer, *(initializer.proto for initializer in self.initializers)]
+        if len(graph.initializer) != len(meant):
+            return False
+        if any(one != other for one, other in zip(graph.initializer, meant, strict=True)):
+            return False
+        if any(getattr(graph, name) != getattr(self.graph, name) for name in names):
+            return False
+        rest = type(model)()
+        for field, value in model.ListFields():
+            if isinstance(value, int | str):
+                setattr(rest, field.name, value)
+            elif field.name != "graph":
+                getattr(rest, field.name).extend(value)
+        return rest == self.model
+
+
+def serialized(message: GraphProto, names: Sequence[str]) -> bytes:
+    """Some fields of a message, in the order given, as bytes; of long ones a stretch is copied at a time."""
+    out = bytearray()
+    for name in names:
+        field = getattr(message, name)
+        if isinstance(field, str):
+            out += type(message)(**{name: field}).SerializeToString(deterministic=True)
+            continue
+        for start in range(0, len(field), STRETCH):
+            part = type(message)(**{name: field[start : start + STRETCH]})
+            out += part.SerializeToString(deterministic=True)
+    return bytes(out)
 
 
 @resting()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -87,3 +88,35 @@ def test_inputs_left_out_and_other_domains() -> None:
         ("archonnx.model", "Other"),
         ("archonnx.source", "example.arch"),
     ]
+
+
+def test_long_fields_are_turned_into_bytes_in_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
+    skeleton = writer.build(graphs.dense(), {"archonnx.weights": "none"})
+    whole = skeleton.graph.SerializeToString(deterministic=True)
+    for stretch in (1, 2, 10_000):
+        monkeypatch.setattr(writer, "STRETCH", stretch)
+        names = [field.name for field, _ in skeleton.graph.ListFields()]
+        assert writer.serialized(skeleton.graph, names) == whole
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda model: setattr(model, "producer_version", "0"),
+        lambda model: model.metadata_props.add(key="a", value="b"),
+        lambda model: model.ClearField("opset_import"),
+        lambda model: setattr(model.graph, "name", "other"),
+        lambda model: setattr(model.graph, "doc_string", "other"),
+        lambda model: model.graph.ClearField("value_info"),
+        lambda model: setattr(model.graph.node[1], "name", "other"),
+        lambda model: model.graph.node.add(),
+        lambda model: model.graph.initializer.pop(),
+        lambda model: setattr(model.graph.initializer[0], "name", "other"),
+    ],
+)
+def test_a_model_that_differs_anywhere_is_not_the_one_that_was_meant(change: Callable[[Any], object]) -> None:
+    skeleton = writer.build(graphs.dense(), {"archonnx.weights": "none"})
+    model = skeleton.whole()
+    assert skeleton.is_in(model)
+    change(model)
+    assert not skeleton.is_in(model)
