@@ -12,6 +12,7 @@ from archonnx.compiler.passes.fold_batch_norm import fold_batch_norm
 from archonnx.compiler.passes.fold_constants import fold_constants
 from archonnx.compiler.passes.fuse_activations import fuse_activations
 from archonnx.compiler.passes.fuse_normalizations import fuse_normalizations
+from archonnx.compiler.passes.join_slices import join_slices
 from archonnx.compiler.passes.merge_projections import merge_projections
 from archonnx.compiler.passes.propagate_layout import propagate_layout
 from archonnx.compiler.passes.remove_dead import remove_dead
@@ -67,7 +68,7 @@ def _improve(
 
 def _merge(graph: OperatorGraph, facts: Facts) -> OperatorGraph:
     """The passes of level 2, over operators whose axes are settled."""
-    return share_operators(graph)
+    return join_slices(share_operators(graph), facts)
 
 
 def _tells_its_sizes(body: OperatorGraph) -> bool:
