@@ -89,6 +89,13 @@ def test_commands_that_take_single_files_say_so(folder: Path, capsys: Output) ->
     assert "this is a model in stages" in capsys.readouterr().err
 
 
+def test_sizes_that_a_build_guesses_are_said(folder: Path, capsys: Output) -> None:
+    Path("open.arch").write_text(CHAIN.replace("[N, 16]", "[N, T, 16]"))
+    assert main(["build", "open.arch", "--shards", "2"]) == 0
+    said = capsys.readouterr().err.splitlines()[0]
+    assert said == "stages are even for T=128, a guess; archonnx plan-shards takes other sizes"
+
+
 def test_weights_can_be_left_out(folder: Path, capsys: Output) -> None:
     assert main(["build", "chain.arch", "--shards", "2", "--weights", "none"]) == 0
     manifest = read_manifest("Chain.shards.json")

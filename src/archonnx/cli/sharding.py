@@ -61,10 +61,17 @@ def build_shards(
     began: float,
 ) -> int:
     """Write the stages, and say so. began: when the command did."""
+    from archonnx.compiler.sharding.plan_file import cuts_of
     from archonnx.compiler.sharding.saving import save_shards
     from archonnx.contract.shards import ENDING
 
     target = output or Path(f"{model.name}{ENDING}")
+    if isinstance(shards, int):
+        plan = model.plan_shards(shards)
+        shards = cuts_of(plan)
+        if plan.guessed:
+            sizes = ", ".join(f"{name}={plan.sizes[name]}" for name in plan.guessed)
+            say(f"stages are even for {sizes}, a guess; archonnx plan-shards takes other sizes")
     with Steps(f"building {target.name}") as steps:
         report = save_shards(
             model, target, shards, seed=seed, weights=weights, progress=steps, lowering=lowering, writing=writing
