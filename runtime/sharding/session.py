@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from archonnx.contract.diagnostics import UsageError
 from archonnx.runtime.errors import ModelFileError
 from archonnx.runtime.session import Session
 
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from archonnx.runtime.contract import Contract
     from archonnx.runtime.modelfile import ModelFile
     from archonnx.runtime.runner import Runner
+    from archonnx.runtime.sharding.profile import ChainProfile
 
 
 class ChainSession(Session):
@@ -36,13 +36,16 @@ class ChainSession(Session):
         """The seconds that each stage took in the last run that went from stage to stage as a whole; () before it."""
         return tuple(getattr(self._open(), "seconds", ()))
 
-    def profile(self, /, *args: Any, runs: int | None = None, **kwargs: Any) -> NoReturn:
-        """A profile is of one file: `session.stage_times` tells which stage takes the time, and its own profile where
-        in it. Raises UsageError."""
-        files = ", ".join(stage.path for stage in self.stages)
-        raise UsageError(
-            f"{self.path}: a profile is of one file; stage_times tells what stages take, and these: {files}"
-        )
+    def profile(self, /, *args: Any, runs: int | None = None, **kwargs: Any) -> ChainProfile:  # type: ignore[override]
+        """Where the time of a call with these inputs goes, stage by stage: print() shows it.
+
+        runs: how many of each stage are timed. Each is loaded a second time for it, one after the other. Raises what a
+        call raises, and UsageError where a stage's file is gone.
+        """
+        from archonnx.runtime.profiling.measured import inputs_for
+        from archonnx.runtime.sharding.profile import profile_chain
+
+        return profile_chain(self, inputs_for(self, args, kwargs), runs)
 
     def close(self) -> None:
         super().close()

@@ -87,6 +87,8 @@ def test_commands_that_take_single_files_say_so(folder: Path, capsys: Output) ->
     capsys.readouterr()
     assert main(["tune", "Chain.shards.json"]) == 1
     assert "this is a model in stages" in capsys.readouterr().err
+    assert main(["profile", "Chain.shards.json"]) == 2
+    assert "profile its stages one by one" in capsys.readouterr().err
 
 
 def test_sizes_that_a_build_guesses_are_said(folder: Path, capsys: Output) -> None:

@@ -130,6 +130,9 @@ def _built(
     file: Path, folder: Path, model: str | None, parameters: dict[str, Any], root: Path | None, seed: int
 ) -> tuple[Path, str, dict[str, str] | None]:
     """The model's file, what to call it, and its sources where they are known. Raises as compiling does."""
+    if file.name.endswith(".shards.json"):
+        mend = "profile its stages one by one, or all of them from Python: archonnx.load(...).profile()"
+        raise UsageError(f"{file}: this is a model in stages; {mend}")
     if file.suffix != ".arch":
         if model is not None or parameters:
             raise UsageError(f"--model and --set choose what to compile; {file} is compiled already")

@@ -159,10 +159,18 @@ def test_a_chain_takes_what_a_session_takes(chain: Path) -> None:
             session(x.astype(np.float64) * 1.1)
         assert session.name == "Chain"
         assert "ChainSession of 4 stages, Chain on cpu" in repr(session)
-        with pytest.raises(UsageError, match="a profile is of one file"):
-            session.profile(x)
     with pytest.raises(UsageError, match="the session is closed"):
         session(x)
+
+
+def test_a_profile_is_one_of_each_stage(chain: Path) -> None:
+    with archonnx.load(chain, "cpu", batch=2) as session:
+        found = session.profile(np.ones((3, 16), np.float32), runs=2)
+        assert [profile.runs for profile in found.stages] == [2] * 4  # type: ignore[attr-defined]
+        layers = [{node.layer for node in profile.nodes} for profile in found.stages]  # type: ignore[attr-defined]
+        assert [min(filter(None, each)) for each in layers] == ["dense", "dense_1", "dense_2", "dense_3"]
+        assert found.seconds == pytest.approx(sum(profile.seconds for profile in found.stages))  # type: ignore[attr-defined]
+        assert "stage 4 of 4, " in str(found)
 
 
 def test_nothing_is_kept_that_no_later_stage_reads(chain: Path) -> None:
