@@ -26,7 +26,7 @@ LOWERED = (OWN[1], "PyTorch, bfloat16", "OpenVINO, bfloat16")
 
 
 def replaced(page: str, name: str, text: str) -> str:
-    """The page with the part between a name's markers replaced, or put before those that follow in ORDER, or at the end."""
+    """The page with the part between its markers replaced, or put before those that follow in ORDER, or at the end."""
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
     part = f"{begin}\n\n{text.strip()}\n\n{end}"
     before, _, rest = page.partition(begin)
