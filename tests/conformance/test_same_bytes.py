@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -53,11 +54,12 @@ def ended(process: subprocess.Popen[str]) -> Digests:
 
 
 def without_cpu_features() -> dict[str, str]:
-    """NumPy's own loops for newer processors switched off: those that this one has."""
+    """NumPy's own loops for newer processors switched off, those that this one has, and another's kernels in its BLAS."""
     from numpy._core import _multiarray_umath as core
 
     features = [name for name in core.__cpu_dispatch__ if core.__cpu_features__.get(name)]
-    return {"NPY_DISABLE_CPU_FEATURES": " ".join(features)} if features else {}
+    other = {"OPENBLAS_CORETYPE": "Nehalem"} if platform.machine() in ("x86_64", "AMD64") else {}
+    return {**other, **({"NPY_DISABLE_CPU_FEATURES": " ".join(features)} if features else {})}
 
 
 @pytest.fixture(scope="module")
