@@ -105,7 +105,7 @@ class Ahead:
                 except BaseException as error:  # noqa: BLE001 (raised where its pieces are asked for)
                     job = error
             with self._state:
-                while not self._over and number > self._turn + self._threads:
+                while not self._over and number >= self._turn + self._threads:
                     self._state.wait()
                 if self._over or job is None:
                     return
