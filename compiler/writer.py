@@ -75,10 +75,13 @@ def serialized(message: GraphProto, names: Sequence[str]) -> bytes:
     for name in names:
         field = getattr(message, name)
         if isinstance(field, str):
-            out += type(message)(**{name: field}).SerializeToString(deterministic=True)
+            part = type(message)()
+            setattr(part, name, field)
+            out += part.SerializeToString(deterministic=True)
             continue
         for start in range(0, len(field), STRETCH):
-            part = type(message)(**{name: field[start : start + STRETCH]})
+            part = type(message)()
+            getattr(part, name).extend(field[start : start + STRETCH])
             out += part.SerializeToString(deterministic=True)
     return bytes(out)
 

@@ -51,11 +51,10 @@ def given_names(body: Iterable[tree.Statement]) -> frozenset[str]:
     """The names that a body gives outright: every literal `name="..."`, and names that a bare call is assigned to."""
     found: set[str] = set()
     for node in walk(list(body)):
-        kind = type(node)
-        if kind is tree.Argument:
+        if isinstance(node, tree.Argument):
             if node.name == "name" and isinstance(node.value, tree.Literal):
                 found.add(str(node.value.value))
-        elif kind is tree.Assign and isinstance(node.target, tree.Name) and isinstance(node.value, tree.Call):
+        elif isinstance(node, tree.Assign) and isinstance(node.target, tree.Name) and isinstance(node.value, tree.Call):
             found.add(node.target.id)
     return frozenset(found)
 

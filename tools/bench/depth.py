@@ -94,6 +94,11 @@ class Runs:
     failure: str = ""
 
     @property
+    def written(self) -> list[Path]:
+        """The files that it writes."""
+        return [Path(word) for word in self.arguments if word.endswith((".onnx", ".png"))]
+
+    @property
     def seconds(self) -> float:
         return statistics.median(run.seconds for run in self.taken)
 
@@ -143,6 +148,8 @@ def run(plan: Sequence[Runs], rounds: int, surroundings: Mapping[str, str], *, s
         for runs in plan:
             if runs.failure:
                 continue
+            for left in runs.written:  # what is replaced would be read for the data beside it
+                left.unlink(missing_ok=True)
             taken = spent([sys.executable, "-m", "archonnx", *runs.arguments], surroundings, LIMIT, PATIENCE)
             if taken.code:
                 runs.failure = failure(taken.code, taken.said)
