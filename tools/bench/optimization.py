@@ -13,8 +13,9 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 import archonnx
 
 Array = NDArray[Any]
-LEVELS = (0, 1, 2)
+LEVELS: tuple[Literal[0, 1, 2], ...] = (0, 1, 2)
 MODELS = ("resnet:ResNet50", "mobilenet:MobileNetV2", "efficientnet:EfficientNetB0", "yolo:YOLOv8n")
 STATISTICS = {"gamma": (0.5, 1.5), "moving_variance": (0.3, 2.0), "beta": (-0.3, 0.3), "moving_mean": (-0.3, 0.3)}
 
@@ -31,7 +32,7 @@ STATISTICS = {"gamma": (0.5, 1.5), "moving_variance": (0.3, 2.0), "beta": (-0.3,
 class Level:
     """One file: its level, operators and bytes, and the seconds of each kind of work with it."""
 
-    level: int
+    level: Literal[0, 1, 2]
     operators: int
     nbytes: int
     data: bytes
@@ -102,20 +103,20 @@ def measured(model: archonnx.CompiledModel, folder: Path, rounds: int) -> list[L
         found.append(Level(level, len(made.operators), report.nbytes, path.read_bytes()))
     for _ in range(rounds):
         for each in found:
-            each.timed("build", lambda each=each: model.save(path, optimization=each.level))
+            each.timed("build", partial(model.save, path, optimization=each.level))
             gc.collect()
     for plain in (True, False):
         way = "plain" if plain else "defaults"
         sessions = []
         for turn in range(rounds):
             for each in found:
-                session = each.timed(f"load {way}", lambda each=each, plain=plain: each.session(plain=plain))
+                session = each.timed(f"load {way}", partial(each.session, plain=plain))
                 if turn == rounds - 1:
                     sessions.append(session)
         results = [session.run(None, feeds) for session in sessions]
         for _ in range(rounds):
             for each, session in zip(found, sessions, strict=True):
-                each.timed(f"run {way}", lambda session=session: session.run(None, feeds))
+                each.timed(f"run {way}", partial(session.run, None, feeds))
         for each, outputs in zip(found, results, strict=True):
             each.error = max(each.error, *(_error(a, b) for a, b in zip(outputs, results[0], strict=True)))
     return found
