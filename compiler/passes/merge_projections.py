@@ -57,9 +57,9 @@ def merge_projections(graph: OperatorGraph) -> OperatorGraph:
         _merge(fusing.builder, branches)
         fusing.done(first, [branch.result for branch in branches])
         for branch in branches:
-            for operator in (branch.product, branch.add):
-                if operator is not None and operator is not first:
-                    fusing.instead[id(operator)] = []
+            for one in (branch.product, branch.add):
+                if one is not None and one is not first:
+                    fusing.instead[id(one)] = []
     return fusing.finish()
 
 

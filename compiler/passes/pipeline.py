@@ -58,6 +58,8 @@ def _improve(
     if layout:
         graph = propagate_layout(graph, facts)
     graph = fold_constants(graph, facts)  # sizes that the layout pass asked for anew
+    if level > 1:
+        graph = join_slices(graph, facts)
     graph = remove_identities(graph, facts)  # Reshapes that it left behind each other
     if level > 1:
         graph = _merge(graph, facts)
@@ -68,7 +70,7 @@ def _improve(
 
 def _merge(graph: OperatorGraph, facts: Facts) -> OperatorGraph:
     """The passes of level 2, over operators whose axes are settled."""
-    return join_slices(share_operators(graph), facts)
+    return share_operators(graph)
 
 
 def _tells_its_sizes(body: OperatorGraph) -> bool:
