@@ -2,8 +2,9 @@
 
 1. No stage holds more memory than a device has.
 2. The load of a stage is the larger of its shares of the memory and of the work of all; the largest load of a cut is
-   its bottleneck. What one item has beyond an even share does not count: it is nobody's to balance, and all the others
-   still are. The least bottleneck there is, is found first; a stage may reach it, and `slack` of an even share more.
+   its bottleneck. An item counts for an even share at most: what it has beyond that is nobody's to balance, and all the
+   others still are. The least bottleneck there is, is found first; a stage may reach it, and `slack` of an even share
+   more.
 3. Of those cuts the one with the least traffic is taken, and of several the one whose bottleneck is lowest.
 
 Memory and work of a stage only grow with it, so windows slide over the items and never turn back: the time is linear in
@@ -34,65 +35,117 @@ class Item:
 
 
 class Problem:
-    """Items to be cut into so many stages. spare: (bytes, work) of each item that are beyond an even share."""
+    """Items to be cut into so many stages. counted: the items as they count where stages are balanced."""
 
     def __init__(self, items: Sequence[Item], stages: int) -> None:
-        self.items, self.stages = items, stages
-        self.spare = [(0, 0)] * len(items)
+        self.items = self.counted = items
+        self.stages = stages
         everything = whole(self)
         self.memory, self.work = max(everything.memory, 1), max(everything.work, 1)
-        for place, item in enumerate(items):
-            memory = item.held + item.live + sum(size for _, size in item.weights)
-            self.spare[place] = max(0, memory - self.memory // stages), max(0, item.work - self.work // stages)
+        self.counted = _counted(items, max(self.memory // stages, 1), max(self.work // stages, 1))
+
+
+def _counted(items: Sequence[Item], memory: int, work: int) -> Sequence[Item]:
+    """The items, none of more memory or work than this. A weight of several counts in all for the least that it does
+    in one, so that what a stage counts for only grows with it."""
+    sums = [item.held + item.live + sum(size for _, size in item.weights) for item in items]
+    if all(item.work <= work for item in items) and max(sums) <= memory:
+        return items
+
+    def scaled(size: int, sum_: int) -> int:
+        return size if sum_ <= memory else size * memory // sum_
+
+    least: dict[int, int] = {}
+    for item, sum_ in zip(items, sums, strict=True):
+        for key, size in item.weights:
+            least[key] = min(scaled(size, sum_), least.get(key, size))
+    return [
+        Item(
+            tuple((key, least[key]) for key, _ in item.weights),
+            scaled(item.held, sum_),
+            scaled(item.live, sum_),
+            min(item.work, work),
+            item.traffic,
+        )
+        for item, sum_ in zip(items, sums, strict=True)
+    ]
 
 
 class Window:
     """A stretch of items that grows on the right and shrinks on the left; `memory` and `work` are those of a stage."""
 
     def __init__(self, problem: Problem, start: int = 0) -> None:
-        self._problem, self._items = problem, problem.items
+        self._problem = problem
         self.start = self.stop = start
-        self.work = self._weights = self._held = 0
-        self._uses: dict[int, int] = {}
-        self._peaks = [_Highest() for _ in range(3)]  # of bytes alive, spare bytes, spare work
+        self._own = _Tally(problem.items)
+        self._counted = self._own if problem.counted is problem.items else _Tally(problem.counted)
 
     @property
     def memory(self) -> int:
         """Weights, states, and the values alive at the peak."""
-        return self._weights + self._held + self._peaks[0].value
+        return self._own.memory
 
     @property
-    def spare(self) -> tuple[int, int]:
-        """Bytes and work of one item that are beyond an even share, the most of each."""
-        return self._peaks[1].value, self._peaks[2].value
+    def work(self) -> int:
+        """Multiply-accumulates."""
+        return self._own.work
+
+    @property
+    def share(self) -> float:
+        """The larger of its shares of the memory and of the work of all items, as they count."""
+        return max(self._counted.memory / self._problem.memory, self._counted.work / self._problem.work)
 
     def grow(self) -> None:
         """Take in the item at `stop`."""
-        item = self._items[self.stop]
-        for key, size in item.weights:
-            known = self._uses.get(key, 0)
-            self._uses[key] = known + 1
-            if not known:
-                self._weights += size
-        self._held += item.held
-        self.work += item.work
-        for peak, value in zip(self._peaks, (item.live, *self._problem.spare[self.stop]), strict=True):
-            peak.add(self.stop, value)
+        self._own.add(self.stop)
+        if self._counted is not self._own:
+            self._counted.add(self.stop)
         self.stop += 1
 
     def shrink(self) -> None:
         """Let go of the item at `start`."""
-        item = self._items[self.start]
+        self._own.drop(self.start)
+        if self._counted is not self._own:
+            self._counted.drop(self.start)
+        self.start += 1
+
+
+class _Tally:
+    """What the items of a sliding window come to."""
+
+    __slots__ = ("_fixed", "_items", "_peak", "_uses", "work")
+
+    def __init__(self, items: Sequence[Item]) -> None:
+        self._items = items
+        self.work = self._fixed = 0
+        self._uses: dict[int, int] = {}
+        self._peak = _Highest()
+
+    @property
+    def memory(self) -> int:
+        return self._fixed + self._peak.value
+
+    def add(self, place: int) -> None:
+        item = self._items[place]
+        for key, size in item.weights:
+            known = self._uses.get(key, 0)
+            self._uses[key] = known + 1
+            if not known:
+                self._fixed += size
+        self._fixed += item.held
+        self.work += item.work
+        self._peak.add(place, item.live)
+
+    def drop(self, place: int) -> None:
+        item = self._items[place]
         for key, size in item.weights:
             self._uses[key] -= 1
             if not self._uses[key]:
                 del self._uses[key]
-                self._weights -= size
-        self._held -= item.held
+                self._fixed -= size
+        self._fixed -= item.held
         self.work -= item.work
-        for peak in self._peaks:
-            peak.drop(self.start)
-        self.start += 1
+        self._peak.drop(place)
 
 
 class _Highest:
@@ -131,9 +184,8 @@ def whole(problem: Problem) -> Window:
 
 
 def share(window: Window) -> float:
-    """The load of a stage: the larger of its shares of the memory and of the work of all items in one stage."""
-    problem, (memory, work) = window._problem, window.spare
-    return max((window.memory - memory) / problem.memory, (window.work - work) / problem.work)
+    """The load of a stage by which cuts are balanced."""
+    return window.share
 
 
 def memory_of(window: Window) -> float:
