@@ -23,7 +23,7 @@ def fold_constants(graph: OperatorGraph, facts: Facts) -> OperatorGraph:
     """Replace operators by constants.
 
     1. Shape, of sizes that are known.
-    2. Transpose, Reshape, Squeeze, Unsqueeze, Cast, Concat of constants: their recipes change.
+    2. Transpose, Reshape, Squeeze, Unsqueeze, Concat of constants, Cast but of strings: their recipes change.
     3. Add, Sub, Mul, Div, Mod, Min, Max over literal whole numbers of at most 1024 elements.
     4. Gather and Slice of such literals, as shapes are taken apart.
     """
@@ -65,7 +65,7 @@ def _structural(operator: Operator, builder: Builder) -> Tensor | None:
     if operator.type == "Transpose":
         return builder.transpose(x, permutation_of(operator))
     if operator.type == "Cast":
-        return builder.cast(x, result.dtype)
+        return None if "string" in (x.dtype, result.dtype) else builder.cast(x, result.dtype)  # runtimes write numbers
     shape = tuple(d for d in result.shape if isinstance(d, int))
     return Tensor(x.name, result.type, recipe=x.recipe.reshape(shape)) if math.prod(shape) == x.recipe.size else None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from graph_texts import after, check_equal, expected
 
@@ -111,3 +112,23 @@ def test_equal_constants_are_shared_and_weights_only_with_themselves() -> None:
     share_constants(graph)
     assign_names(graph)
     assert [tensor.name for tensor in graph.constants()] == ["a/constant", "w:transposed", "v", "w"]
+
+
+def test_numbers_and_strings_are_cast_at_run_time(tmp_path: Path) -> None:
+    import onnxruntime
+
+    import archonnx
+
+    text = """
+model A():
+    input x: float32[N, 2]
+    a = ([1.5, 2.0],) -> onnx.Cast(to=string)
+    b = (["1.5", "2"],) -> onnx.Cast(to=float32)
+    output a
+    output c = x + b
+"""
+    archonnx.compile(text=text).save(tmp_path / "a.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "a.onnx", providers=["CPUExecutionProvider"])
+    words, numbers = session.run(None, {"x": np.zeros((1, 2), np.float32)})
+    assert [float(word) for word in words] == [1.5, 2.0]
+    assert numbers.tolist() == [[1.5, 2.0]]
