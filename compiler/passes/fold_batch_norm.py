@@ -34,7 +34,7 @@ def fold_batch_norm(graph: OperatorGraph, facts: Facts) -> OperatorGraph:
     2. Transposes in between stay: those behind the normalization often undo them.
     3. A MatMul without a bias gets an Add.
     4. Not where anything else reads the product, nor where anything else reads a weight that would change, as where
-       layers share it; several that share all of them fold together.
+       layers share it, nor where one weight is two of these; several that share all of them fold together.
     """
     while found := _chosen(graph):
         added = {id(match.product): adding for match in found if (adding := _fold(graph, match)) is not None}
@@ -74,6 +74,14 @@ class _Match:
         tensors = [self.product.inputs[self.kernel], *self.norm.inputs[1:5], self.bias]
         return [t.recipe for t in tensors if t is not None and t.recipe is not None]
 
+    def can_rest(self) -> bool:
+        """Whether each weight of the normalization is one thing alone: as mean and bias it would be two when read back."""
+        own = [{id(w) for w in t.recipe.weights()} for t in self.norm.inputs[1:5] if t is not None and t.recipe]
+        others = {
+            id(w) for t in (self.product.inputs[self.kernel], self.bias) if t and t.recipe for w in t.recipe.weights()
+        }
+        return len(others.union(*own)) == len(others) + sum(map(len, own))
+
     def key(self) -> Hashable:
         """The same where all that is folded is the same."""
         return self.axis, self.norm.attributes.get("epsilon"), tuple(recipe.key() for recipe in self.recipes())
@@ -96,7 +104,7 @@ def _chosen(graph: OperatorGraph) -> list[_Match]:
     for group in alike.values():
         inside = {key for match in group for key in match.operators}
         weights = {id(weight) for recipe in group[0].recipes() for weight in recipe.weights()}
-        if all(reading[weight] <= inside for weight in weights):
+        if group[0].can_rest() and all(reading[weight] <= inside for weight in weights):
             chosen += group
     return chosen
 

@@ -51,12 +51,13 @@ def test_what_was_done_is_noted() -> None:
 
 
 FOLDED = {
-    "a bias": [CONV.replace("k)", "k, b)"), NORMED, "output z = y"],
+    "a bias": ["weight a: float32[4]", CONV.replace("k)", "k, a)"), NORMED, "output z = y"],
     "groups": [
         "weight d: float32[3, 1, 3, 3]",
         "weight e: float32[3]",
+        "weight f: float32[3]",
         "c: float32[N, 3, 4, 4] = Conv(x, d) kernel_shape=[3, 3] group=3",
-        "y: float32[N, 3, 4, 4] = BatchNormalization(c, float32([1, 1, 1]), float32([0, 0, 0]), e, e) epsilon=4.0",
+        "y: float32[N, 3, 4, 4] = BatchNormalization(c, float32([1, 1, 1]), float32([0, 0, 0]), e, f) epsilon=4.0",
         "output z = y",
     ],
     "transposed convolution": [
@@ -77,7 +78,8 @@ FOLDED = {
     "gemm": [
         "input i: float32[N, 5]",
         "weight w: float32[5, 4]",
-        "c: float32[N, 4] = Gemm(i, w, m) alpha=2.0",
+        "weight a: float32[4]",
+        "c: float32[N, 4] = Gemm(i, w, a) alpha=2.0",
         "y: float32[N, 4] = BatchNormalization(c, g, b, m, v) epsilon=4.0",
         "output z = y",
     ],
@@ -100,8 +102,9 @@ FOLDED = {
     "matmul and a bias": [
         "input i: float32[N, 7, 5]",
         "weight w: float32[5, 4]",
+        "weight d: float32[4]",
         "c: float32[N, 7, 4] = MatMul(i, w)",
-        "a: float32[N, 7, 4] = Add(m, c)",
+        "a: float32[N, 7, 4] = Add(d, c)",
         "t: float32[N, 4, 7] = Transpose(a) perm=[0, 2, 1]",
         "y: float32[N, 4, 7] = BatchNormalization(t, g, b, m, v) epsilon=4.0",
         "output z = y",
@@ -144,6 +147,8 @@ def test_one_normalization_after_another(tmp_path: Path) -> None:
             [CONV, NORMED, "r: float32[N, 4, 4, 4] = Relu(c)", "output z = y", "output w = r"], id="read twice"
         ),
         pytest.param([CONV, NORMED, "output z = y", "output w = k"], id="the kernel is an output"),
+        pytest.param([CONV.replace("k)", "k, m)"), NORMED, "output z = y"], id="the bias is the mean"),
+        pytest.param([CONV, NORMED.replace("g,", "v,"), "output z = y"], id="gamma is the variance"),
         pytest.param(
             [CONV, NORMED, "a: float32[N, 4, 4, 4] = Add(y, g.reshape(4, 1, 1))", "output z = a"], id="gamma is read"
         ),

@@ -155,3 +155,32 @@ model B():
     model.save(tmp_path / "exact.onnx", optimization=0)
     found, wanted = results(tmp_path / "plain.onnx"), results(tmp_path / "exact.onnx")
     assert np.abs(found[0] - wanted[0]).max() <= 0.02 * np.abs(wanted[0]).max()
+
+
+@pytest.mark.parametrize(
+    "bias, roles", [("+ b", "(y, g, b, b, v)"), ("+ b", "(y, v, m, m, v)"), ("", "(y, v, g, g, v)")]
+)
+def test_a_weight_in_two_places_of_a_normalization_is_read_back(bias: str, roles: str, tmp_path: Path) -> None:
+    """One number cannot be both the bias and the mean, or both the variance and gamma, of a normalization at rest."""
+    ranges = {
+        "b": '"random_normal"',
+        "g": "RandomUniform(0.5, 2.0)",
+        "m": "[2.0, 1, 0, 1]",
+        "v": "RandomUniform(0.5, 2)",
+    }
+    used = [f"    weight {name}: [4] = {ranges[name]}" for name in ranges if name in bias + roles]
+    lines = [
+        "model A():",
+        "    input image: float32[N, 9, 10, 3]",
+        '    weight k: [3, 4] = "random_normal"',
+        *used,
+        "    x = image -> GlobalAveragePooling2D()",
+        f"    y = x @ k {bias}",
+        f"    z = {roles} -> onnx.BatchNormalization()",
+        "    output z",
+    ]
+    text = "\n".join(lines)
+    archonnx.compile(text=text).save(tmp_path / "once.onnx", seed=3)
+    archonnx.compile(text=text).with_weights(tmp_path / "once.onnx").save(tmp_path / "again.onnx", optimization=0)
+    (wanted,), (found,) = results(tmp_path / "once.onnx"), results(tmp_path / "again.onnx")
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
