@@ -87,6 +87,10 @@ def test_several_models_share_a_file_in_a_folder(folder: Path, capsys: Output) -
             ["--model", "Both", "--model", "Reader", "-o", "m.onnx"],
             "-o m.onnx: several models are written into a folder",
         ),
+        (
+            ["--model", "Both", "--model", "Reader", "-o", "net.arch"],
+            "-o net.arch: several models are written into a folder, and this is a file; name another",
+        ),
         (["--model", "Both", "--model", "Reader", "-o", "o", "--explain"], "--explain is for one model at a time"),
         (["--model", "Both", "--model", "Reader", "-o", "o", "--via", "keras"], "--via is for one model at a time"),
         (["--model", "Both", "--model", "Raeder", "-o", "o"], "Reader"),

@@ -49,6 +49,8 @@ def build_together(
     if folder is None or folder.suffix == ".onnx":
         given = "" if folder is None else f" {folder}"
         raise UsageError(f"-o{given}: several models are written into a folder, as in -o {names[0].lower()}/")
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"-o {folder}: several models are written into a folder, and this is a file; name another")
     models = {}
     for name in names:
         model = filled(attached(compiled(file, name, parameters, root, opset), assets), asked)
