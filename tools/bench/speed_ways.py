@@ -64,7 +64,10 @@ def _converted(subject: Subject, folder: Path) -> tuple[Call, None]:
     if not path.exists():
         raise RuntimeError("tf2onnx wrote no file")
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    given = dict(zip((each.name for each in session.get_inputs()), subject.feeds().values(), strict=True))
+    names, arrays = [each.name for each in session.get_inputs()], list(subject.feeds().values())
+    if len(names) != len(arrays):  # it makes inputs of constants that a function of TensorFlow captured
+        raise RuntimeError(f"tf2onnx's file asks for {len(names)} inputs, where the network has {len(arrays)}")
+    given = dict(zip(names, arrays, strict=True))
     return lambda: session.run(None, given), None
 
 
