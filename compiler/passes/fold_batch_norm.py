@@ -75,11 +75,10 @@ class _Match:
         return [t.recipe for t in tensors if t is not None and t.recipe is not None]
 
     def can_rest(self) -> bool:
-        """Whether each weight of the normalization is one thing alone: as mean and bias it would be two when read back."""
+        """Whether no weight is two things of the normalization: mean and bias are other numbers when read back."""
+        given = (self.product.inputs[self.kernel], self.bias)
+        others = {id(w) for t in given if t is not None and t.recipe is not None for w in t.recipe.weights()}
         own = [{id(w) for w in t.recipe.weights()} for t in self.norm.inputs[1:5] if t is not None and t.recipe]
-        others = {
-            id(w) for t in (self.product.inputs[self.kernel], self.bias) if t and t.recipe for w in t.recipe.weights()
-        }
         return len(others.union(*own)) == len(others) + sum(map(len, own))
 
     def key(self) -> Hashable:

@@ -158,7 +158,7 @@ model B():
 
 
 @pytest.mark.parametrize(
-    "bias, roles", [("+ b", "(y, g, b, b, v)"), ("+ b", "(y, v, m, m, v)"), ("", "(y, v, g, g, v)")]
+    ("bias", "roles"), [("+ b", "(y, g, b, b, v)"), ("+ b", "(y, v, m, m, v)"), ("", "(y, v, g, g, v)")]
 )
 def test_a_weight_in_two_places_of_a_normalization_is_read_back(bias: str, roles: str, tmp_path: Path) -> None:
     """One number cannot be both the bias and the mean, or both the variance and gamma, of a normalization at rest."""
