@@ -19,6 +19,7 @@ from archonnx.cli.options import (
     format_option,
     model_options,
 )
+from archonnx.contract.diagnostics import UsageError
 
 
 class Rate(Size):
@@ -120,6 +121,8 @@ def plan_shards(
       archonnx plan-shards models/gpt2.arch --model GPT2Small -n 4 --bind T=1024 --flops 312T --bandwidth 64GB/s
       archonnx plan-shards model.arch --devices 3 -o plan.json && archonnx build model.arch --shards plan.json
     """
+    if output is not None and output.suffix != ".json":
+        raise UsageError(f"-o {output}: the file's name ends in .json, as `archonnx build --shards` expects")
     from archonnx.compiler.sharding import plan_file, plan_text
     from archonnx.compiler.sharding.plan import plan_shards as plan
     from archonnx.contract.files import replace_file
