@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from archonnx.contract import metadata
 from archonnx.runtime.errors import ModelFileError
 from archonnx.runtime.modelfile import ModelFile
 
@@ -12,6 +13,8 @@ def check_weights(source: str | bytes, model: ModelFile) -> None:
     """Raise ModelFileError where the weights of a model are missing, cut short, or outside its folder."""
     if model.weights == "none":
         help = f"write them to run it: archonnx weights write {model.path}"
+        if metadata.SHARD in model.metadata:
+            help = "it is one stage of a model; build all of them again with the weights: --shards"
         raise ModelFileError(model.path, f"it was built without weights (--weights none); {help}")
     if not model.external:
         return

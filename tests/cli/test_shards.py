@@ -104,6 +104,13 @@ def test_weights_can_be_left_out(folder: Path, capsys: Output) -> None:
     assert manifest.metadata["archonnx.weights"] == "none"
     assert main(["weights", "write", manifest.stages[0].file]) == 1
     assert "it is one stage of a model; build all of them again with the weights" in capsys.readouterr().err
+    Path("x.json").write_text(json.dumps([[0.5] * 16]))
+    assert main(["run", "Chain.shards.json", "-i", "x=x.json", "--device", "cpu"]) == 1
+    said = capsys.readouterr().err
+    assert "it was built without weights (--weights none); it is one stage of a model; build all of them again" in said
+    assert "weights write" not in said
+    assert main(["weights", "list", manifest.stages[0].file]) == 1
+    assert "weights write" not in capsys.readouterr().err
 
 
 def test_data_can_stand_beside_each_stage(folder: Path, capsys: Output) -> None:
@@ -133,6 +140,7 @@ def test_bits_and_passes_are_those_of_the_whole(folder: Path, capsys: Output) ->
         (["build", "chain.arch", "--shards", "2", "-o", "chain.onnx"], "the manifest's name ends in .shards.json"),
         (["build", "chain.arch", "--shards", "9"], "Chain has 4 layers; it cannot take 9 devices"),
         (["plan-shards", "chain.arch", "-n", "2", "--bind", "T=3"], "the model has no symbol T"),
+        (["plan-shards", "chain.arch", "-n", "2", "-o", "plan.txt"], "-o plan.txt: the file's name ends in .json"),
     ],
 )
 def test_what_makes_no_sense_is_a_wrong_command(folder: Path, capsys: Output, command: list[str], said: str) -> None:

@@ -60,6 +60,8 @@ class OnnxFile(StoredFile):
             raise self._wrong("it has sparse initializers", "they are not read; make them dense")
         if any(prop.key == said.WEIGHTS and prop.value == "none" for prop in model.metadata_props):
             help = f"they are written by: archonnx weights write {self.path}"
+            if any(prop.key == said.SHARD for prop in model.metadata_props):
+                help = "it is one stage of a model; build all of them again with the weights: --shards"
             raise self._wrong("it was built without weights (--weights none)", help)
         for tensor, region in zip(tensors, walked.regions, strict=True):
             self._enter(self._text(tensor.name, "of an initializer"), tensor, region)
