@@ -98,13 +98,13 @@ class Cast(_Unary):
         return "cast", self.dtype, self.source.key()
 
     def gather(self, evaluation: Evaluation, starts: NDArray[np.int64], length: int) -> Array:
-        return self.source.gather(evaluation, starts, length).astype(numpy_dtype(self.dtype))
+        return _as(self.source.gather(evaluation, starts, length), self.dtype)
 
     def box(self, evaluation: Evaluation, box: Box) -> Array:
-        return self.source.box(evaluation, box).astype(numpy_dtype(self.dtype))
+        return _as(self.source.box(evaluation, box), self.dtype)
 
     def whole(self, evaluation: Evaluation) -> Array:
-        return self.source.whole(evaluation).astype(numpy_dtype(self.dtype))
+        return _as(self.source.whole(evaluation), self.dtype)
 
 
 class Slice(_Unary):
@@ -262,8 +262,15 @@ def cast(recipe: Recipe, dtype: str) -> Recipe:
     if dtype == recipe.dtype:
         return recipe
     if isinstance(recipe, Constant):
-        return Constant(recipe.array.astype(numpy_dtype(dtype)), dtype)
+        return Constant(_as(recipe.array, dtype), dtype)
     return Cast(recipe, dtype)
+
+
+def _as(array: Array, dtype: str) -> Array:
+    """The array in another dtype. What that cannot hold becomes infinite, or any whole number, without a word."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        cast: Array = array.astype(numpy_dtype(dtype))
+    return cast
 
 
 def take(recipe: Recipe, key: Any) -> Recipe:

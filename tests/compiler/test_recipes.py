@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from archonnx.compiler.graph import Weight
 from archonnx.compiler.recipes import (
+    Cast,
     Concat,
     Constant,
     Draw,
@@ -247,3 +248,11 @@ def test_what_does_not_fit_is_refused() -> None:
         Constant(np.zeros(1, dtype="M8[s]"))
     with pytest.raises(ArchonnxError, match="the data of 'late' is not part of this model"):
         Placeholder("late", "float32", (3,)).whole(Evaluation(0))
+
+
+def test_numbers_that_a_dtype_cannot_hold_are_cast_without_a_word() -> None:
+    """numpy warns of them, which a build would print."""
+    large = Constant([1.0, 70000.0, -1e30], "float32")
+    assert large.cast("float16").whole(Evaluation(0)).tolist() == [1.0, np.inf, -np.inf]
+    assert Cast(large, "float16").whole(Evaluation(0)).tolist() == [1.0, np.inf, -np.inf]
+    assert Cast(large, "float16").box(Evaluation(0), ((1, 2),)).tolist() == [np.inf]
