@@ -108,7 +108,9 @@ def _mismatch(slot: Slot, recipe: Recipe, name: str, why: str) -> str:
 
 
 def _near(name: str, known: Sequence[str]) -> str:
-    near = did_you_mean(name, known[:2000], most=1)
+    near = (
+        did_you_mean(name, known[:2000], most=1) if name not in known else []
+    )  # there, but laid out for another graph
     return f"; did you mean {printable(near[0])}?" if near else ""
 
 

@@ -184,3 +184,11 @@ def test_a_weight_in_two_places_of_a_normalization_is_read_back(bias: str, roles
     archonnx.compile(text=text).with_weights(tmp_path / "once.onnx").save(tmp_path / "again.onnx", optimization=0)
     (wanted,), (found,) = results(tmp_path / "once.onnx"), results(tmp_path / "again.onnx")
     np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_a_file_without_the_normalization_is_refused_without_an_idle_hint(tmp_path: Path) -> None:
+    text = "model A():\n    input image: float32[N, 8]\n    Dense(4)\n    output y\n"
+    archonnx.compile(text=text).save(tmp_path / "m.onnx")
+    folding = archonnx.compile(text=text.replace("Dense(4)", "Dense(4)\n    BatchNormalization()"))
+    with pytest.raises(WeightsError, match=r"missing: dense/kernel, float32\[8, 4\]\n"):
+        folding.with_weights(tmp_path / "m.onnx")
