@@ -18,7 +18,7 @@ from archonnx.compiler.analysis.plot import plot
 from archonnx.compiler.artifact import CompiledModel, check_file
 from archonnx.compiler.syntax.formatter import format_text
 
-FEW, MANY = 80, 320
+FEW, MANY = 90, 360
 HEAD = "model Deep():\n    input x: float32[N, 8]\n"
 
 

@@ -57,8 +57,29 @@ def rows(scale: ModuleType, *given: tuple[str, str, list[float], str]) -> list[A
     ]
 
 
-def test_a_build_is_measured_and_nothing_is_left(scale: ModuleType, bench: Any, tmp_path: Path) -> None:
-    (row,) = scale.builds.side_by_side(bench, "DNN", [scale.builds.OURS], 2)
+def measured(scale: ModuleType, folder: Path, way: str, runs: int, limit: int, replaced: str = "") -> Any:
+    """The row of DNN, measured by a process of its own: to a small one the kernel counts the memory of the large one that
+    starts it, which the process of the tests is. replaced: Python that takes the place of the command."""
+    text = f"""
+import dataclasses, json, sys
+from pathlib import Path
+from tools.bench.scale import builds, surroundings
+if {replaced!r}:
+    builds.command = lambda *given: [sys.executable, "-c", {replaced!r}]
+bench = builds.Bench(
+    python=sys.executable, peers=sys.executable, folder=Path({str(folder)!r}), environment=surroundings.environment(),
+    limit={limit}, patience=60.0, step=lambda name, seconds: None,
+)
+(row,) = builds.side_by_side(bench, "DNN", [{way!r}], {runs})
+print(json.dumps(dataclasses.asdict(row)))
+"""
+    done = subprocess.run([sys.executable, "-c", text], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return scale.records.Row(**json.loads(done.stdout))
+
+
+def test_a_build_is_measured_and_nothing_is_left(scale: ModuleType, tmp_path: Path) -> None:
+    row = measured(scale, tmp_path, scale.builds.OURS, 2, 2 * 10**9)
     assert row.failure == ""
     assert len(row.seconds) == len(row.peaks) == len(row.processor) == 2
     assert min(row.processor) > 0
@@ -67,15 +88,11 @@ def test_a_build_is_measured_and_nothing_is_left(scale: ModuleType, bench: Any, 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_takes_too_much_memory_is_a_failure_with_its_last_line(
-    scale: ModuleType, bench: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_takes_too_much_memory_is_a_failure_with_its_last_line(scale: ModuleType, tmp_path: Path) -> None:
     if not sys.platform.startswith("linux"):
         pytest.skip("only Linux enforces a limit on the address space")
-    bench.limit = 500_000_000
     eat = "held = []\nwhile True:\n    held.append(b'x' * 50_000_000)"
-    monkeypatch.setattr(scale.builds, "command", lambda *given: [sys.executable, "-c", eat])
-    (row,) = scale.builds.side_by_side(bench, "DNN", [scale.builds.KERAS], 3)
+    row = measured(scale, tmp_path, scale.builds.KERAS, 3, 500_000_000, eat)
     assert row.failure == "exit code 1: MemoryError"
     assert len(row.seconds) == 1, "what failed is not run again"
     assert 200e6 < row.peak < 500e6
