@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tools.bench.measure import failure, spent
@@ -32,11 +32,16 @@ with open(sys.argv[2], "wb", buffering=0) as file:
 Work = tuple[Row, list[str]]
 
 
-def in_turns(bench: Bench, works: Sequence[Work], runs: int) -> list[Row]:
-    """Each command once a round, every other round in the opposite order; one that fails is not run again."""
+def in_turns(bench: Bench, works: Sequence[Work], runs: int, fresh: Callable[[], None] = lambda: None) -> list[Row]:
+    """Each command once a round, every other round in the opposite order; one that fails is not run again.
+
+    fresh: called before each. A build keeps the old file until the new one is whole and takes it away then, which
+    `dd` does not: what is compared with that writes where nothing is.
+    """
     for number in range(runs):
         for row, command in works if number % 2 == 0 else list(reversed(works)):
             if not row.failure:
+                fresh()
                 bench.run(row, command, EXPECTED)
     return [row for row, _ in works]
 
@@ -78,9 +83,13 @@ def _drawn(bench: Bench, name: str, subject: Subject, options: list[str], runs: 
     build = subject.build(bench.python, target, *options)
     nbytes = _made(bench, build, target)
     works = [(Row(name, OURS), build), (Row(name, ALONE), [bench.python, "-c", DRAW, str(nbytes), str(alone)])]
-    rows = in_turns(bench, works, runs)
-    for each in (*folder.iterdir(), alone):
-        each.unlink(missing_ok=True)
+
+    def fresh() -> None:
+        for each in (*folder.iterdir(), alone):
+            each.unlink(missing_ok=True)
+
+    rows = in_turns(bench, works, runs, fresh)
+    fresh()
     return rows
 
 
@@ -102,13 +111,18 @@ def _copied(bench: Bench, name: str, subject: Subject, options: list[str], runs:
         (Row(name, OURS), subject.build(bench.python, target, *options, "--weights", str(weights))),
         (Row(name, DD), ["dd", f"if={weights}", f"of={copy}", "bs=4M", "conv=fsync"]),
     ]
+
+    def fresh() -> None:
+        for each in (*folder.iterdir(), copy):
+            each.unlink(missing_ok=True)
+
     try:
-        rows = in_turns(bench, works, runs)
+        rows = in_turns(bench, works, runs, fresh)
         for row in rows:
             row.nbytes = weights.stat().st_size
     finally:
-        for each in (*folder.iterdir(), weights, copy):
-            each.unlink(missing_ok=True)
+        fresh()
+        weights.unlink(missing_ok=True)
     return rows
 
 

@@ -215,7 +215,8 @@ def limits_text(section: Section) -> str:
     parts = (
         "## Limits",
         "Models that nothing else holds, and builds beside what the machine can do: as many numbers drawn by numpy and "
-        "written, and `dd` of the same file. No peak is told below the 30 MB of the process that starts them all.",
+        "written, and `dd` of the same file, all where no file is yet. No peak is told below the 30 MB of the process "
+        "that starts them all.",
         table(["what", "way", "seconds", "peak memory, MB"], lines),
         about(section),
     )
