@@ -267,7 +267,7 @@ class CompiledModel(Shardable):
             raise UsageError(f'via is "keras" or None, got {via!r}')
         if update_lock and lock is None:
             raise UsageError("update_lock belongs to lock: name the lock too")
-        from archonnx.compiler.locking.hold import Asked
+        from archonnx.compiler.locking import asked
         from archonnx.compiler.saving import save
 
         values = {v.name: v.type for n in self.graph.nodes for v in n.outputs}
@@ -278,7 +278,7 @@ class CompiledModel(Shardable):
             given=self.given,
             weights=weights,
             external_data=external_data,
-            lock=None if lock is None else Asked(self, lock, update_lock),
+            lock=asked(self, lock, update_lock),
             progress=progress,
             values=values,
             facts=self.graph.facts,
