@@ -185,16 +185,22 @@ def digest_of_layers(graph: LayerGraph) -> str:
     return digest.hexdigest()
 
 
-def begins_of(graph: LayerGraph, plan_model: str, layers: str, begins: Sequence[str]) -> list[int]:
-    """The places of the first layers of a plan's stages. Raises UsageError where it is a plan of another model."""
+def begins_of(
+    graph: LayerGraph, plan_model: str, layers: str, begins: Sequence[str], file: str | None = None
+) -> list[int]:
+    """The places of the first layers of a plan's stages. file: that of the plan, for errors.
+
+    Raises UsageError where it is a plan of another model.
+    """
+    at = "" if file is None else f"{file}: "
     if layers != digest_of_layers(graph):
         raise UsageError(
-            f"the plan is of {plan_model} as it was, or of another model: make it again, archonnx plan-shards"
+            f"{at}the plan is of {plan_model} as it was, or of another model: make it again, archonnx plan-shards"
         )
     places = {node.name: place for place, node in enumerate(graph.nodes)}
     found = [places.get(name, -1) for name in begins]
     if found[:1] != [0] or any(a >= b for a, b in pairwise(found)):
-        raise UsageError("the plan's stages are no layers of the model, one after the other: make it again")
+        raise UsageError(f"{at}the plan's stages are no layers of the model, one after the other: make it again")
     return found
 
 

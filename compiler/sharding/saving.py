@@ -88,7 +88,7 @@ def save_shards(
         raise UsageError(f"{os.fspath(path)}: the manifest's name ends in {ENDING}")
     cuts = cuts_of(plan_shards(model.graph, shards)) if isinstance(shards, int) else shards
     cuts = cuts if isinstance(cuts, Cuts) else cuts_of(cuts)
-    begins = begins_of(model.graph, cuts.model, cuts.layers, cuts.begins)
+    begins = begins_of(model.graph, cuts.model, cuts.layers, cuts.begins, cuts.file)
     whole = model.lower(**(lowering or {}))
     stages = cut(whole, model.graph, begins)
     kind = saving.kind_of_weights(whole, model.given) if weights == "init" else "none"

@@ -170,3 +170,24 @@ def test_a_signal_ends_a_command_cleanly(number: signal.Signals, code: int, tmp_
     assert "Traceback" not in err
     assert len(err.splitlines()) <= 2
     assert out == ""
+
+
+@pytest.mark.parametrize("command", ["build", "check", "summary", "plot", "verify", "plan-shards"])
+@pytest.mark.parametrize("name", ["net.onnx", "NET.ONNX", "net.shards.json"])
+def test_commands_on_sources_say_what_a_built_model_is(
+    command: str, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / name
+    file.write_bytes(b"{}")
+    assert main([command, str(file)]) == 2
+    told = capsys.readouterr().err
+    assert f"{file} is a model that was built, expected the .arch file that it is made of" in told
+    assert "`archonnx run`" in told
+
+
+def test_a_folder_or_a_source_with_onnx_in_its_name_is_still_checked(tmp_path: Path) -> None:
+    folder = tmp_path / "for.onnx.d"
+    folder.mkdir()
+    (folder / "net.onnx.arch").write_text("model Net():\n    input x: float32[4]\n    Dense(2)\n    output y\n")
+    assert main(["check", str(folder)]) == 0
+    assert main(["check", str(folder / "net.onnx.arch")]) == 0

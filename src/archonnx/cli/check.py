@@ -12,8 +12,8 @@ import click
 
 from archonnx.cli.console import Steps, out, say
 from archonnx.cli.options import (
+    ArchPath,
     FilePath,
-    SourcePath,
     color_option,
     compiled,
     format_option,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=SourcePath())
+@click.argument("files", nargs=-1, required=True, type=ArchPath())
 @click.option("--against", type=FilePath(), metavar="SUMMARY", help="Compare with this summary.")
 @model_options
 @format_option("text", "json")

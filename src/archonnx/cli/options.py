@@ -53,6 +53,21 @@ class SourcePath(FilePath):
         return super().convert(value, param, ctx)
 
 
+class ArchPath(SourcePath):
+    """The same, for commands that read architecture files alone: what was built from one is told so."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        name = str(value)
+        if name.lower().endswith((".onnx", ".shards.json")):
+            self.fail(
+                f"{name} is a model that was built, expected the .arch file that it is made of; "
+                "`archonnx run`, `bench` and `profile` take models",
+                param,
+                ctx,
+            )
+        return super().convert(value, param, ctx)
+
+
 class Size(click.ParamType[int]):
     """A number of bytes, with or without a unit: 5GB, 1.5GiB, 4096."""
 
@@ -235,7 +250,7 @@ def _parameters(ctx: click.Context, param: click.Parameter, value: tuple[str, ..
 
 def arch_argument(function: Function) -> Function:
     """The FILE argument: the path of an architecture file, or `zoo:NAME`."""
-    return click.argument("file", type=SourcePath())(function)
+    return click.argument("file", type=ArchPath())(function)
 
 
 def compiled(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archonnx.cli.console import busy, out, say
-from archonnx.cli.options import FilePath, SourcePath, color_option, compiled, model_options
+from archonnx.cli.options import ArchPath, FilePath, color_option, compiled, model_options
 from archonnx.contract.diagnostics import ArchonnxError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command("map", short_help="Propose a map from a file's tensors to a model's weights.")
-@click.argument("model_file", metavar="MODEL.arch", type=SourcePath())
+@click.argument("model_file", metavar="MODEL.arch", type=ArchPath())
 @click.argument("file", type=FilePath())
 @click.option("-o", "--output", type=FilePath(), metavar="OUT.map", help="Where the map goes; by default to stdout.")
 @click.option("--scope", default="", metavar="PATH", help="Fill this block or layer alone; by default the whole model.")

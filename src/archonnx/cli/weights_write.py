@@ -10,7 +10,7 @@ import click
 from archonnx.cli.console import Steps, busy, say, size_text
 from archonnx.cli.external import external_option
 from archonnx.cli.filling import filled, wanted, warn_of, weights_options
-from archonnx.cli.options import FilePath, SourcePath, color_option, warn
+from archonnx.cli.options import ArchPath, FilePath, color_option, warn
 from archonnx.contract.diagnostics import UsageError
 
 
@@ -18,7 +18,7 @@ from archonnx.contract.diagnostics import UsageError
 @click.argument("models", metavar="MODEL.onnx...", nargs=-1, required=True, type=FilePath())
 @click.option(
     "--source",
-    type=SourcePath(),
+    type=ArchPath(),
     metavar="FILE",
     help="The .arch file that it was built from; by default where it is found: beside MODEL.onnx and above, here, or "
     "in the zoo.",

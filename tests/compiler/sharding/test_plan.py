@@ -167,7 +167,9 @@ def test_a_plan_is_read_back_and_known_by_its_layers(tmp_path: Path) -> None:
     assert cuts == cuts_of(plan)
     assert begins_of(graph, cuts.model, cuts.layers, cuts.begins) == [0, 2, 4]
     other = archonnx.compile(text=CHAIN.replace("Dense(16)", "Dense(16, name='first')", 1)).graph
-    with pytest.raises(UsageError, match="of Chain as it was, or of another model"):
+    with pytest.raises(UsageError, match=r"plan\.json: the plan is of Chain as it was, or of another model"):
+        begins_of(other, cuts.model, cuts.layers, cuts.begins, cuts.file)
+    with pytest.raises(UsageError, match=r"^the plan is of Chain as it was, or of another model"):
         begins_of(other, cuts.model, cuts.layers, cuts.begins)
     with pytest.raises(UsageError, match="no layers of the model, one after the other"):
         begins_of(graph, cuts.model, cuts.layers, ("dense", "dense_3", "dense_1"))
