@@ -1,8 +1,8 @@
 """How many threads one call uses on the CPU, and how they wait.
 
-Every session has threads of its own, which sleep while they have nothing to do. onnxruntime's pool for a whole process
-is not used: from Python it can be had only for all sessions of the process, and those that others make without asking
-for it, as by default, fail once it is there. docs/threads.md has the measurements.
+Every session has threads of its own, which sleep when they have had nothing to do for a moment. onnxruntime's pool for
+a whole process is not used: from Python it can be had only for all sessions of the process, and those that others make
+without asking for it, as by default, fail once it is there. docs/threads.md has the measurements.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from archonnx.runtime.machine import physical_cores
 
 VARIABLE = "ARCHONNX_THREADS"
 MOST = 1024
+SPIN = 50  # microseconds: longer than most gaps between operators, shorter than a core is missed elsewhere
 _RANGE = f"a whole number of at least 1 and at most {MOST}"
 
 
@@ -41,8 +42,12 @@ def thread_count(asked: int | None, environment: Mapping[str, str] = os.environ)
 def set_threads(options: Any, count: int | None, spinning: bool = False) -> None:
     """Set them in onnxruntime's SessionOptions. count: None leaves the number to onnxruntime.
 
-    A thread that spins while it waits takes a core from every other session, process and thread of Python.
+    A thread that spins while it waits takes a core from every other session, process and thread of Python; one that
+    sleeps at once is woken for each operator, which takes longer than a small one does. So a thread that finds nothing
+    to do spins for SPIN us, then sleeps. spinning: as long as onnxruntime lets it by itself, which is longer.
     """
     if count is not None:
         options.intra_op_num_threads = count
-    options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spinning else "0")
+    options.add_session_config_entry("session.intra_op.allow_spinning", "1")
+    if not spinning:
+        options.add_session_config_entry("session.intra_op.spin_duration_us", str(SPIN))

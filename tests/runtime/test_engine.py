@@ -13,6 +13,7 @@ from archonnx.runtime import engine
 from archonnx.runtime.devices import CPU, CUDA, Choice
 from archonnx.runtime.modelfile import ModelFile
 from archonnx.runtime.settings import Options, Settings
+from archonnx.runtime.threads import SPIN
 
 ON_CUDA = Choice("cuda", (CUDA, CPU), "asked for")
 NODE = SimpleNamespace(name="net/exp", op_type="Exp")
@@ -31,7 +32,11 @@ class FakeSession:
         assert more == {"enable_fallback": 0}
         names = [name for name, _ in providers]
         type(self).made.append(names)
-        spins = options.get_session_config_entry("session.intra_op.allow_spinning")
+        assert options.get_session_config_entry("session.intra_op.allow_spinning") == "1"
+        try:
+            spins = options.get_session_config_entry("session.intra_op.spin_duration_us")
+        except RuntimeError:
+            spins = "as onnxruntime has it"
         type(self).asked = {"level": options.graph_optimization_level, "spins": spins, "providers": dict(providers)}
         self.cuda = CUDA.name in names
         if self.cuda and self.fails:
@@ -87,11 +92,11 @@ def test_what_a_plan_says_reaches_onnxruntime(fake: type[FakeSession]) -> None:
     levels = onnxruntime.GraphOptimizationLevel
     engine.start("m.onnx", ModelFile("m.onnx"), ON_CUDA, Settings("cuda"))
     assert fake.asked["level"] == levels.ORT_ENABLE_ALL
-    assert fake.asked["spins"] == "0"
+    assert fake.asked["spins"] == str(SPIN)
     options = Options("extended", True, (("prefer_nhwc", "1"), ("cudnn_conv_algo_search", "EXHAUSTIVE")))
     engine.start("m.onnx", ModelFile("m.onnx"), ON_CUDA, Settings("cuda", options=options))
     assert fake.asked["level"] == levels.ORT_ENABLE_EXTENDED
-    assert fake.asked["spins"] == "1"
+    assert fake.asked["spins"] == "as onnxruntime has it"
     changed = {"prefer_nhwc": "1", "cudnn_conv_algo_search": "EXHAUSTIVE"}
     assert fake.asked["providers"][CUDA.name].items() >= changed.items()
     assert CUDA.options["cudnn_conv_algo_search"] == "HEURISTIC", "the device's own options stay as they are"

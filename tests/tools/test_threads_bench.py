@@ -24,8 +24,9 @@ def test_every_way_is_measured(threads: ModuleType, capsys: pytest.CaptureFixtur
     assert threads.main(["--rounds", "2", "--seconds", "0.001", "--model", "digits"]) in (0, 1)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("Digits, 2 rounds, load of the machine ")
-    assert [line.split(" | ")[0] for line in lines[4:7]] == [
+    assert [line.split(" | ")[0] for line in lines[4:8]] == [
         "| onnxruntime, spinning",
+        "| onnxruntime, asleep at once",
         "| archonnx",
         "| archonnx, threads=1",
     ]
