@@ -64,6 +64,36 @@ def test_ratios_are_taken_to_the_best_and_judged(speed: ModuleType) -> None:
     assert "| TensorFlow |  |" in text
 
 
+def test_others_past_the_error_are_told_and_not_compared(speed: ModuleType) -> None:
+    results = {
+        "GPT-2": {
+            speed.OURS: speed.Found([[3.0]], {"error": 1e-6, "on": "cpu float32"}),
+            "PyTorch, bfloat16": speed.Found([[2.0]], {"error": 9e-3}),
+            "OpenVINO, bfloat16": speed.Found([[1.0]], {"error": 1.2e-2}),
+        }
+    }
+    text = speed.tables(results)
+    assert "1.50 (1.50 to 1.50), past 1.05, PyTorch, bfloat16 |" in text
+    assert (
+        "Errors of others, which are not compared with ours where they are past 0.01: "
+        "PyTorch, bfloat16: GPT-2 9.0e-03. OpenVINO, bfloat16: GPT-2 1.2e-02, past it."
+    ) in text
+
+
+def test_what_lower_precision_costs_others_is_measured(speed: ModuleType, tmp_path: Path) -> None:
+    from tools.bench.speed_subjects import SUBJECTS
+    from tools.bench.speed_ways import LOWERED, WAYS, prepare
+
+    subject = SUBJECTS["LSTM"]
+    prepare(subject, tmp_path)
+    for way in (LOWERED[0], LOWERED[2]):
+        _, facts = WAYS[way](subject, tmp_path)
+        assert facts is not None
+        assert 1e-5 < facts["error"] < 0.1, way
+    for way in ("PyTorch", "OpenVINO, float32"):
+        assert WAYS[way](subject, tmp_path)[1] is None
+
+
 def test_the_page_has_the_section_once(speed: ModuleType) -> None:
     page = "# Speed\n\n## Rules\n\nrules\n"
     once = speed.written(page, "first")

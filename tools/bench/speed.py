@@ -25,7 +25,7 @@ from typing import Any
 from archonnx.runtime.measuring.figures import Ratio, ratio
 from tools.bench import int8, loading
 from tools.bench.speed_subjects import SUBJECTS
-from tools.bench.speed_ways import EXPORT, FLOAT32, OURS, OURS_FLOAT32, WAYS, serve
+from tools.bench.speed_ways import EXPORT, FLOAT32, OURS, OURS_FLOAT32, WAYS, errors_of_others, serve, within
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
 HEADING = "## Speed"
@@ -121,8 +121,8 @@ def compare(subject: str, ways: Sequence[str], folder: Path, rounds: int, second
 
 
 def against(found: Mapping[str, Found], way: str, peers: Sequence[str]) -> tuple[str, Ratio] | None:
-    """A way beside the best of these: which that is, and the ratio of times."""
-    there = [peer for peer in peers if peer in found and not found[peer].reason]
+    """A way beside the best of these that keep to its error: which that is, and the ratio of times."""
+    there = [peer for peer in peers if peer in found and not found[peer].reason and within(found[peer].facts)]
     if way not in found or found[way].reason or not there:
         return None
     best = min(there, key=lambda peer: found[peer].median)
@@ -158,6 +158,8 @@ def tables(results: Mapping[str, Mapping[str, Found]]) -> str:
         told = [(name, results[name][way].facts) for name in names if way in results[name]]
         runs = [f"{name} {about['on']}, error {about['error']:.1e}" for name, about in told if about]
         facts += [f"{way}: {'; '.join(runs)}."] if runs else []
+    lowered = {name: {way: one.facts for way, one in each.items()} for name, each in results.items()}
+    facts += [said] if (said := errors_of_others(lowered)) else []
     return "\n".join([*lines, "", *facts, *(["", "Not measured:", "", *reasons] if reasons else [])])
 
 

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from tools.bench.speed_subjects import SUBJECTS, Subject
 from tools.reference.modules import prepare as let_torchvision_be_imported
 
 Call = Callable[[], Any]
+Facts = dict[str, Any] | None
 EXPORT = "onnxruntime, PyTorch's export"
 CONVERTED = "onnxruntime, tf2onnx's file"
 OURS, OURS_FLOAT32 = "archonnx, max_error=1e-2", "archonnx, float32"
@@ -75,12 +76,17 @@ def _theirs(subject: Subject) -> list[np.ndarray[Any, Any]]:
     return [np.ascontiguousarray(np.moveaxis(a, -1, 1)) if subject.pictures else a for a in subject.feeds().values()]
 
 
-def _torch(compiled: bool, half: bool) -> Callable[[Subject, Path], tuple[Call, None]]:
-    def start(subject: Subject, folder: Path) -> tuple[Call, None]:
+def _torch(compiled: bool, half: bool) -> Callable[[Subject, Path], tuple[Call, Facts]]:
+    def start(subject: Subject, folder: Path) -> tuple[Call, Facts]:
         import torch
 
         dtype = torch.bfloat16 if half else torch.float32
-        model, inputs = subject.torch().eval().to(dtype), subject.torch_inputs()
+        model, inputs = subject.torch().eval(), subject.torch_inputs()
+        exact = None
+        if half:
+            with torch.inference_mode():
+                exact = _arrays(model(*inputs))
+        model = model.to(dtype)
         inputs = tuple(x.to(dtype) if x.is_floating_point() else x for x in inputs)
         if subject.pictures:
             model = model.to(memory_format=torch.channels_last)
@@ -92,9 +98,23 @@ def _torch(compiled: bool, half: bool) -> Callable[[Subject, Path], tuple[Call, 
             with torch.inference_mode():
                 return model(*inputs)
 
-        return call, None
+        return call, None if exact is None else {"error": _worst(_arrays(call()), exact)}
 
     return start
+
+
+def _arrays(outputs: Any) -> list[np.ndarray[Any, Any]]:
+    """What a module of PyTorch gives, as arrays of float32, one after another."""
+    if isinstance(outputs, Mapping):
+        outputs = list(outputs.values())
+    if isinstance(outputs, list | tuple):
+        return [array for each in outputs for array in _arrays(each)]
+    return [outputs.float().numpy()] if hasattr(outputs, "numpy") else []
+
+
+def _worst(found: Iterable[Any], exact: Iterable[Any]) -> float:
+    """The largest error of several results."""
+    return max(error(np.asarray(y), np.asarray(reference)) for y, reference in zip(found, exact, strict=True))
 
 
 def _tensorflow(subject: Subject, folder: Path) -> tuple[Call, None]:
@@ -109,8 +129,8 @@ def _tensorflow(subject: Subject, folder: Path) -> tuple[Call, None]:
     return lambda: run(given), None
 
 
-def _openvino(hint: str) -> Callable[[Subject, Path], tuple[Call, None]]:
-    def start(subject: Subject, folder: Path) -> tuple[Call, None]:
+def _openvino(hint: str) -> Callable[[Subject, Path], tuple[Call, Facts]]:
+    def start(subject: Subject, folder: Path) -> tuple[Call, Facts]:
         import openvino
 
         core = openvino.Core()
@@ -119,10 +139,16 @@ def _openvino(hint: str) -> Callable[[Subject, Path], tuple[Call, None]]:
         shapes = {index: array.shape for index, array in enumerate(_theirs(subject))}
         model = core.read_model(files(subject, folder)[1])
         model.reshape(dict(zip((port.any_name for port in model.inputs), shapes.values(), strict=False)))
-        options = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
-        request = core.compile_model(model, "CPU", options).create_infer_request()
         arrays = dict(enumerate(_theirs(subject)[: len(model.inputs)]))
-        return lambda: request.infer(arrays, share_inputs=True), None
+
+        def compiled(hint: str) -> Any:
+            options = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
+            return core.compile_model(model, "CPU", options).create_infer_request()
+
+        exact = None if hint == "f32" else [y.copy() for y in compiled("f32").infer(arrays).values()]
+        request = compiled(hint)
+        about = None if exact is None else {"error": _worst(request.infer(arrays).values(), exact)}
+        return lambda: request.infer(arrays, share_inputs=True), about
 
     return start
 
@@ -144,13 +170,13 @@ def _ours(bound: float, precision: str | None) -> Callable[[Subject, Path], tupl
         session = archonnx.load(path, precision=precision, max_error=bound, data=_examples(feeds))
         exact = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, feeds)
         found, _ = session.run_with_timing(feeds)
-        worst = max(error(y, reference) for y, reference in zip(found.values(), exact, strict=True))
+        worst = _worst(found.values(), exact)
         return lambda: session(feeds), {"error": worst, "on": f"{session.device} {session.precision}"}
 
     return start
 
 
-WAYS: dict[str, Callable[[Subject, Path], tuple[Call, dict[str, Any] | None]]] = {
+WAYS: dict[str, Callable[[Subject, Path], tuple[Call, Facts]]] = {
     EXPORT: _export,
     "PyTorch": _torch(compiled=False, half=False),
     "PyTorch, compiled": _torch(compiled=True, half=False),
@@ -163,7 +189,26 @@ WAYS: dict[str, Callable[[Subject, Path], tuple[Call, dict[str, Any] | None]]] =
     OURS: _ours(LOWERED_ERROR, None),
 }
 BY_SCALE = {CONVERTED: _converted}  # of files that tools.bench.scale has let others write
+LOWERED = ("PyTorch, bfloat16", "PyTorch, compiled, bfloat16", "OpenVINO, bfloat16")
 FLOAT32 = ("PyTorch", "PyTorch, compiled", "TensorFlow", "OpenVINO, float32")  # of the peers, what computes in it
+
+
+def within(facts: Mapping[str, Any]) -> bool:
+    """Whether a way keeps to the error that ours is bound to, where it was measured."""
+    return float(facts.get("error") or 0.0) <= LOWERED_ERROR
+
+
+def errors_of_others(networks: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+    """A sentence on what the others' lower precision costs: name of a network -> way -> what is known of it."""
+    told = []
+    for way in LOWERED:
+        each = [(name, ways[way]) for name, ways in networks.items() if "error" in ways.get(way, {})]
+        if each:
+            cells = (f"{name} {one['error']:.1e}{'' if within(one) else ', past it'}" for name, one in each)
+            told.append(f"{way}: {'; '.join(cells)}.")
+    if not told:
+        return ""
+    return f"Errors of others, which are not compared with ours where they are past {LOWERED_ERROR:g}: {' '.join(told)}"
 
 
 def serve(channel: Any, subject: str, way: str, folder: str) -> None:

@@ -12,6 +12,7 @@ from tools.bench.scale.builds import ALL, OURS
 from tools.bench.scale.exporting import DYNAMO, KERAS, WAYS
 from tools.bench.scale.records import MEGA, Row, Section, found, ratio
 from tools.bench.scale.subjects import stack_bytes
+from tools.bench.speed_ways import errors_of_others, within
 
 HEAD = """# Benchmarks
 
@@ -176,11 +177,13 @@ def speeds_text(section: Section) -> str:
     ratios = [[one, other, *cells] for one, other, cells in zip(own, what, compared, strict=True)]
     parts = (
         "## Inference",
-        "Batch 1, 128 tokens or steps, weights as they are drawn, on the files that the builds above wrote. "
+        "Batch 1, 128 tokens or steps, weights as they are drawn, on the files that the builds above wrote: "
+        "PyTorch's have fixed sizes, ours an open batch. "
         "Milliseconds of a call: the median of the rounds, and the fastest to the slowest of them.",
         table(["", *names], lines),
         "Ratios of times, the median of the rounds:",
         table(["", "against", *names], ratios),
+        errors_of_others(section.more),
         "\n".join(["Not measured:", "", *reasons]) if reasons else "",
         "[performance.md](performance.md) says more: what `load` chooses, int8, loading.",
         about(section),
@@ -196,7 +199,11 @@ def _milliseconds(medians: Sequence[float]) -> str:
 def _compared(more: dict[str, Any], way: str, others: Sequence[str]) -> list[str]:
     cells = []
     for each in more.values():
-        there = [other for other in others if each.get(other, {}).get("medians") and not each[other]["failure"]]
+        there = [
+            other
+            for other in others
+            if each.get(other, {}).get("medians") and not each[other]["failure"] and within(each[other])
+        ]
         if not there or not each.get(way, {}).get("medians"):
             cells.append("")
             continue
