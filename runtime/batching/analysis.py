@@ -18,8 +18,18 @@ from archonnx.runtime.batching.extents import ONE, ROWS, Size, named
 from archonnx.runtime.batching.folding import FOLDED, folded
 from archonnx.runtime.batching.nodes import Found, Node
 from archonnx.runtime.batching.ordinals import below, counts_rows, of_ordinals
+from archonnx.runtime.batching.reading import (
+    attribute_value,
+    captured_names,
+    domain_name,
+    drawn_by,
+    graphs_of,
+    inferred,
+    inferred_shapes,
+    standard,
+)
 from archonnx.runtime.batching.shapes import same_shapes
-from archonnx.runtime.batching.table import DRAWS, ML, REASONS, TABLE
+from archonnx.runtime.batching.table import REASONS, TABLE
 from archonnx.runtime.batching.values import NOWHERE, Blame, Unprovable, Value, counted, holding, unknown
 
 
@@ -44,7 +54,8 @@ def analyse(model: bytes, axes: Mapping[str, int], symbols: Collection[str], giv
     proto = onnx.load_from_string(model)
     if proto.functions:
         proto = inliner.inline_local_functions(proto)
-    walk = _Walk(_inferred(proto, given), {_domain(each.domain): each.version for each in proto.opset_import})
+    opsets = {domain_name(each.domain): each.version for each in proto.opset_import}
+    walk = _Walk(inferred_shapes(inferred(proto, given)), opsets)
     scope: Scope = {}
     for value in proto.graph.input:
         shape = walk.declared(value, symbols, axes.get(value.name))
@@ -75,35 +86,6 @@ def analyse(model: bytes, axes: Mapping[str, int], symbols: Collection[str], giv
             return Verdict({}, Blame("", "", why) if last is None else Blame(last.name, last.op_type, why))
         found[output.name] = value.axis
     return Verdict(found)
-
-
-def _inferred(proto: Any, given: Collection[str]) -> dict[str, list[int | None]]:
-    """The sizes that onnx infers of a model's values whatever the open ones are; declared ones may be wrong, and a
-    constant that a call gives may be another one."""
-    import onnx
-
-    bare = onnx.ModelProto()
-    bare.CopyFrom(proto)
-    del bare.graph.value_info[:]
-    for at in reversed(range(len(bare.graph.initializer))):
-        if bare.graph.initializer[at].name in given:
-            del bare.graph.initializer[at]
-    for value in bare.graph.input:
-        for dim in value.type.tensor_type.shape.dim if value.type.HasField("tensor_type") else ():
-            if dim.dim_value < 0:  # old exporters write -1 where they mean unknown
-                dim.Clear()
-    for output in bare.graph.output:
-        if output.type.HasField("tensor_type"):
-            output.type.tensor_type.ClearField("shape")
-    try:
-        graph = onnx.shape_inference.infer_shapes(bare, data_prop=True).graph
-    except onnx.shape_inference.InferenceError:  # a model that is run all the same, by a runtime that knows more
-        return {}
-    return {
-        value.name: [dim.dim_value if dim.HasField("dim_value") else None for dim in value.type.tensor_type.shape.dim]
-        for value in [*graph.value_info, *graph.output]
-        if value.type.HasField("tensor_type") and value.type.tensor_type.HasField("shape")
-    }
 
 
 class _Walk:
@@ -146,7 +128,7 @@ class _Walk:
 
     def node(self, proto: Any, scope: Scope) -> None:
         inputs = [scope.get(name, NOWHERE) if name else None for name in proto.input]
-        captured = [scope[name] for name in _captured(proto) if name in scope]
+        captured = [scope[name] for name in captured_names(proto) if name in scope]
         every = [value for value in [*inputs, *captured] if value is not None]
         blame = next((value.blame for value in every if value.blame is not None), None)
         found: list[Value]
@@ -163,13 +145,13 @@ class _Walk:
 
     def made(self, proto: Any, inputs: list[Value | None], every: list[Value], scope: Scope) -> list[Value]:
         """The outputs of a node none of whose inputs is mixed. Raises Unprovable."""
-        domain = _domain(proto.domain)
-        drawing = _drawing(proto)
+        domain = domain_name(proto.domain)
+        drawing = drawn_by(proto)
         if drawing:
             raise Unprovable("it draws numbers" if drawing == proto.op_type else f"{drawing} in it draws numbers")
         if proto.op_type == "Constant" and not domain:
             return [self.constant(proto)]
-        attributes = {each.name: _attribute(each) for each in proto.attribute if not _graphs(each)}
+        attributes = {each.name: attribute_value(each) for each in proto.attribute if not graphs_of(each)}
         label = self.path + next(iter(proto.output), "")
         node = Node(proto.op_type, self._opsets.get(domain, 1), label, inputs, list(proto.output), attributes)
         if proto.op_type == "If" and not domain and node.input(0).same:
@@ -191,7 +173,7 @@ class _Walk:
         if all(value.same for value in every):
             if proto.op_type == "Dropout" and not domain:
                 keeps(node)
-            if not _standard(proto):
+            if not standard(proto):
                 raise Unprovable("nothing is known of this operator")
             shapes = [None] * len(proto.output) if domain else same_shapes(node)
             made = [self.value(name, None, Found(None, dims)) for name, dims in zip(proto.output, shapes, strict=True)]
@@ -235,55 +217,3 @@ class _Walk:
         if each.name in ("value_int", "value_ints", "value_float", "value_floats"):
             return holding(np.array(helper.get_attribute_value(each)))
         return self.value(proto.output[0], None, Found(None, None))
-
-
-def _attribute(attribute: Any) -> Any:
-    from onnx import helper
-
-    return helper.get_attribute_value(attribute)
-
-
-def _graphs(attribute: Any) -> list[Any]:
-    """The graphs that an attribute holds."""
-    return [attribute.g] if attribute.type == attribute.GRAPH else list(attribute.graphs)
-
-
-def _captured(node: Any) -> set[str]:
-    """The names that graphs inside of a node take from outside."""
-    found: set[str] = set()
-    for attribute in node.attribute:
-        for graph in _graphs(attribute):
-            own = {each.name for each in [*graph.input, *graph.initializer]}
-            for inner in graph.node:
-                found |= {name for name in [*inner.input, *_captured(inner)] if name and name not in own}
-                own |= set(inner.output)
-            found |= {each.name for each in graph.output if each.name not in own}
-    return found
-
-
-def _drawing(node: Any) -> str:
-    """The operator of this node, or of one inside of it, that draws numbers; else nothing."""
-    if node.op_type in DRAWS:
-        return str(node.op_type)
-    for attribute in node.attribute:
-        for graph in _graphs(attribute):
-            for inner in graph.node:
-                found = _drawing(inner)
-                if found or (inner.op_type == "Dropout" and len(inner.input) > 2):
-                    return found or "Dropout"
-    return ""
-
-
-def _standard(node: Any) -> bool:
-    """Whether this operator, and those inside of it, give the same for the same: ONNX's own do, and those of the
-    table."""
-    from onnx import defs
-
-    domain = _domain(node.domain)
-    if (domain, node.op_type) not in TABLE and (domain not in ("", ML) or not defs.has(node.op_type, domain)):
-        return False
-    return all(_standard(inner) for attribute in node.attribute for graph in _graphs(attribute) for inner in graph.node)
-
-
-def _domain(name: str) -> str:
-    return "" if name == "ai.onnx" else name

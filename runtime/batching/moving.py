@@ -11,7 +11,7 @@ from archonnx.runtime.batching.extents import ONE, ROWS, Size, plus, product
 from archonnx.runtime.batching.nodes import Found, Node
 from archonnx.runtime.batching.values import Numbers, Unprovable
 
-_FAR = 2**31 - 1  # what exporters write for "to the end", or more
+FAR = 2**31 - 1  # what exporters write for "to the end", or more
 
 
 def reshape(node: Node) -> Found:
@@ -147,23 +147,23 @@ def cut(node: Node) -> Found:
     """Slice: the axis of the rows stays whole."""
     node.only_rows(0, 1, 2)
     axis, shape = node.axis(0), node.shape(0)
-    starts, ends = _numbers(node, "starts", 1), _numbers(node, "ends", 2)
+    starts, ends = numbers_given(node, "starts", 1), numbers_given(node, "ends", 2)
     axes = node.ints("axes", 3, list(range(len(starts))))
     steps = node.ints("steps", 4, [1] * len(starts))
     dims: list[Size | None] = list(shape)
     for start, end, at, step in zip(starts, ends, axes, steps, strict=True):
         place = node.normal(at, len(shape))
-        whole = start.known == 0 and step == 1 and (end == shape[place].plain or (end.known or 0) >= _FAR)
+        whole = start.known == 0 and step == 1 and (end == shape[place].plain or (end.known or 0) >= FAR)
         if place == axis and not whole:
             raise Unprovable("it takes some of the rows")
         if place != axis and (start.batch or end.batch):
             raise Unprovable("it takes as many places as there are rows")
         if not whole:
-            dims[place] = _length(shape[place], start, end, step)
+            dims[place] = cut_length(shape[place], start, end, step)
     return Found(axis, dims)
 
 
-def _numbers(node: Node, name: str, place: int) -> Sequence[Size]:
+def numbers_given(node: Node, name: str, place: int) -> Sequence[Size]:
     """Numbers that need not be known, but how many there are."""
     if name in node.attributes:
         return [Size(int(each)) for each in node.attribute(name)]
@@ -173,7 +173,7 @@ def _numbers(node: Node, name: str, place: int) -> Sequence[Size]:
     return value.numbers.sizes
 
 
-def _length(size: Size, start: Size, end: Size, step: int) -> Size | None:
+def cut_length(size: Size, start: Size, end: Size, step: int) -> Size | None:
     known = (size.known, start.known, end.known)
     if size.known is None or start.known is None or end.known is None or None in known:
         return None
@@ -235,7 +235,7 @@ def scatter_elements(node: Node) -> Found:
 def pad(node: Node) -> Found:
     """Nothing is added before or after the rows; what is added elsewhere need not be known."""
     axis, shape = node.row_axis(), node.shape(0)
-    sizes = _numbers(node, "pads", 1)
+    sizes = numbers_given(node, "pads", 1)
     axes = [node.normal(each, len(shape)) for each in node.ints("axes", 3, list(range(len(shape))))]
     dims: list[Size | None] = list(shape)
     for place, (first, last) in zip(axes, zip(sizes[: len(axes)], sizes[len(axes) :], strict=True), strict=True):
