@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from archonnx.contract.diagnostics import UsageError
+from archonnx.runtime.batching.values import Blame
 from archonnx.runtime.modelfile import ModelFile, NodePlace
 from archonnx.runtime.translate import find_node
 
@@ -26,6 +27,14 @@ class PlacedNode:
     def __str__(self) -> str:
         where = ", ".join(part for part in (self.layer or self.name, self.place and f"at {self.place}") if part)
         return f"{self.operator} ({where})" if where else self.operator
+
+
+def blamed(model: ModelFile, blame: Blame) -> str:
+    """The node of a blame, with its line of the source, and why; the reason alone where there is no node."""
+    if not blame.operator:
+        return blame.why
+    place = model.nodes.get(blame.node, NodePlace(blame.operator))
+    return f"{PlacedNode(blame.node, blame.operator, place.layer, place.place, None)}: {blame.why}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,3 +68,38 @@ class Runner(Protocol):
     def bare(self, feeds: Arrays) -> Callable[[], None] | None:
         """A call that runs the model on these inputs, laid down once where it runs, and leaves the outputs there; None
         for a model of sequences, maps or strings."""
+
+
+class Before:
+    """What stands before a Runner, and is one: what it does not do itself, that one does."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    @property
+    def choice(self) -> Choice:
+        return self._runner.choice
+
+    @property
+    def providers(self) -> tuple[str, ...]:
+        return self._runner.providers
+
+    @property
+    def ran(self) -> Mapping[str, list[tuple[str, str]]]:
+        return self._runner.ran
+
+    @property
+    def threads(self) -> int | None:
+        return self._runner.threads
+
+    @property
+    def mark(self) -> Mark:
+        return self._runner.mark
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._runner, name)  # what this runner has beside what every one has
+
+    def step(
+        self, feeds: Arrays, held: Mapping[str, Any], wanted: str, keep: Sequence[str]
+    ) -> tuple[np.ndarray[Any, Any], dict[str, Any]]:
+        return self._runner.step(feeds, held, wanted, keep)

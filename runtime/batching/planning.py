@@ -14,8 +14,8 @@ from archonnx.runtime.batching.memory import WIDEST, free_on
 from archonnx.runtime.batching.values import Blame
 from archonnx.runtime.contract import Contract
 from archonnx.runtime.devicearray import GPU_DEVICES
-from archonnx.runtime.modelfile import ModelFile, NodePlace, Spec
-from archonnx.runtime.placement import PlacedNode
+from archonnx.runtime.modelfile import ModelFile, Spec
+from archonnx.runtime.placement import blamed
 from archonnx.runtime.skeleton import skeleton
 from archonnx.runtime.wire import WireError
 
@@ -107,10 +107,7 @@ class Planner:
 
     def why_not(self, blame: Blame) -> str:
         """The node that forbids it, with its line of the source, and why."""
-        if not blame.operator:
-            return blame.why
-        place = self.model.nodes.get(blame.node, NodePlace(blame.operator))
-        return f"{PlacedNode(blame.node, blame.operator, place.layer, place.place, None)}: {blame.why}"
+        return blamed(self.model, blame)
 
     def check_asked(self) -> None:
         """That the rows run apart, where numbers of rows were asked for. Raises UsageError that names the node."""

@@ -12,14 +12,12 @@ from archonnx.runtime.contract import Contract
 from archonnx.runtime.devicearray import GPU_DEVICES
 from archonnx.runtime.errors import OutOfMemoryError, RunError
 from archonnx.runtime.modelfile import ModelFile, Spec
-from archonnx.runtime.runner import Runner
+from archonnx.runtime.runner import Before, Runner
 
 if TYPE_CHECKING:
     import numpy as np
 
     from archonnx.runtime.awaiting import Stop
-    from archonnx.runtime.devices import Choice
-    from archonnx.runtime.forks import Mark
 
     Arrays = Mapping[str, np.ndarray[Any, Any]]
 
@@ -46,19 +44,19 @@ def in_batches(
 
 def why_whole(runner: Runner) -> str | None:
     """Why a runner's batch is not run in parts; None where it may be."""
-    return (
-        runner.planner.whole() if isinstance(runner, Batches) else "no input has an open axis of rows that could be cut"
-    )
+    planner: Planner | None = getattr(runner, "planner", None)
+    return planner.whole() if planner else "no input has an open axis of rows that could be cut"
 
 
-class Batches:
+class Batches(Before):
     """A Runner before another one: what fits runs as it is, what does not runs in parts of rows.
 
     planner: says how many rows fit, and whether rows may run apart.
     """
 
     def __init__(self, runner: Runner, planner: Planner) -> None:
-        self._runner, self._planner = runner, planner
+        super().__init__(runner)
+        self._planner = planner
         self._first, self._axis = next(iter(planner.axes.items()))
         self._fits = planner.light  # bytes of inputs that one run takes without a question
         self._buckets = planner.asked if isinstance(planner.asked, tuple) else ()
@@ -69,37 +67,9 @@ class Batches:
         )
 
     @property
-    def choice(self) -> Choice:
-        return self._runner.choice
-
-    @property
-    def providers(self) -> tuple[str, ...]:
-        return self._runner.providers
-
-    @property
-    def ran(self) -> Mapping[str, list[tuple[str, str]]]:
-        return self._runner.ran
-
-    @property
-    def threads(self) -> int | None:
-        return self._runner.threads
-
-    @property
-    def mark(self) -> Mark:
-        return self._runner.mark
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._runner, name)  # what this runner has beside what every one has
-
-    @property
     def planner(self) -> Planner:
         """What is known of the batch."""
         return self._planner
-
-    def step(
-        self, feeds: Arrays, held: Mapping[str, Any], wanted: str, keep: Sequence[str]
-    ) -> tuple[np.ndarray[Any, Any], dict[str, Any]]:
-        return self._runner.step(feeds, held, wanted, keep)
 
     def run(self, feeds: dict[str, Any], stop: Stop | None = None) -> list[Any]:
         sizes = self._sizes(feeds)
