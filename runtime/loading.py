@@ -10,7 +10,7 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
@@ -24,6 +24,7 @@ from archonnx.runtime.contract import Contract
 from archonnx.runtime.cuda.graphs import read_graphs
 from archonnx.runtime.errors import ModelFileError
 from archonnx.runtime.modelfile import ModelFile, read_model
+from archonnx.runtime.padding.declared import read_buckets
 from archonnx.runtime.precision.starting import start_as_asked
 from archonnx.runtime.samples import Data
 from archonnx.runtime.session import Session
@@ -55,6 +56,7 @@ def load(
     graphs: bool | Literal["auto"] = "auto",
     plan: str | os.PathLike[str] | None = "auto",
     batch: int | Sequence[int] | None = None,
+    buckets: Mapping[str, Sequence[int]] | None = None,
     tokenizer: str | os.PathLike[str] | bytes | None = None,
 ) -> Session:
     """Load a model for running.
@@ -78,6 +80,9 @@ def load(
     precision and max_error go before it.
     batch: at most so many rows run at a time, and a larger batch in parts; of several numbers, each run has exactly one
     of them, filled up with rows that are dropped again. By default as many as memory holds (docs/batching.md).
+    buckets: the input that is the mask, with sizes: {"attention_mask": [32, 64, 128]}. A call is filled up to the
+    smallest that holds it with tokens that the mask hides, where the graph proves that no result changes by it; else,
+    and where it is longer than the largest, it runs in its exact shape (docs/padding.md).
     tokenizer: the file, or its bytes, that makes tokens of texts, in place of the model's asset `tokenizer`.
 
     Raises OSError where a file cannot be read, ModelFileError where it is no model that runs, UsageError for a
@@ -95,6 +100,7 @@ def load(
         graphs=read_graphs(graphs),
         plan=read_choice(plan),
         batch=read_batch(batch),
+        buckets=read_buckets(buckets),
         counted=threads is not None or bool(os.environ.get(VARIABLE, "").strip()),
     )
     made = None
@@ -172,6 +178,10 @@ def _load(source: str | bytes, model: ModelFile, asked: Settings, stays: bool = 
     lowered = f" in {choice.precision}" if choice.precision != "float32" else ""
     log.info("%s runs on %s%s: %s", model.path, choice.device, lowered, started.why)
     runner = in_batches(started.runner, model, contract, bare, asked.batch)
+    if asked.buckets is not None:
+        from archonnx.runtime.padding.running import in_buckets
+
+        runner = in_buckets(runner, source, model, contract, bare, asked.buckets)
     if isinstance(source, str) and stays:
         session = Session(model, contract, runner, os.path.abspath(source), b"")
     else:

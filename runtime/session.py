@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from archonnx.runtime.generation.result import Generation, Piece
     from archonnx.runtime.generation.roles import Roles
     from archonnx.runtime.generation.session import Options, Stream
+    from archonnx.runtime.padding.report import Padding
     from archonnx.runtime.precision.candidates import Trial
     from archonnx.runtime.precision.deciding import Lowering
     from archonnx.runtime.profiling.profile import Profile
@@ -52,6 +53,7 @@ class Session:
     load_time: seconds that loading took; cached: whether the optimised model was there already, from an earlier start.
     plan: the path of the plan that it runs by, None where there is none; where its batches run differently, device
     names all ("cpu, openvino"), and precision is the lowest.
+    padding: what came of the buckets that were asked for, None where none were.
     """
 
     def __init__(self, model: ModelFile, contract: Contract, engine: Runner, source: str | None, bare: bytes) -> None:
@@ -73,6 +75,7 @@ class Session:
         self.load_time: float | None = None
         self.cached: bool = getattr(engine, "cached", False)
         self.plan: str | None = None
+        self.padding: Padding | None = getattr(engine, "padding", None)
         self.last_time: float | None = None
         self._roles: Roles | None = None
         self._remarked = False

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from numbers import Real
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from archonnx.contract.diagnostics import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from archonnx.runtime.padding.declared import Buckets
 
 Precision = Literal["float32", "tf32", "bfloat16", "float16", "int8"]
 PRECISIONS: tuple[Precision, ...] = ("float32", "tf32", "bfloat16", "float16", "int8")
@@ -43,6 +46,7 @@ class Settings:
     graphs: whether runs on CUDA are captured as graphs, None where that is left to us.
     plan: "auto" for the one beside the model where it fits, the path of one that is insisted on, None for none;
     batch: the most rows of a run, or the numbers that a run has one of, None where that is left to us.
+    buckets: the sizes that calls are filled up to behind their mask, None where they are not.
     options: what a plan says; counted: whether somebody set the number of threads.
     """
 
@@ -55,6 +59,7 @@ class Settings:
     graphs: bool | None = None
     plan: str | None = "auto"
     batch: int | tuple[int, ...] | None = None
+    buckets: Buckets | None = None
     options: Options = field(default_factory=Options)
     counted: bool = False
 

@@ -88,6 +88,9 @@ def _check_asked(asked: Settings, path: str) -> None:
         raise UsageError(f"{path}: max_error and data are measured on whole models; ask for a precision")
     if asked.plan not in (None, "auto"):
         raise UsageError(f"{path}: a plan is of one model file, and these are several; tune each stage")
+    if asked.buckets is not None:
+        what = f"buckets of {asked.buckets.mask}: the proof is about whole models"
+        raise UsageError(f"{path}: {what}, and these are several; build one file")
 
 
 def _missing(path: str, file: Path) -> ManifestError:

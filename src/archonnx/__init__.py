@@ -110,6 +110,7 @@ def load(
     graphs: bool | Literal["auto"] = "auto",
     plan: str | PathLike[str] | None = "auto",
     batch: int | Sequence[int] | None = None,
+    buckets: Mapping[str, Sequence[int]] | None = None,
     tokenizer: str | PathLike[str] | bytes | None = None,
 ) -> Session:
     """Load a model for running: the path of any .onnx file or of a model in stages (NAME.shards.json), the bytes of a
@@ -132,6 +133,9 @@ def load(
     log where it does not; a path insists on it; None takes none. What else is asked for goes before it.
     batch: run at most so many rows of a batch at a time; of several numbers, exactly one of them in each run. By
     default a batch is run in parts where memory does not hold it, and rows are shown not to depend on one another.
+    buckets: the input that is the mask, with sizes: {"attention_mask": [32, 64, 128]}. A call is filled up to the
+    smallest that holds it where the graph proves that what the mask hides changes no result, and runs in its exact
+    shape where it does not, or is longer; `session.padding` tells.
     tokenizer: the file that makes tokens of texts, or its bytes, in place of the one that travels in the model.
 
     Raises OSError where a file cannot be read, ArchonnxError where it is no ONNX model or no tokenizer, MachineError
@@ -150,6 +154,7 @@ def load(
         graphs=graphs,
         plan=plan,
         batch=batch,
+        buckets=buckets,
         tokenizer=tokenizer,
     )
 
