@@ -18,8 +18,8 @@ from archonnx.contract.diagnostics import ArchonnxError
 @dataclass(frozen=True, slots=True)
 class Job:
     """What a process measures. inputs: arrays by name, checked; errors are measured on them too. cache: the folder that
-    `load` keeps it in, "off" for none; twice: whether another process is to load it first; plan: as
-    `load` takes it."""
+    `load` keeps it in, "off" for none; twice: whether another process is to load it first; plan,
+    buckets: as `load` takes them."""
 
     path: str
     inputs: dict[str, Any]
@@ -30,6 +30,7 @@ class Job:
     cache: str = "off"
     twice: bool = False
     plan: str | None = "auto"
+    buckets: dict[str, list[int]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,7 @@ class Bench:
             data=None if job.max_error is None or _planned(job) else [job.inputs],
             cache=job.cache,
             plan=job.plan,
+            buckets=job.buckets,
         )
         loaded = time.perf_counter()
         session(job.inputs)

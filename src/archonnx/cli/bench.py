@@ -25,6 +25,7 @@ from archonnx.cli.options import (
     plan_option,
     precision_options,
 )
+from archonnx.cli.padding import buckets_option
 from archonnx.contract.diagnostics import UsageError
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="For one operator on the CPU.")
 @plan_option
 @precision_options
+@buckets_option(": of MODEL alone, so that the same file can be an OTHER")
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True, help="Of inputs and weights.")
 @model_options
 @format_option("text", "json")
@@ -71,6 +73,7 @@ def bench(
     plan: str,
     precision: str | None,
     max_error: float | None,
+    buckets: dict[str, list[int]] | None,
     seed: int,
     model: str | None,
     parameters: dict[str, Any],
@@ -129,7 +132,9 @@ def bench(
             for place, (subject, (arrays, _)) in enumerate(zip(subjects, made, strict=True)):
                 kept, twice = str(Path(folder) / f"cache{place}"), subject.kept and not prepared
                 by = plan if place == 0 or plan == "off" else "auto"
-                jobs.append(Job(subject.path, arrays, device, threads, *lower, cache=kept, twice=twice, plan=by))
+                filled = buckets if place == 0 else None
+                job = Job(subject.path, arrays, device, threads, *lower, kept, twice, by, filled)
+                jobs.append(job)
             prepared.append((jobs, [sizes for _, sizes in made]))
         _say_sizes(subjects, prepared[0][1])
         found: list[tuple[list[Job], list[Sizes], list[Measured]]] = []

@@ -28,6 +28,7 @@ from archonnx.cli.options import (
     precision_options,
     threads_option,
 )
+from archonnx.cli.padding import about_padding, buckets_option
 from archonnx.cli.similarity import cosines, print_cosines
 from archonnx.cli.texts import Inputs, labels_of
 from archonnx.contract.diagnostics import UsageError
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
     metavar="N",
     help="Run at most N examples at a time, and more of them in parts. By default as many as memory holds.",
 )
+@buckets_option(": to the smallest size that holds the call")
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**64 - 1),
@@ -104,6 +106,7 @@ def run(
     max_error: float | None,
     data: Path | None,
     batch: int | None,
+    buckets: dict[str, list[int]] | None,
     seed: int,
     weights: tuple[str, ...],
     maps: tuple[str, ...],
@@ -146,7 +149,7 @@ def run(
     if asked.bare:
         raise UsageError("--weights none: nothing is computed without weights")
     more: dict[str, Any] = {"precision": precision, "max_error": max_error, "data": data, "cache": cache, "plan": plan}
-    more["batch"] = batch
+    more |= {"batch": batch, "buckets": buckets}
     session, name = loaded(file, model, parameters, root, device, threads, seed, asked, tokenizer, options=more)
     with session:
         for trial in session.choices:
@@ -242,6 +245,7 @@ def _about(session: Session, name: str, times: list[float]) -> dict[str, Any]:
         "load_milliseconds": round((session.load_time or 0.0) * 1000, 3),
         "cached": session.cached,
         "plan": session.plan,
+        **about_padding(session.padding),
     }
 
 
@@ -272,6 +276,9 @@ def _say_about(session: Session, about: dict[str, Any], repeat: int) -> None:
     stages = getattr(session, "stage_times", ())
     if stages:
         say(f"stages took {', '.join(f'{seconds * 1000:.1f}' for seconds in stages)} ms")
+    if session.padding is not None and session.padding.why is None:
+        for line in str(session.padding).splitlines():
+            _remark(line)
     say(f"{about['model']} ran on {about['device']}{lowered}{plan} in {about['milliseconds']:.1f} ms{runs}; {loading}")
 
 
