@@ -265,11 +265,10 @@ class CompiledModel(Shardable):
             return route.save(self, path, seed=seed, progress=progress)
         if via is not None:
             raise UsageError(f'via is "keras" or None, got {via!r}')
-        if update_lock and lock is None:
-            raise UsageError("update_lock belongs to lock: name the lock too")
         from archonnx.compiler.locking import asked
         from archonnx.compiler.saving import save
 
+        held = asked(self, lock, update_lock)
         values = {v.name: v.type for n in self.graph.nodes for v in n.outputs}
         return save(
             self.lower(weight_bits=weight_bits, block_size=block_size, optimization=optimization, precision=precision),
@@ -278,7 +277,7 @@ class CompiledModel(Shardable):
             given=self.given,
             weights=weights,
             external_data=external_data,
-            lock=asked(self, lock, update_lock),
+            lock=held,
             progress=progress,
             values=values,
             facts=self.graph.facts,

@@ -122,7 +122,13 @@ def save(
         return write([model], layout, stem=model.outgoing.target.stem, progress=progress)[0]
     options = {**graph.options, "external_data": external_data}
     hold = lock.hold(path, options, kind=model.kind, seed=seed)
-    (report,) = write([model], layout, stem=model.outgoing.target.stem, progress=progress, accept=hold.accept)
+
+    def accept(written: Sequence[Path], data: Path | None) -> None:
+        from archonnx.compiler.locking.entries import of_result
+
+        hold.accept(of_result(written[0], data))
+
+    (report,) = write([model], layout, stem=model.outgoing.target.stem, progress=progress, accept=accept)
     return replace(report, lock=hold.lock)
 
 
@@ -184,12 +190,12 @@ def write(
     *,
     stem: str,
     progress: Progress | None = None,
-    accept: Callable[[Path, Path | None], None] | None = None,
+    accept: Callable[[Sequence[Path], Path | None], None] | None = None,
 ) -> list[SaveReport]:
     """Write models, all bare or none, that share a data file where the layout has one: reports in the same order.
 
-    stem: what the name of the data file begins with. accept: called with each model and its data once all is written
-    and nothing is in its place; what it raises ends the save. Errors as those of `save`.
+    stem: what the name of the data file begins with. accept: called with the models and their data once all is
+    written and nothing is in its place; what it raises ends the save. Errors as those of `save`.
     """
     bare = models[0].bare
     given = {f"{i}/{path}": recipe for i, model in enumerate(models) for path, recipe in model.given.items()}
@@ -202,8 +208,7 @@ def write(
 
             check_unchanged(given)
         if accept is not None:
-            for each in written:
-                accept(each, data)
+            accept(written, data)
 
     saving = Saving([m.outgoing for m in models], layout, stem=stem, bare=bare, check=check)
     if not layout.places:

@@ -41,7 +41,7 @@ def of_build(model: CompiledModel, options: Mapping[str, Any], *, kind: str, see
         "source": model.below_root.get(model.source, model.source),
         "opset": model.opset,
         "weights": kind,
-        **{name: value for name, value in options.items() if value is not None},
+        **_chosen(options),
     }
     if kind in ("initial", "partial"):
         build["seed"] = seed
@@ -67,6 +67,12 @@ def of_result(model: Path, data: Path | None) -> dict[str, Value]:
     if data is not None:
         found |= {"data": file_digest(data), "data_bytes": os.stat(data).st_size}
     return found
+
+
+def _chosen(options: Mapping[str, Any]) -> dict[str, Value]:
+    """The options that bytes depend on: none that is left out, nor the size of blocks where there are none."""
+    besides = ("block_size",) if options.get("weight_bits") is None else ()
+    return {name: value for name, value in options.items() if value is not None and name not in besides}
 
 
 def file_digest(path: Path) -> str:

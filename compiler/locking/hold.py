@@ -11,15 +11,16 @@ The lock is put in its place before the model is: where that fails, no model app
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from archonnx.compiler.locking import text
-from archonnx.compiler.locking.entries import Entries, Value, of_build, of_result
+from archonnx.compiler.locking.entries import Entries, Value, of_build
+from archonnx.compiler.sink import sync_folder
 from archonnx.contract.diagnostics import ArchonnxError, UsageError
-from archonnx.contract.files import replace_file
+from archonnx.contract.files import replacing
 
 if TYPE_CHECKING:
     from archonnx.compiler.artifact import CompiledModel
@@ -71,66 +72,81 @@ class Asked:
 
     def hold(self, target: str | os.PathLike[str], options: Mapping[str, Any], *, kind: str, seed: int) -> Hold:
         """Compare what the build is made of. Errors as those of Hold."""
-        return Hold(self.model, self.path, target, options, kind=kind, seed=seed, update=self.update)
+        return Hold(self.path, [target], of_build(self.model, options, kind=kind, seed=seed), update=self.update)
 
 
 class Hold:
-    """One build and its lock. Making it compares what the build is made of; `accept` compares what came out.
+    """One build and its lock. Making it compares what the build is made of; `compare` what came out, and `put` writes
+    the lock where that is to be done; `accept` does both.
 
-    target: the model's path, for messages. update: write the lock anew. options, kind, seed: as `of_build` takes them.
-    Raises LockError where they differ or the lock is none, OSError.
+    targets: the paths of what is built, all in one folder. made: what it is made of. update: write the lock anew.
+    Raises LockError where that differs or the lock is none, UsageError for a target that is no file, OSError.
     """
 
     def __init__(
         self,
-        model: CompiledModel,
         lock: str | os.PathLike[str],
-        target: str | os.PathLike[str],
-        options: Mapping[str, Any],
+        targets: Sequence[str | os.PathLike[str]],
+        made: Entries,
         *,
-        kind: str,
-        seed: int,
         update: bool = False,
     ) -> None:
-        self.path, self.target = Path(lock), Path(target)
-        if self.target.exists() and not self.target.is_file():
-            raise UsageError(f"{self.target} is no file whose bytes could be held against {self.path}")
-        if options.get("weight_bits") is None:
-            options = {name: value for name, value in options.items() if name != "block_size"}
-        self.entries = of_build(model, options, kind=kind, seed=seed)
+        self.path, self.targets = Path(lock), [Path(target) for target in targets]
+        for target in self.targets:
+            if target.exists() and not target.is_file():
+                raise UsageError(f"{target} is no file whose bytes could be held against {self.path}")
+        self.entries = text.read(text.write(made))  # names that are no Unicode as the lock has them
         self.known = _read(self.path, update)
-        self.lock = Lock(self.path, "same" if self.known else "written")
-        if update and self.known != {}:
-            self.lock.outcome = "updated"
+        outcome: Outcome = "written" if self.known is None else "updated" if update else "same"
+        self.lock = Lock(self.path, outcome)
         if update or self.known is None:
             self.known = None
             return
         self._refuse([d for d in differences(self.known, self.entries) if not _forgiven(d) and d.section != "result"])
 
-    def accept(self, model: Path, data: Path | None) -> None:
-        """Compare what was written, before it is put in its place, or write the lock. Raises LockError, OSError."""
-        self.entries["result"] = of_result(model, data)
+    def accept(self, result: Mapping[str, Value]) -> None:
+        """Compare what was written, before it is put in its place, or write the lock. Raises LockError."""
+        self.compare(result)
+        self.put()
+
+    def compare(self, result: Mapping[str, Value]) -> None:
+        """Compare what was written, before it is put in its place. Raises LockError where it differs."""
+        self.entries["result"] = dict(result)
         if self.known is None:
-            self._write()
             return
         found = list(differences(self.known, self.entries))
         if any(d.section == "result" for d in found):
             self._refuse(found)
         self.lock.notes = tuple(f"{d.name} is {_shown(d.received)}, {_shown(d.expected)} in the lock" for d in found)
 
-    def _write(self) -> None:
+    def put(self) -> None:
+        """Write the lock where there is none or it is written anew, down to the disk, so that no power cut keeps the
+        model alone. Raises LockError."""
+        if self.known is not None:
+            return
         try:
-            replace_file(self.path, text.write(self.entries).encode())
+            with replacing(self.path) as stream:
+                stream.write(text.write(self.entries).encode())
+                stream.flush()
+                os.fsync(stream.fileno())
+            sync_folder(Path(os.path.realpath(self.path)).parent)
         except OSError as error:  # it is not the model that cannot be written
-            raise LockError(
-                f"cannot write {self.path}: {error.strerror or error}; {self.target} is as it was"
-            ) from error
+            shown, (was, _) = self._said()
+            raise LockError(f"cannot write {self.path}: {error.strerror or error}; {shown} {was}") from error
+
+    def _said(self) -> tuple[str, tuple[str, str]]:
+        """What is built, and two ends of sentences about it."""
+        if len(self.targets) == 1:
+            return str(self.targets[0]), ("is as it was", "was not written")
+        shown = f"{len(self.targets)} models in {self.targets[0].parent}"
+        return shown, ("are as they were", "were not written")
 
     def _refuse(self, found: list[Difference]) -> None:
         if not found:
             return
         count = f"{len(found):,} entr{'y differs' if len(found) == 1 else 'ies differ'}"
-        lines = [f"{self.target} would not be what {self.path} says, and was not written: {count}"]
+        shown, (_, not_written) = self._said()
+        lines = [f"{shown} would not be what {self.path} says, and {not_written}: {count}"]
         lines += [f"  {difference}" for difference in found]
         lines.append("  help: undo what changed, or accept it: archonnx build --update-lock, save(update_lock=True)")
         raise LockError("\n".join(lines), tuple(found))

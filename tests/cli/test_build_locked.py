@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -210,7 +211,24 @@ def test_a_damaged_lock_is_told_and_written_anew_where_that_is_asked(folder: Pat
     assert said.startswith("error: m.lock is no lock: ")
     assert said.endswith("; write it anew with --update-lock\n")
     assert main([*COMMAND, "--update-lock"]) == 0
+    assert capsys.readouterr().err.splitlines()[-1] == "m.lock: written anew"
     assert main(COMMAND) == 0
+
+
+def test_a_lock_that_was_not_there_is_written_whatever_is_asked(folder: Path, capsys: Output) -> None:
+    assert main([*COMMAND, "--update-lock"]) == 0
+    assert capsys.readouterr().err.splitlines()[-1] == "m.lock: written: commit it"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names that are no Unicode")
+def test_a_name_that_is_no_unicode_is_the_same_again(folder: Path, capsys: Output) -> None:
+    values = archonnx.compile("m.arch").values()
+    with open(b"w\xff.npz", "wb") as stream:
+        np.savez(stream, **values)
+    command = [*COMMAND, "--weights", os.fsdecode(b"w\xff.npz")]
+    assert [main(command), main(command)] == [0, 0]
+    assert capsys.readouterr().err.splitlines()[-1] == "m.lock: what was built is what it says"
+    assert list(tomllib.loads(Path("m.lock").read_text())["weights"]) == ["w\\udcff.npz"]
 
 
 def test_a_file_that_is_no_lock_is_never_written_over(folder: Path, capsys: Output) -> None:
