@@ -18,7 +18,7 @@ import contextlib
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -41,9 +41,12 @@ class Data:
     digest: str
 
 
-def commit(models: Sequence[tuple[Draft, Path]], data: Data | None = None) -> None:
+def commit(
+    models: Sequence[tuple[Draft, Path]], data: Data | None = None, before: Callable[[], None] | None = None
+) -> None:
     """Put models in their places, all in one folder, with the data that they refer to. Raises OSError.
 
+    before: called when nothing is left but that models take their places; what it raises leaves all as it was.
     Where it fails, models that are not replaced yet stay as they were, with their data.
     """
     replaced: list[_Old] = []
@@ -55,6 +58,8 @@ def commit(models: Sequence[tuple[Draft, Path]], data: Data | None = None) -> No
             placing = True
             held = _place(data)
             sync_folder(data.path.parent)  # no power cut keeps a model and loses its data
+        if before is not None:
+            before()
         for draft, target in models:
             replaced.append(_replace(draft, target))
     except BaseException:

@@ -126,9 +126,10 @@ def save(
     def accept(written: Sequence[Path], data: Path | None) -> None:
         from archonnx.compiler.locking.entries import of_result
 
-        hold.accept(of_result(written[0], data))
+        hold.compare(of_result(written[0], data))
 
-    (report,) = write([model], layout, stem=model.outgoing.target.stem, progress=progress, accept=accept)
+    stem = model.outgoing.target.stem
+    (report,) = write([model], layout, stem=stem, progress=progress, accept=accept, before=hold.put)
     return replace(report, lock=hold.lock)
 
 
@@ -138,6 +139,14 @@ def check_external(external_data: object, weights: object) -> None:
         raise UsageError(f'external_data is "auto", "always" or "never", got {external_data!r}')
     if external_data == "never" and weights == "none":
         raise UsageError("without weights, the layout of data beside the model is what is written: leave 'never' out")
+
+
+def check_drawn(seed: object, weights: object) -> None:
+    """Raise UsageError for what is no seed or no choice of weights."""
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**64:
+        raise UsageError(f"seed is a whole number from 0 to 2**64 - 1, got {seed!r}")
+    if weights not in ("init", "none"):
+        raise UsageError(f'weights is "init" or "none", got {weights!r}')
 
 
 def prepare(
@@ -165,10 +174,7 @@ def prepare(
     from archonnx.compiler import writer
     from archonnx.compiler.recipes import Evaluation
 
-    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**64:
-        raise UsageError(f"seed is a whole number from 0 to 2**64 - 1, got {seed!r}")
-    if weights not in ("init", "none"):
-        raise UsageError(f'weights is "init" or "none", got {weights!r}')
+    check_drawn(seed, weights)
     if weights == "none" or kind is None:
         kind = kind_of_weights(graph, given or {}) if weights == "init" else "none"
     props = {metadata.WEIGHTS: kind} | ({metadata.SEED: str(seed)} if kind in ("initial", "partial") else {})
@@ -191,11 +197,13 @@ def write(
     stem: str,
     progress: Progress | None = None,
     accept: Callable[[Sequence[Path], Path | None], None] | None = None,
+    before: Callable[[], None] | None = None,
 ) -> list[SaveReport]:
     """Write models, all bare or none, that share a data file where the layout has one: reports in the same order.
 
     stem: what the name of the data file begins with. accept: called with the models and their data once all is
-    written and nothing is in its place; what it raises ends the save. Errors as those of `save`.
+    written and nothing is in its place; what it raises ends the save. before: as `commit` takes it. Errors as
+    those of `save`.
     """
     bare = models[0].bare
     given = {f"{i}/{path}": recipe for i, model in enumerate(models) for path, recipe in model.given.items()}
@@ -210,7 +218,7 @@ def write(
         if accept is not None:
             accept(written, data)
 
-    saving = Saving([m.outgoing for m in models], layout, stem=stem, bare=bare, check=check)
+    saving = Saving([m.outgoing for m in models], layout, stem=stem, bare=bare, check=check, before=before)
     if not layout.places:
         for model in models:
             _check_size(model, saving)
@@ -224,8 +232,8 @@ def write(
 
             odd = OddValues(given)
             odd.expect(resolved(recipe, evaluation.given) for recipe, evaluation in saving.order())
-            before, progress = _in_two(progress, odd.unwritten, saving.total)
-            odd.read(before)
+            reading, progress = _in_two(progress, odd.unwritten, saving.total)
+            odd.read(reading)
             for model in models:
                 model.outgoing.evaluation.watch = odd.watch
         saving.progress = progress

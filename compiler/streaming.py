@@ -40,7 +40,7 @@ class Saving:
 
     layout: of their data. stem: what the data file's name begins with. bare: the data is left out. check: called when
     everything is written and nothing is in its place yet, with where the models and their data can be read meanwhile;
-    what it raises ends the save.
+    what it raises ends the save. before: as `commit` takes it.
     """
 
     def __init__(
@@ -52,9 +52,10 @@ class Saving:
         bare: bool = False,
         progress: Progress | None = None,
         check: Callable[[Sequence[Path], Path | None], None] | None = None,
+        before: Callable[[], None] | None = None,
     ) -> None:
         self.models, self.layout, self.stem, self.bare = models, layout, stem, bare
-        self.progress, self.check = progress, check
+        self.progress, self.check, self.before = progress, check, before
         self.total = 0 if bare else layout.length
         self.total += sum(i.recipe.nbytes for m in models for i in m.stored if layout.is_inside(i))
         self.done = 0
@@ -82,7 +83,7 @@ class Saving:
             if self.check is not None:
                 self.check([draft.path for draft, _ in drafts], None if data is None else data.draft.path)
             if drafts:
-                commit(drafts, data)
+                commit(drafts, data, self.before)
             self.data = None if data is None else data.path
         return written
 

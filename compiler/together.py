@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from archonnx.compiler.layout import External, lay_out
+from archonnx.compiler.layout import External, Layout, lay_out
+from archonnx.compiler.locking import check_named
 from archonnx.compiler.saving import Prepared, SaveReport, check_external, prepare, write
 from archonnx.compiler.streaming import Progress
 from archonnx.contract.diagnostics import UsageError
 
 if TYPE_CHECKING:
     from archonnx.compiler.artifact import CompiledModel
+    from archonnx.compiler.locking.hold import Lock
 
 PathLike = TypeVar("PathLike", bound="str | os.PathLike[str]")
 
@@ -24,13 +26,14 @@ class SavedTogether:
     """What `save_all` wrote: a report for each model, in the order in which they were given.
 
     data: the file that they share, None where each holds its own weights. nbytes: of all files. shared: bytes of
-    weights that would stand in them a second time.
+    weights that would stand in them a second time. lock: what all of them were held against.
     """
 
     reports: tuple[SaveReport, ...]
     data: Path | None
     nbytes: int
     shared: int
+    lock: Lock | None = None
 
 
 def save_all(
@@ -40,6 +43,8 @@ def save_all(
     seed: int = 0,
     weights: Literal["init", "none"] = "init",
     external_data: External = "auto",
+    lock: str | os.PathLike[str] | None = None,
+    update_lock: bool = False,
     progress: Progress | None = None,
     **options: Any,
 ) -> SavedTogether:
@@ -47,12 +52,14 @@ def save_all(
 
     Weights are the same where they are drawn for one path from one seed and initializer, or are one tensor of one file.
     data: what the name of the data file begins with, by default the name of the first model's source. external_data:
-    "auto" shares a file where that saves anything, "never" gives each model its own weights. options: as
-    CompiledModel.lower takes them. Others as CompiledModel.save takes them; errors too.
+    "auto" shares a file where that saves anything, "never" gives each model its own weights. lock,
+    update_lock: one lock for all of them, otherwise as CompiledModel.save takes it. options: as CompiledModel.lower
+    takes them. Others as CompiledModel.save takes them; errors too.
 
     Each model is replaced as a whole; a failure leaves those that were not replaced yet as they were, with their data.
     """
     check_external(external_data, weights)
+    check_named(lock, update_lock)
     if not models:
         raise UsageError("save_all() takes models by the paths to write them to, there is none")
     prepared = [prepared_of(model, path, seed=seed, weights=weights, **options) for path, model in models.items()]
@@ -62,9 +69,27 @@ def save_all(
     if len({target.parent for target in targets}) > 1:
         raise UsageError(f"models that share data stand in one folder: {', '.join(map(str, models))}")
     layout = lay_out([m.outgoing for m in prepared], bare=weights == "none", external=external_data)
-    first = next(iter(models.values()))
-    reports = write(prepared, layout, stem=_stem(data, first), progress=progress)
-    return SavedTogether(tuple(reports), reports[0].data, sum(r.nbytes for r in reports), layout.repeated)
+    stem = _stem(data, next(iter(models.values())))
+    if lock is None:
+        return _saved(write(prepared, layout, stem=stem, progress=progress), layout)
+    from archonnx.compiler.locking.entries import of_results, of_several
+    from archonnx.compiler.locking.hold import Hold
+
+    names = [target.name for target in targets]
+    parts = {name: (model, part.kind) for name, model, part in zip(names, models.values(), prepared, strict=True)}
+    chosen = {**prepared[0].graph.options, "external_data": external_data}
+    made = of_several(parts, chosen, stem if layout.stretches else None, seed=seed)
+    hold = Hold(lock, list(models), made, update=update_lock)
+
+    def accept(written: Sequence[Path], shared: Path | None) -> None:
+        hold.compare(of_results(dict(zip(names, written, strict=True)), shared))
+
+    reports = write(prepared, layout, stem=stem, progress=progress, accept=accept, before=hold.put)
+    return _saved(reports, layout, hold.lock)
+
+
+def _saved(reports: Sequence[SaveReport], layout: Layout, lock: Lock | None = None) -> SavedTogether:
+    return SavedTogether(tuple(reports), reports[0].data, sum(r.nbytes for r in reports), layout.repeated, lock)
 
 
 def prepared_of(

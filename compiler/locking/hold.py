@@ -5,7 +5,7 @@
 3. The bytes have to be those of the lock: else nothing takes the place of what was there before.
 4. Other versions of onnx and numpy are no fault where the bytes are the same: they are told.
 
-The lock is put in its place before the model is: where that fails, no model appears that no lock speaks of.
+The lock is put in its place just before the model is: where that fails, no model appears that no lock speaks of.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from archonnx.compiler.locking import text
-from archonnx.compiler.locking.entries import Entries, Value, of_build
+from archonnx.compiler.locking.entries import ORDER, Entries, Value, of_build
 from archonnx.compiler.sink import sync_folder
 from archonnx.contract.diagnostics import ArchonnxError, UsageError
 from archonnx.contract.files import replacing
@@ -76,8 +76,8 @@ class Asked:
 
 
 class Hold:
-    """One build and its lock. Making it compares what the build is made of; `compare` what came out, and `put` writes
-    the lock where that is to be done; `accept` does both.
+    """One build and its lock. Making it compares what the build is made of; `compare` what came out, before anything
+    is in its place; `put` writes the lock where that is to be done, when nothing but that and renaming is left.
 
     targets: the paths of what is built, all in one folder. made: what it is made of. update: write the lock anew.
     Raises LockError where that differs or the lock is none, UsageError for a target that is no file, OSError.
@@ -97,6 +97,7 @@ class Hold:
                 raise UsageError(f"{target} is no file whose bytes could be held against {self.path}")
         self.entries = text.read(text.write(made))  # names that are no Unicode as the lock has them
         self.known = _read(self.path, update)
+        self._check_kind(update)
         outcome: Outcome = "written" if self.known is None else "updated" if update else "same"
         self.lock = Lock(self.path, outcome)
         if update or self.known is None:
@@ -104,10 +105,15 @@ class Hold:
             return
         self._refuse([d for d in differences(self.known, self.entries) if not _forgiven(d) and d.section != "result"])
 
-    def accept(self, result: Mapping[str, Value]) -> None:
-        """Compare what was written, before it is put in its place, or write the lock. Raises LockError."""
-        self.compare(result)
-        self.put()
+    def _check_kind(self, update: bool) -> None:
+        """Raise LockError where the lock is of what is built otherwise: all would differ, and one line says why."""
+        known, kind = kind_of(self.known or {}), kind_of(self.entries)
+        if known not in (None, kind) and not update:
+            what, (be, *_) = self._said()
+            raise LockError(
+                f"{self.path} is the lock of {known}, and {what} {be} {kind}: name another lock, or write this "
+                "one anew: archonnx build --update-lock, update_lock=True"
+            )
 
     def compare(self, result: Mapping[str, Value]) -> None:
         """Compare what was written, before it is put in its place. Raises LockError where it differs."""
@@ -131,30 +137,39 @@ class Hold:
                 os.fsync(stream.fileno())
             sync_folder(Path(os.path.realpath(self.path)).parent)
         except OSError as error:  # it is not the model that cannot be written
-            shown, (was, _) = self._said()
+            shown, (_, was, _) = self._said()
             raise LockError(f"cannot write {self.path}: {error.strerror or error}; {shown} {was}") from error
 
-    def _said(self) -> tuple[str, tuple[str, str]]:
-        """What is built, and two ends of sentences about it."""
+    def _said(self) -> tuple[str, tuple[str, str, str]]:
+        """What is built, and what sentences about it go on with."""
         if len(self.targets) == 1:
-            return str(self.targets[0]), ("is as it was", "was not written")
+            return str(self.targets[0]), ("is", "is as it was", "was not written")
         shown = f"{len(self.targets)} models in {self.targets[0].parent}"
-        return shown, ("are as they were", "were not written")
+        return shown, ("are", "are as they were", "were not written")
 
     def _refuse(self, found: list[Difference]) -> None:
         if not found:
             return
         count = f"{len(found):,} entr{'y differs' if len(found) == 1 else 'ies differ'}"
-        shown, (_, not_written) = self._said()
+        shown, (*_, not_written) = self._said()
         lines = [f"{shown} would not be what {self.path} says, and {not_written}: {count}"]
         lines += [f"  {difference}" for difference in found]
-        lines.append("  help: undo what changed, or accept it: archonnx build --update-lock, save(update_lock=True)")
+        lines.append("  help: undo what changed, or accept it: archonnx build --update-lock, update_lock=True")
         raise LockError("\n".join(lines), tuple(found))
+
+
+def kind_of(entries: Entries) -> str | None:
+    """What a lock is of, in words; None where it does not say."""
+    if "build" not in entries:
+        return None
+    if "models" in entries["build"]:
+        return "models that are built together"
+    return "a model in stages" if "stages" in entries["build"] else "a model in one file"
 
 
 def differences(known: Entries, received: Entries) -> Iterator[Difference]:
     """The entries that are not the same in both, in the order of a lock."""
-    for section in text.ORDER:
+    for section in ORDER:
         one, two = known.get(section, {}), received.get(section, {})
         for name in sorted({*one, *two}):
             if one.get(name) != two.get(name):

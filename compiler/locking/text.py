@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import re
 
-from archonnx.compiler.locking.entries import Entries, Value
+from archonnx.compiler.locking.entries import ORDER, Entries, Value
 
 FORMAT = 1
 FIRST = (
     "# What `archonnx build --locked` holds a build against. Commit it; `archonnx build --update-lock` writes it anew."
 )
-ORDER = ("build", "parameters", "sources", "assets", "maps", "weights", "result", "versions")
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 

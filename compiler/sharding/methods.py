@@ -59,13 +59,15 @@ class Shardable:
         weights: Literal["init", "none"] = "init",
         external_data: Literal["auto", "always", "never"] = "auto",
         progress: Callable[[int, int], None] | None = None,
+        lock: str | os.PathLike[str] | None = None,
+        update_lock: bool = False,
         **lowering: Any,
     ) -> ShardsReport:
         """Write the model as one checked .onnx a stage, beside the manifest `path`, NAME.shards.json, by which `load`
         takes them as one. A failure leaves an old one as it was.
 
-        shards: how many stages, or a plan. seed, weights, external_data, progress: as `save` takes them; lowering:
-        `weight_bits`, `optimization` and what else `lower` takes.
+        shards: how many stages, or a plan. seed, weights, external_data, progress, lock, update_lock: as `save` takes
+        them; lowering: `weight_bits`, `optimization` and what else `lower` takes. A lock holds the cuts too.
 
         Raises ArchonnxError where a stage does not pass the checks or cannot be written, UsageError.
         """
@@ -80,4 +82,6 @@ class Shardable:
             progress=progress,
             lowering=lowering,
             writing={"external_data": external_data},
+            lock=lock,
+            update_lock=update_lock,
         )

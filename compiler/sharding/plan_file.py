@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -20,12 +21,14 @@ VERSION = 1
 @dataclass(frozen=True, slots=True)
 class Cuts:
     """What a build needs of a plan: of which model it is, by name and by the digest of its layers, and the first layer
-    of each stage. file: where they were read from, None for those of a plan in memory."""
+    of each stage. file, digest: where they were read from, and SHA-256 of that file as 64 digits; None for those of a
+    plan in memory."""
 
     model: str
     layers: str
     begins: tuple[str, ...]
     file: str | None = field(default=None, compare=False)
+    digest: str | None = field(default=None, compare=False)
 
 
 def as_document(plan: ShardPlan, parts: int) -> dict[str, Any]:
@@ -107,7 +110,7 @@ def read_cuts(path: str | os.PathLike[str]) -> Cuts:
         raise ArchonnxError(f"{shown}: the plan has form {found[FORM]!r}, this archonnx reads {VERSION}: make it again")
     try:
         begins = tuple(str(stage["first"]) for stage in found["stages"])
-        cuts = Cuts(str(found["model"]), str(found["layers"]), begins, shown)
+        cuts = Cuts(str(found["model"]), str(found["layers"]), begins, shown, hashlib.sha256(data).hexdigest())
     except (KeyError, TypeError):
         raise ArchonnxError(f"{shown}: the plan is damaged: its stages do not say where they begin") from None
     if not cuts.begins:

@@ -5,7 +5,8 @@
     NAME.1-of-4.<hash>.data       its weights, where they take more than an .onnx file holds
 
 Stages are written in a folder beside the manifest, moved next to it when all are there, and then the manifest is put
-in place; the files of the old one go last. What fails or is killed before that leaves the old model as it was.
+in place; the files of the old one go last. What fails or is killed before that leaves the old model as it was. A lock
+takes its place just before the manifest does, when all is on the disk and nothing but the renaming is left.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from archonnx.compiler import saving
+from archonnx.compiler.locking import check_named
 from archonnx.compiler.sharding.cutting import Cut, cut
 from archonnx.compiler.sharding.plan import begins_of, plan_shards
 from archonnx.compiler.sharding.plan_file import Cuts, cuts_of
@@ -34,6 +36,7 @@ from archonnx.contract.shards import ENDING, Manifest, ManifestError, Shard, Val
 if TYPE_CHECKING:
     from archonnx.compiler.artifact import CompiledModel
     from archonnx.compiler.ir import OperatorGraph
+    from archonnx.compiler.locking.hold import Hold, Lock
     from archonnx.compiler.passes.changes import Change
     from archonnx.compiler.passes.quantize_weights import Quantization
     from archonnx.compiler.passes.store_in_half import Halving
@@ -49,7 +52,7 @@ WAIT = 10.0  # seconds for the turn of others, who have it for as long as it tak
 class ShardsReport:
     """What was written: the manifest, the stages' files, and what `save` reports of each, in order. nbytes: of all.
     asked: how many stages were; fewer are written where layers of one leave no operator. quantization, changes,
-    halving: of the whole model, as a SaveReport has them."""
+    halving, lock: of the whole model, as a SaveReport has them."""
 
     path: Path
     files: tuple[Path, ...]
@@ -59,6 +62,7 @@ class ShardsReport:
     quantization: Quantization | None
     changes: tuple[Change, ...]
     halving: Halving | None
+    lock: Lock | None = None
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -75,14 +79,21 @@ def save_shards(
     progress: Progress | None = None,
     lowering: Mapping[str, Any] | None = None,
     writing: Mapping[str, Any] | None = None,
+    lock: str | os.PathLike[str] | None = None,
+    update_lock: bool = False,
 ) -> ShardsReport:
     """Write a model as one ONNX file a stage, and the manifest `path`, which ends in .shards.json.
 
     shards: how many stages, planned for sizes that are guessed, or a plan. seed, weights, progress: as `save` has
-    them. lowering, writing: what else `CompiledModel.lower` and `saving.save` take, by name.
+    them. lowering, writing: what else `CompiledModel.lower` and `saving.save` take, by name. lock, update_lock: what
+    the build is held against, as `CompiledModel.save` takes them; its stages and the manifest are the result.
 
     Raises UsageError for a plan of another model, and as `save`; DoesNotFit never, as no memory is given.
     """
+    writing = dict(writing or {})
+    saving.check_external(writing.setdefault("external_data", "auto"), weights)
+    saving.check_drawn(seed, weights)
+    check_named(lock, update_lock)
     target = Path(os.path.realpath(path))
     if not target.name.endswith(ENDING) or target.name == ENDING:
         raise UsageError(f"{os.fspath(path)}: the manifest's name ends in {ENDING}")
@@ -93,16 +104,28 @@ def save_shards(
     stages = cut(whole, model.graph, begins)
     kind = saving.kind_of_weights(whole, model.given) if weights == "init" else "none"
     needed = sum(t.recipe.nbytes for s in stages for t in s.graph.constants() if t.recipe and t.dtype != "string")
+    hold: Hold | None = None
+    if lock is not None:
+        from archonnx.compiler.locking.entries import of_stages
+        from archonnx.compiler.locking.hold import Hold
+
+        options = {**whole.options, "external_data": writing["external_data"]}
+        made = of_stages(model, options, cuts, _stem(target), kind=kind, seed=seed)
+        hold = Hold(lock, [path], made, update=update_lock)
     with saving.explained(path, needed if weights == "init" else 0), _folder(target) as folder:
-        saved = _save_all(model, stages, folder, target, needed, seed, weights, progress, dict(writing or {}))
+        saved = _save_all(model, stages, folder, target, needed, seed, weights, progress, writing)
         manifest = _manifest(whole, stages, saved, kind, seed)
+        if hold is not None:
+            from archonnx.compiler.locking.entries import of_stage_files
+
+            hold.compare(of_stage_files(manifest.to_json(), [(r.path, r.data) for r, _ in saved]))
         with _turn(target.parent):
-            _commit(target, folder, manifest, saved)
+            _commit(target, folder, manifest, saved, None if hold is None else hold.put)
     reports = tuple(report for report, _ in saved)
     nbytes = sum(report.nbytes for report in reports) + target.stat().st_size
     files = tuple(target.with_name(name) for _, name in saved)
     told = whole.quantization, tuple(whole.changes), whole.halving
-    return ShardsReport(Path(path), files, reports, nbytes, len(begins), *told)
+    return ShardsReport(Path(path), files, reports, nbytes, len(begins), *told, None if hold is None else hold.lock)
 
 
 @contextmanager
@@ -221,8 +244,15 @@ def _value(name: str, tensor: Any) -> Value:
     return Value(name, tensor.dtype, tuple(size if isinstance(size, int) else str(size) for size in tensor.shape))
 
 
-def _commit(target: Path, folder: Path, manifest: Manifest, saved: list[tuple[saving.SaveReport, str]]) -> None:
-    """Move the stages beside the manifest, put it in place, and take away the files of the old one."""
+def _commit(
+    target: Path,
+    folder: Path,
+    manifest: Manifest,
+    saved: list[tuple[saving.SaveReport, str]],
+    before: Callable[[], None] | None,
+) -> None:
+    """Move the stages beside the manifest, put it in place, and take away the files of the old one. before: called when
+    nothing but the renaming of the manifest is left; what it raises leaves the old model as it was."""
     old = files_of(target)
     fresh = []
     try:
@@ -238,6 +268,9 @@ def _commit(target: Path, folder: Path, manifest: Manifest, saved: list[tuple[sa
             stream.write(manifest.to_json())
             stream.flush()
             os.fsync(stream.fileno())
+            if before is not None:
+                sync_folder(target.parent)  # no power cut keeps the lock and loses the stages
+                before()
     except BaseException:
         for goal in fresh:
             goal.unlink(missing_ok=True)

@@ -269,6 +269,8 @@ def save_all(
     weights: Literal["init", "none"] = "init",
     external_data: Literal["auto", "always", "never"] = "auto",
     progress: Callable[[int, int], None] | None = None,
+    lock: str | PathLike[str] | None = None,
+    update_lock: bool = False,
     **options: Any,
 ) -> SavedTogether:
     """Write several models, by path, so that weights that are the same in them are stored once, in one data file.
@@ -278,7 +280,7 @@ def save_all(
     data: what the name of the data file begins with, by default the name of the first model's source: DATA.<hash>.data.
     seed, weights, progress: as `CompiledModel.save` takes them, and so are `options`: weight_bits and others.
     external_data: "auto" shares a data file where that saves anything, "always" in any case, "never" gives each model
-    its own weights.
+    its own weights. lock, update_lock: one lock for all of the models, otherwise as `CompiledModel.save` takes it.
 
     Each model takes its place as a whole. Raises as `save` does; models that were not replaced yet stay as they were.
     """
@@ -291,6 +293,8 @@ def save_all(
         weights=weights,
         external_data=external_data,
         progress=progress,
+        lock=lock,
+        update_lock=update_lock,
         **options,
     )
 

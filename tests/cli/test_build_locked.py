@@ -258,7 +258,6 @@ def test_the_lock_of_a_model_that_ships_lies_beside_the_output(folder: Path, cap
     ("options", "said"),
     [
         (["--via", "keras"], "--via keras goes without a lock: leave --locked, --lock and --update-lock out"),
-        (["--shards", "2"], "--shards goes without a lock"),
         (["--lock", "m.toml"], "--lock m.toml: the file's name ends in .lock"),
     ],
 )

@@ -134,8 +134,7 @@ def build(
         raise UsageError("--via keras: Keras' graph keeps its weights as they are; leave --weight-bits out")
     if via == "keras" and precision != "float32":
         raise UsageError("--via keras: Keras' graph keeps its weights as they are; leave --precision out")
-    besides = "--shards" if parts is not None else None if via is None else f"--via {via}"
-    locked = checked_lock(locked, lock, update_lock, besides)
+    locked = checked_lock(locked, lock, update_lock, None if via is None else f"--via {via}")
     checked_external(external_data, asked.bare, via)
     if isinstance(model, tuple):
         return build_together(
@@ -144,7 +143,10 @@ def build(
             assets=assets,
             seed=seed,
             external_data=external_data,
-            alone={"--via": via, "--explain": explain, "--shards": shards, "--locked": locked},
+            locked=locked,
+            lock=lock,
+            update_lock=update_lock,
+            alone={"--via": via, "--explain": explain, "--shards": shards},
             options=lowering,
         )
     result = compiled(file, model, parameters, root, opset)
@@ -158,6 +160,8 @@ def build(
             lowering=lowering,
             writing={"external_data": external_data},
             explain=explain,
+            lock=(lambda target: lock_of(file, target, lock)) if locked else None,
+            update_lock=update_lock,
             began=began,
         )
     target = output or Path(f"{result.name}.onnx")

@@ -28,7 +28,8 @@ def lock_options(function: Function) -> Function:
         click.option(
             "--locked",
             is_flag=True,
-            help="Hold the build against OUT.lock beside FILE, or write it where there is none (docs/locks.md).",
+            help="Hold the build, of a model, its stages or several models, against OUT.lock beside FILE, or write it "
+            "where there is none (docs/locks.md).",
         ),
     ):
         function = option(function)
@@ -46,12 +47,13 @@ def checked_lock(locked: bool, lock: Path | None, update: bool, besides: str | N
     return True
 
 
-def lock_of(file: Path, target: Path, lock: Path | None) -> Path:
+def lock_of(file: Path, target: Path, lock: Path | None, *, folder: bool = False) -> Path:
     """Where the lock of a build is: the one that was named, else it is called as OUT is and lies beside FILE, where it
-    can be committed; that of a model that ships lies beside OUT."""
+    can be committed; that of a model that ships lies beside OUT. folder: OUT is one, of several models."""
     if lock is not None:
         return lock
-    return (target.parent if _ships(file) else file.parent) / f"{target.stem}.lock"
+    name = Path(os.path.abspath(target)).name if folder else target.stem
+    return (target.parent if _ships(file) else file.parent) / f"{name}.lock"
 
 
 def _ships(file: Path) -> bool:

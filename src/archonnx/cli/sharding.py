@@ -12,6 +12,7 @@ import click
 from archonnx.cli.console import Steps, say, size_text
 from archonnx.cli.filling import warn_of
 from archonnx.cli.halving import tell_halved
+from archonnx.cli.locking import tell_lock
 from archonnx.cli.optimizing import explain_changes
 from archonnx.cli.quantizing import tell
 from archonnx.contract.diagnostics import UsageError
@@ -58,9 +59,11 @@ def build_shards(
     lowering: Mapping[str, Any],
     writing: Mapping[str, Any],
     explain: bool,
+    lock: Callable[[Path], Path] | None,
+    update_lock: bool,
     began: float,
 ) -> int:
-    """Write the stages, and say so. began: when the command did."""
+    """Write the stages, and say so. lock: that of a manifest, None where there is none. began: when the command did."""
     from archonnx.compiler.sharding.plan_file import cuts_of
     from archonnx.compiler.sharding.saving import save_shards
     from archonnx.contract.shards import ENDING
@@ -74,7 +77,16 @@ def build_shards(
             say(f"stages are even for {sizes}, a guess; archonnx plan-shards takes other sizes")
     with Steps(f"building {target.name}") as steps:
         report = save_shards(
-            model, target, shards, seed=seed, weights=weights, progress=steps, lowering=lowering, writing=writing
+            model,
+            target,
+            shards,
+            seed=seed,
+            weights=weights,
+            progress=steps,
+            lowering=lowering,
+            writing=writing,
+            lock=None if lock is None else lock(target),
+            update_lock=update_lock,
         )
     warn_of(report.warnings)
     count = len(report.stages)
@@ -92,4 +104,6 @@ def build_shards(
         explain_changes(report.changes)
     if report.halving is not None:
         tell_halved(report.halving)
+    if report.lock is not None:
+        tell_lock(report.lock)
     return 0

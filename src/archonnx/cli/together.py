@@ -12,6 +12,7 @@ import click
 from archonnx.cli.assets import attached
 from archonnx.cli.console import Steps, say, size_text
 from archonnx.cli.filling import Wanted, filled, warn_of
+from archonnx.cli.locking import lock_of, tell_lock
 from archonnx.cli.options import compiled
 from archonnx.contract.diagnostics import UsageError
 
@@ -36,10 +37,14 @@ def build_together(
     assets: tuple[str, ...],
     seed: int,
     external_data: str,
+    locked: bool,
+    lock: Path | None,
+    update_lock: bool,
     alone: Mapping[str, object],
     options: Mapping[str, Any],
 ) -> int:
-    """Build models of a file into a folder. alone: options that are for one model only, by their names, and values."""
+    """Build models of a file into a folder. locked: hold them against one lock. alone: options that are for one model
+    only, by their names, and values."""
     from archonnx.compiler.together import save_all
 
     began = time.perf_counter()
@@ -63,6 +68,8 @@ def build_together(
             weights="none" if asked.bare else "init",
             external_data=external_data,  # type: ignore[arg-type]
             progress=steps,
+            lock=lock_of(file, folder, lock, folder=True) if locked else None,
+            update_lock=update_lock,
             **options,
         )
     for report in saved.reports:
@@ -73,4 +80,6 @@ def build_together(
         shared = f"; {size_text(saved.shared)} of weights are stored once" if saved.shared else ""
         say(f"{folder / saved.data.name}: their weights, {size_text(saved.data.stat().st_size)}{shared}")
     say(f"{len(names)} models, {took}")
+    if saved.lock is not None:
+        tell_lock(saved.lock)
     return 0

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archonnx.compiler.locking import text
-from archonnx.compiler.locking.entries import Entries
+from archonnx.compiler.locking.entries import ORDER, Entries
 from archonnx.compiler.locking.hold import differences
 
 NAMES = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
 VALUES = NAMES | st.integers(0, 2**64 - 1)
-LOCKS = st.dictionaries(st.sampled_from(text.ORDER), st.dictionaries(NAMES, VALUES, min_size=1, max_size=4))
+LOCKS = st.dictionaries(st.sampled_from(ORDER), st.dictionaries(NAMES, VALUES, min_size=1, max_size=4))
 
 
 @given(LOCKS)
