@@ -11,6 +11,7 @@ takes its place just before the manifest does, when all is on the disk and nothi
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from archonnx.compiler.streaming import Progress
 
 
+MOVED = "moved.json"  # in the folder of a build: which files beside the manifest are to come and to go
 WAIT = 10.0  # seconds for the turn of others, who have it for as long as it takes to rename files
 
 
@@ -130,12 +132,16 @@ def save_shards(
 
 @contextmanager
 def _folder(target: Path) -> Iterator[Path]:
-    """A folder beside the manifest for what is not complete yet; those of builds that were killed are swept away."""
+    """A folder beside the manifest for what is not complete yet; those of builds that were killed are swept away, with
+    the files that they moved beside it and the manifest does not speak of."""
     stem = _stem(target)
     ours = re.compile(re.escape(f".{stem}.") + r"(\d+)\.[0-9a-f]{8}\.stages")
     for found in target.parent.iterdir():
         match = ours.fullmatch(found.name)
         if match and not _runs(int(match[1])):
+            with _turn(target.parent):  # else what another build moves meanwhile would seem to be left behind
+                for leftover in _moved(target, found) - files_of(target):
+                    leftover.unlink(missing_ok=True)
             shutil.rmtree(found, ignore_errors=True)
     folder = target.with_name(f".{stem}.{os.getpid()}.{secrets.token_hex(4)}.stages")
     folder.mkdir()
@@ -254,16 +260,16 @@ def _commit(
     """Move the stages beside the manifest, put it in place, and take away the files of the old one. before: called when
     nothing but the renaming of the manifest is left; what it raises leaves the old model as it was."""
     old = files_of(target)
-    fresh = []
+    moves: list[tuple[Path, Path]] = []
+    for report, name in saved:
+        if report.data is not None:
+            moves.append((report.data, target.with_name(report.data.name)))
+        moves.append((folder / report.path.name, target.with_name(name)))
+    fresh = [goal for _, goal in moves if not goal.exists()]
+    (folder / MOVED).write_text(json.dumps(sorted(path.name for path in {*old, *fresh})), encoding="utf-8")
     try:
-        for report, name in saved:
-            moves = [(folder / report.path.name, target.with_name(name))]
-            if report.data is not None:
-                moves.insert(0, (report.data, target.with_name(report.data.name)))
-            for source, goal in moves:
-                if not goal.exists():
-                    fresh.append(goal)
-                os.replace(source, goal)
+        for source, goal in moves:
+            os.replace(source, goal)
         with replacing(target) as stream:
             stream.write(manifest.to_json())
             stream.flush()
@@ -278,6 +284,16 @@ def _commit(
     sync_folder(target.parent)
     for leftover in old - files_of(target):
         leftover.unlink(missing_ok=True)
+
+
+def _moved(target: Path, folder: Path) -> set[Path]:
+    """The files beside the manifest that a build which was killed has moved there or was about to take away."""
+    try:
+        names = json.loads((folder / MOVED).read_bytes())
+    except (OSError, ValueError):  # it had not begun to, or was killed while it wrote them down
+        return set()
+    ours = re.compile(re.escape(_stem(target)) + r"\.\d+-of-\d+\.[0-9a-f]{16}\.(onnx|data)")
+    return {target.with_name(name) for name in names if isinstance(name, str) and ours.fullmatch(name)}
 
 
 def files_of(target: Path) -> set[Path]:
