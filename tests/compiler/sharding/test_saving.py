@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -29,6 +30,11 @@ TEXT = "model Chain():\n    input x: float32[N, 16]\n" + "    Dense(16)\n" * 4 +
 
 def listing(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+def process_that_is_gone() -> int:
+    command = [sys.executable, "-c", "import os; print(os.getpid())"]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
 def result(path: Path) -> np.ndarray:
@@ -164,10 +170,7 @@ def test_a_failure_leaves_the_old_model(at: str, tmp_path: Path, monkeypatch: py
 
 
 def test_what_builds_that_were_killed_left_is_swept_away(tmp_path: Path) -> None:
-    gone = subprocess.run(
-        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True
-    )
-    stale = tmp_path / f".chain.{gone.stdout.strip()}.0a0b0c0d.stages"
+    stale = tmp_path / f".chain.{process_that_is_gone()}.0a0b0c0d.stages"
     living = tmp_path / f".chain.{os.getppid()}.0a0b0c0d.stages"
     other = tmp_path / ".other.1.0a0b0c0d.stages"
     for folder in (stale, living, other):
@@ -175,6 +178,34 @@ def test_what_builds_that_were_killed_left_is_swept_away(tmp_path: Path) -> None
         (folder / "chain.1-of-2.onnx").write_bytes(b"half")
     save_shards(archonnx.compile(text=TEXT), tmp_path / "chain.shards.json", 2)
     assert [folder.exists() for folder in (stale, living, other)] == [False, True, True]
+
+
+@pytest.mark.parametrize("held", ['["chain.1-of-2.', "", "{}", "[7]"])
+def test_what_is_written_down_in_halves_takes_nothing_away(tmp_path: Path, held: str) -> None:
+    target = tmp_path / "chain.shards.json"
+    save_shards(archonnx.compile(text=TEXT), target, 2)
+    before = listing(tmp_path)
+    stale = tmp_path / f".chain.{process_that_is_gone()}.0a0b0c0d.stages"
+    stale.mkdir()
+    (stale / "moved.json").write_text(held)
+    save_shards(archonnx.compile(text=TEXT), target, 2)
+    assert listing(tmp_path) == before
+
+
+def test_what_a_build_that_was_killed_has_moved_is_taken_away_and_nothing_else(tmp_path: Path) -> None:
+    target = tmp_path / "chain.shards.json"
+    save_shards(archonnx.compile(text=TEXT), target, 2)
+    before = set(listing(tmp_path))
+    stale = tmp_path / f".chain.{process_that_is_gone()}.0a0b0c0d.stages"
+    stale.mkdir()
+    moved = ["chain.1-of-2.0123456789abcdef.onnx", "chain.1-of-2.0123456789abcdef.data"]
+    others = ["other.1-of-2.0123456789abcdef.onnx", "chain.2-of-2.0123456789abcdef.onnx", "notes.txt"]
+    for name in (*moved, *others):
+        (tmp_path / name).write_bytes(b"some bytes")
+    current = [shard.file for shard in read_manifest(target).stages]
+    (stale / "moved.json").write_text(json.dumps([*moved, *current, others[0], "notes.txt", "../chain.onnx"]))
+    save_shards(archonnx.compile(text=TEXT), target, 2)
+    assert set(listing(tmp_path)) == before | set(others)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
