@@ -103,7 +103,8 @@ def build(
     --model, OUT is a folder, and weights that are the same in them are stored once (docs/large-models.md).
 
     --locked writes down what the build was made of and what came out, or holds it against that: where a source, an
-    option, a file or a byte of the result differs, it is listed and nothing is written (docs/locks.md).
+    option, a file or a byte of the result differs, it is listed and nothing is written. One lock holds all stages, and
+    all of several --model (docs/locks.md).
 
     --via keras takes a second route: the model as Keras builds it, traced by TensorFlow, converted by tf2onnx. It
     needs the extra `keras`, and memory for several copies of the weights.
@@ -121,6 +122,7 @@ def build(
       archonnx build models/unet.arch --shards 2 -o unet.shards.json
       archonnx build zoo:translate --model Reader --model Writer -o translate/
       archonnx build model.arch -o build/model.onnx --locked
+      archonnx build models/unet.arch --shards 2 -o build/unet.shards.json --locked
       archonnx build models/dnn.arch -o dnn.keras.onnx --via keras
     """
     began = time.perf_counter()
