@@ -71,8 +71,10 @@ def of_several(
 
 
 def _of_models(models: Mapping[str, tuple[CompiledModel, str]], build: Mapping[str, Value], *, seed: int) -> Entries:
-    """models: each with the kind of its weights, by what its own entries begin with. build: what they have in common.
-    A file that several are made of is read once."""
+    """The entries of models that are built at once; a file that several of them are made of is read once.
+
+    models: each with the kind of its weights, by what its own entries begin with. build: what they have in common.
+    """
     found: Entries = {section: {} for section in ORDER}
     found["build"] |= build
     if any(kind in ("initial", "partial") for _, kind in models.values()):

@@ -102,6 +102,8 @@ class Hold:
         self.lock = Lock(self.path, outcome)
         if update or self.known is None:
             self.known = None
+            if not (folder := Path(os.path.realpath(self.path)).parent).is_dir():  # told before the weights are drawn
+                raise LockError(f"cannot write {self.path}: there is no folder {folder}; make it first")
             return
         self._refuse([d for d in differences(self.known, self.entries) if not _forgiven(d) and d.section != "result"])
 

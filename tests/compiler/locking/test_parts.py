@@ -14,6 +14,7 @@ import pytest
 import archonnx
 from archonnx.compiler import committing, saving
 from archonnx.compiler.artifact import CompiledModel
+from archonnx.compiler.locking import hold
 from archonnx.compiler.locking.hold import Lock, LockError
 from archonnx.compiler.sharding import saving as sharded
 from archonnx.contract.diagnostics import ArchonnxError, UsageError
@@ -86,6 +87,19 @@ def test_what_is_no_choice_is_told_as_without_a_lock(
     assert everything(tmp_path) == before
 
 
+@WAY
+def test_a_lock_in_no_folder_is_told_before_anything_is_drawn(
+    tmp_path: Path, save: Save, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(saving.Saving, "run", failing(saving.Saving.run, 1))
+    model, lock = compiled("Both"), tmp_path / "nowhere" / "m.lock"
+    with pytest.raises(LockError, match=r"m\.lock: there is no folder .*nowhere; make it first"):
+        if save is stages:
+            model.save_shards(tmp_path / "m.shards.json", 2, lock=lock)
+        else:
+            archonnx.save_all({tmp_path / "m.onnx": model}, lock=lock)
+
+
 def test_a_lock_that_is_written_anew_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="update_lock belongs to lock"):
         compiled("Both").save_shards(tmp_path / "m.shards.json", 2, update_lock=True)
@@ -125,6 +139,8 @@ def failing(real: Callable[..., Any], which: int) -> Callable[..., Any]:
         (models, saving.Saving, "_write_model", 2),
         (models, committing, "_place", 1),
         (models, committing, "sync_folder", 1),
+        (stages, hold, "replacing", 1),  # the lock itself
+        (models, hold, "replacing", 1),
     ],
 )
 def test_a_failure_in_the_middle_leaves_the_old_files_and_the_old_lock(
