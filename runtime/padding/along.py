@@ -33,11 +33,11 @@ def check_hidden(state: State, axis: int, what: str) -> None:
     room = (_GAP_DOUBLE if state.dtype == _DOUBLE else GAP) + 0.25 * (
         min(abs(hidden.high), rg.SAFE) + min(abs(shown.low), rg.SAFE)
     )
-    if hidden.high >= shown.low:
+    if hidden.low >= shown.low and hidden.high >= shown.high:
         raise Unprovable("it works along the tokens, and no mask hides those that are added")
     if hidden.high > shown.low - room:
-        low, high = f"{shown.low:.3g}", f"{hidden.high:.3g}"
-        raise Unprovable(f"it works along the tokens: a hidden one may have {high}, and one that counts {low}")
+        why = f"a hidden one may be as high as {hidden.high:.3g}, and one that counts as low as {shown.low:.3g}"
+        raise Unprovable(f"it works along the tokens: {why}, as far as the graph tells")
 
 
 def softmax(*, flat: int = 13, logarithm: bool = False) -> Rule:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -222,6 +223,15 @@ def test_the_first_of_several_tokens_need_as_many(lengths: list[int]) -> None:
     assert lengths == [4, 2]
     assert session.padding is not None
     assert session.padding.whole == {running.SHORT: 1}
+
+
+def test_a_bias_that_scores_may_outweigh_is_told_with_both() -> None:
+    nodes = [n("Where", "columns zero weak", "m"), n("Add", "scores m", "h"), n("Softmax", "h", "y", name="net/p")]
+    session = load(typed(nodes, held={"weak": one(-1e4)}), "cpu", buckets=SIZES)
+    assert session.padding is not None
+    numbers = r"a hidden one may be as high as \d\.\d+e\+09, and one that counts as low as -\d\.\d+e\+12"
+    why = rf"Softmax \(net/p\): it works along the tokens: {numbers}, as far as the graph tells"
+    assert re.fullmatch(why, session.padding.why or "")
 
 
 def test_where_nothing_is_asked_for_nothing_is_told() -> None:
