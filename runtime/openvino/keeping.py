@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from archonnx.runtime.openvino.nodes import Node
 
 _GRAPH = "graph.xml"
+_READ = "2"  # raised where `read_graph` makes another graph of the same file
 
 
 def graph_of(
@@ -46,7 +47,7 @@ def graph_of(
         except MachineError as error:  # it is told where the model is compiled without a cache
             raise UnkeptError(str(error)) from None
 
-    versions = {"openvino": openvino.__version__}
+    versions = {"openvino": openvino.__version__, "read": _READ}
     found = kept(source, model, cache, "openvino", versions, dict(properties), make)
     if found is None:
         return read_graph(source, model, nodes), {}, False

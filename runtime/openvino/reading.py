@@ -10,6 +10,7 @@ from archonnx.contract.diagnostics import MachineError
 from archonnx.runtime.modelfile import ModelFile
 from archonnx.runtime.openvino.library import core, library_errors, version
 from archonnx.runtime.openvino.nodes import Node, told
+from archonnx.runtime.openvino.sequences import keep_transposes
 from archonnx.runtime.translate import clean
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def read_graph(source: str | bytes, model: ModelFile, nodes: Sequence[Node]) -> 
             type_ = op.get_output_element_type(0).to_dtype().name
             reason = f"it computes in {type_}, whose ends OpenVINO does not go round"
             raise MachineError(f'{model.path}: {reason} ({op.get_friendly_name()}); use device="cpu" for it')
+    keep_transposes(graph)
     return graph
 
 

@@ -15,6 +15,7 @@ from archonnx.runtime.modelfile import ModelFile
 from archonnx.runtime.openvino.library import STATIC_SHAPES
 from archonnx.runtime.openvino.nodes import read_nodes
 from archonnx.runtime.openvino.otherwise import check_nodes
+from archonnx.runtime.openvino.sequences import check_steps
 
 if TYPE_CHECKING:
     from archonnx.runtime.devices import Choice
@@ -34,6 +35,7 @@ def start_alone(
     check_nodes(source, model, nodes)
     first = choice.providers[0]
     if not first.alone:
+        check_steps(model, nodes)
         return None
     from archonnx.runtime.openvino.running import OpenVinoRunner
 

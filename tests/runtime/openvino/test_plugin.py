@@ -61,6 +61,10 @@ def found(tmp_path_factory: pytest.TempPathFactory, make: Any) -> dict[str, Any]
     constant = numpy_helper.from_array(np.ones(1), "c")
     pair = [helper.make_node("CastLike", ["x", "c"], ["a"]), helper.make_node("CastLike", ["a", "x"], ["y"])]
     write("refused_constant", x, pair, {"y": ("float32", None)}, [constant])
+    two = [helper.make_node("RNN", ["x", f"w{n}", "r"], [f"y{n}"], hidden_size=3) for n in (0, 1)]
+    both = [*two, helper.make_node("Add", ["y0", "y1"], ["y"])]
+    weights = [numpy_helper.from_array(np.ones((1, 3, 3), np.float32), name) for name in ("w0", "w1", "r")]
+    write("refused_steps", x, both, {"y": ("float32", None)}, weights)
     write("refused_none", x, [helper.make_node("Det", ["x"], ["y"])], {"y": ("float32", ["N"])})
     named = [helper.make_node("Reshape", ["x", "s"], ["net/reshape"], name="net/Reshape")]
     named[0].metadata_props.add(key=keys.PLACE, value="net.arch:3:5")
@@ -117,6 +121,11 @@ def test_what_openvino_does_not_take_runs_on_the_cpu_and_is_said_to(found: dict[
         ("double", "input x is float64[N], which OpenVINO computes in float32"),
         ("cast", "it has float64 inside, which OpenVINO computes in float32"),
         ("constant", "it has float64 inside, which OpenVINO computes in float32"),
+        (
+            "steps",
+            "OpenVINO does not compute as ONNX says: RNN with steps that others read too (nodes that gives y0, "
+            "that gives y1)",
+        ),
         ("none", "none of the model's operators runs on OpenVINO"),
     ],
 )
