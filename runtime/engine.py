@@ -157,7 +157,7 @@ class Engine:
 
         options = self._ready(feeds, None)
         specs = {spec.name: spec for spec in self._model.inputs}
-        arrays = {name: np.ascontiguousarray(array) for name, array in feeds.items()}  # they live until it has run
+        arrays = {name: np.asarray(array, order="C") for name, array in feeds.items()}  # they live until it has run
         try:
             binding = self._session.io_binding()
             for name, array in arrays.items():
@@ -190,7 +190,7 @@ class Engine:
         held = []  # what is bound points into the arrays
         binding = self._session.io_binding()
         for name, array in feeds.items():
-            whole = np.ascontiguousarray(array)
+            whole = np.asarray(array, order="C")
             here = device == "cpu" or specs[name].dtype in FOREIGN
             value = to_value(specs[name], whole) if here else onnxruntime.OrtValue.ortvalue_from_numpy(whole, device)
             binding.bind_ortvalue_input(name, value)
@@ -211,7 +211,7 @@ class Engine:
         import numpy as np
 
         specs = {spec.name: spec for spec in self._model.inputs}
-        arrays = {name: np.ascontiguousarray(array) for name, array in feeds.items()}  # the values point into them
+        arrays = {name: np.asarray(array, order="C") for name, array in feeds.items()}  # the values point into them
         values = {name: to_value(specs[name], array) for name, array in arrays.items()}
         found = self._session.run_with_ort_values(None, values, options)
         return [to_numpy(spec, value) for spec, value in zip(self._model.outputs, found, strict=True)]

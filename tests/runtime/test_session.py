@@ -171,6 +171,7 @@ def test_an_operator_without_implementation_is_the_machines_fault(make: Any, loa
         ("bfloat16", np.array([1, 2.5], ml_dtypes.bfloat16)),
         ("bfloat16", np.zeros(0, ml_dtypes.bfloat16)),
         ("float8e4m3fn", np.array([1, 2.5], ml_dtypes.float8_e4m3fn)),
+        ("bfloat16", np.array(2.5, ml_dtypes.bfloat16)),
         ("float16", np.array([1, 2.5], np.float16)),
         ("string", np.array(["a", "é"], object)),
         ("bool", np.array([True, False])),
@@ -183,9 +184,9 @@ def test_every_type_goes_in_and_comes_out(make: Any, load: Any, dtype: str, valu
         with pytest.raises((MachineError, ModelFileError)):
             load(make({"x": (dtype, ["N"])}))
         return
-    session = load(make({"x": (dtype, ["N"])}))
+    session = load(make({"x": (dtype, ["N"] * value.ndim)}))
     result = session(value)
-    assert result.dtype == value.dtype
+    assert (result.dtype, result.shape) == (value.dtype, value.shape)
     np.testing.assert_array_equal(result, value)
 
 
@@ -360,3 +361,10 @@ def test_an_old_model_that_cannot_be_converted_says_what_to_do(make: Any, load: 
     old = make({"x": ("float32", [1, 1, 2, 2])}, [node], {"y": ("float32", None)}, opset=1, ir_version=3)
     with pytest.raises(ModelFileError, match=r"it uses opset 1, .* convert it with onnx"):
         load(old)
+
+
+def test_a_number_stays_a_number_in_runs_that_follow_one_another(make: Any, load: Any) -> None:
+    """As one array [1] it would give its result an axis that the model does not have."""
+    session = load(make({"x": ("float32", [])}, "Neg", {"y": ("float32", [])}))
+    found, _ = session._engine.step({"x": np.array(2, np.float32)}, {}, "y", [])
+    assert (found.shape, found.item()) == ((), -2)
