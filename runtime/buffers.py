@@ -115,6 +115,13 @@ def contiguous(feeds: Mapping[str, Any], inputs: Sequence[Spec]) -> dict[str, np
     }
 
 
+def check_bound(outputs: Sequence[Spec]) -> None:
+    """That a run can leave its outputs in arrays. Raises UsageError for a sequence, a map or what may be missing."""
+    for spec in outputs:
+        if spec.kind != "tensor":
+            raise UsageError(f"output {spec.name} is {spec.type}: it cannot be bound; call without out= or bind()")
+
+
 def given_back(values: Sequence[Any], feeds: Mapping[str, Any]) -> list[Any]:
     """Results on the GPU as arrays of the library whose array was given there; the others as they are."""
     if not any(isinstance(value, DeviceArray) for value in values):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from archonnx.contract import metadata as keys
 from archonnx.contract.diagnostics import UsageError
 from archonnx.contract.labels import label_lines
-from archonnx.runtime.buffers import Bound, contiguous, given_back, named_out, read_out, sources
+from archonnx.runtime.buffers import Bound, check_bound, contiguous, given_back, named_out, read_out, sources
 from archonnx.runtime.contract import Contract
 from archonnx.runtime.devicearray import check_reach
 from archonnx.runtime.errors import ModelFileError
@@ -252,6 +252,7 @@ class Session:
             values = engine.run(feeds, stop)
         else:
             named = named_out(self.outputs, out)
+            check_bound(self.outputs)
             out, feeds = self._out(named, feeds), contiguous(feeds, self.inputs)
             binding = engine.bind(feeds, out)
             began = time.perf_counter()
@@ -271,6 +272,7 @@ class Session:
         Raises what a call raises.
         """
         engine = self._open()
+        check_bound(self.outputs)
         feeds = contiguous(self.check(*args, **kwargs), self.inputs)
         named = {} if out is None else named_out(self.outputs, out)
         given = self._out(named, feeds)

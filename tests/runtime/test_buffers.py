@@ -164,3 +164,16 @@ def test_a_closed_session_is_closed_to_what_was_bound(make: Any, load: Any) -> N
     session.close()
     with pytest.raises(UsageError, match="the session is closed"):
         bound()
+
+
+def test_what_may_be_no_array_is_not_bound(load: Any) -> None:
+    value = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N"])
+    several = helper.make_sequence_type_proto(helper.make_tensor_type_proto(TensorProto.FLOAT, None))
+    outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N"]), helper.make_value_info("s", several)]
+    nodes = [helper.make_node("Neg", ["x"], ["y"]), helper.make_node("SequenceConstruct", ["x"], ["s"])]
+    graph = helper.make_graph(nodes, "g", [value], outputs)
+    session = load(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8))
+    assert session(X[0]).s[0].tolist() == X[0].tolist()
+    for call in (lambda: session.bind(X[0]), lambda: session(X[0], out={"y": np.empty(3, np.float32)})):
+        with pytest.raises(UsageError, match=r"^output s is sequence\(float32.*\): it cannot be bound; call without"):
+            call()
