@@ -41,6 +41,8 @@ def read_graph(source: str | bytes, model: ModelFile, nodes: Sequence[Node]) -> 
         raise _unread(model, nodes, error) from error
     for op in graph.get_ops():
         if op.get_type_name() == "TopK":
+            if op.get_attributes()["sort"] == "none":  # any order will do, and this one may be stable
+                op.set_attribute("sort", "value")
             op.set_attribute("stable", True)  # of equal values the first, as ONNX says
         if op.get_type_name() in _ARITHMETIC and op.get_output_element_type(0).get_type_name() in _NARROW:
             type_ = op.get_output_element_type(0).to_dtype().name

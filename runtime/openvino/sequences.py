@@ -30,6 +30,7 @@ def keep_transposes(graph: Any) -> None:
     import numpy as np
     from openvino import opset13 as ops
 
+    changed = False
     for layer in graph.get_ordered_ops():
         if layer.get_type_name() not in _SEQUENCES or layer.get_attributes()["direction"] == "bidirectional":
             continue
@@ -41,7 +42,9 @@ def keep_transposes(graph: Any) -> None:
             made = ops.unsqueeze(turned, one)
             made.set_friendly_name(reader.get_friendly_name())
             reader.output(0).replace(made.output(0))
-    graph.validate_nodes_and_infer_types()
+            changed = True
+    if changed:
+        graph.validate_nodes_and_infer_types()
 
 
 def _order(transpose: Any) -> list[int]:

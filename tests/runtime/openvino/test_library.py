@@ -240,3 +240,11 @@ def test_nothing_is_printed(on_library: Any, make: Any, capfd: pytest.CaptureFix
     with pytest.raises(MachineError):
         on_library(make({"x": ("float32", ["N", 2, 2])}, "Det", {"y": ("float32", ["N"])}))
     assert capfd.readouterr() == ("", "")
+
+
+def test_places_in_any_order_are_taken(make: Any, on_library: Any) -> None:
+    """OpenVINO finds the largest for a Hardmax in no order, which it refuses where it looks at the model again."""
+    nodes = [helper.make_node("Hardmax", ["x"], ["h"]), helper.make_node("Mul", ["h", "c"], ["y"])]
+    constant = numpy_helper.from_array(np.array([1, 2, 3], np.float32), "c")
+    session = on_library(make({"x": ("float32", ["N", 3])}, nodes, {"y": ("float32", ["N", 3])}, [constant]))
+    assert session([[1, 3, 3], [0, 0, 0]]).tolist() == [[0, 2, 0], [1, 0, 0]]
