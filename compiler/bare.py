@@ -23,6 +23,7 @@ from archonnx.compiler.streaming import Progress, SaveError
 from archonnx.compiler.together import prepared_of
 from archonnx.contract import metadata
 from archonnx.contract.diagnostics import UsageError
+from archonnx.contract.shards import ENDING
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -73,6 +74,8 @@ def read_bare(path: PathLike) -> Bare:
     from google.protobuf.message import DecodeError
 
     shown = Path(path)
+    if shown.name.endswith(ENDING):
+        raise SaveError(f"{shown}: it is a model in stages; build them again with the weights: --shards")
     if shown.stat().st_size > PROTOBUF_LIMIT:
         raise SaveError(f"{shown}: it has {shown.stat().st_size:,} bytes, too many for a model without weights")
     try:

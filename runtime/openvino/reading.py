@@ -22,6 +22,10 @@ _OUTPUT = re.compile(r"<Node\(\w+\): ([^>]*)>")
 _UNKNOWN = re.compile(r"No conversion rule found for operations: ([^\n]*)")
 # Whole numbers of few bits wrap round in ONNX; OpenVINO computes them in more, and takes the nearest that there is.
 _ARITHMETIC = frozenset("Add Subtract Multiply Divide Negative Abs Power ReduceSum ReduceProd CumSum".split())
+# Whole numbers are computed in 32 bits, and constants cut to them, which is as well where they are bounds of a Slice.
+_CUT = frozenset("Add Subtract Multiply Divide Mod FloorMod Power".split())
+_WIDE = frozenset({"i64", "u32", "u64"})
+_LEAST, _MOST = -(2**31), 2**31 - 1
 _NARROW = frozenset({"i8", "u8", "i16", "u16", "i4", "u4"})
 
 
@@ -47,9 +51,32 @@ def read_graph(source: str | bytes, model: ModelFile, nodes: Sequence[Node]) -> 
         if op.get_type_name() in _ARITHMETIC and op.get_output_element_type(0).get_type_name() in _NARROW:
             type_ = op.get_output_element_type(0).to_dtype().name
             reason = f"it computes in {type_}, whose ends OpenVINO does not go round"
-            raise MachineError(f'{model.path}: {reason} ({op.get_friendly_name()}); use device="cpu" for it')
+            raise MachineError(f'{model.path}: {reason} ({_told(op, nodes, model)}); use device="cpu" for it')
+        if op.get_type_name() in _CUT and (wide := _wide(op)) is not None:
+            reason = f"it computes with the constant {wide:,}, which OpenVINO cuts to 32 bits"
+            raise MachineError(f'{model.path}: {reason} ({_told(op, nodes, model)}); use device="cpu" for it')
     keep_transposes(graph)
     return graph
+
+
+def _told(op: Any, nodes: Sequence[Node], model: ModelFile) -> str:
+    """The node that OpenVINO made an operator of, which it calls as what that gives."""
+    name = op.get_friendly_name()
+    made = [node for node in nodes if name in node.outputs or name == node.name]
+    return told(made[:1], model) if made else str(name)
+
+
+def _wide(op: Any) -> int | None:
+    """A whole number of more than 32 bits, with its sign, among an operator's constants; None without such."""
+    for at in range(op.get_input_size()):
+        constant = op.input_value(at).get_node()
+        if constant.get_type_name() != "Constant" or constant.get_element_type().get_type_name() not in _WIDE:
+            continue
+        data = constant.get_data()
+        for found in (int(data.max()), int(data.min())) if data.size else ():
+            if found < _LEAST or found > _MOST:
+                return found
+    return None
 
 
 def _unread(model: ModelFile, nodes: Sequence[Node], error: Exception) -> MachineError:

@@ -13,6 +13,7 @@ from archonnx.runtime.devices import Choice
 from archonnx.runtime.engine import Engine
 from archonnx.runtime.modelfile import ModelFile
 from archonnx.runtime.profiling.events import Run, read_runs
+from archonnx.runtime.renewing import renewed
 from archonnx.runtime.threads import set_threads
 from archonnx.runtime.translate import load_error, ort_errors
 
@@ -106,7 +107,7 @@ def _done(count: int, runs: int | None, passed: float, seconds: float) -> tuple[
     return count, max(count, min(MOST, max(FEWEST, round(count * seconds / max(passed, 1e-9)))))
 
 
-def _watched(source: str, model: ModelFile, choice: Choice, threads: int | None, folder: Path) -> Any:
+def _watched(source: str | bytes, model: ModelFile, choice: Choice, threads: int | None, folder: Path) -> Any:
     """A session as the runtime makes them, which keeps a profile and writes down the graph that it runs."""
     import onnxruntime
 
@@ -129,6 +130,8 @@ def _watched(source: str, model: ModelFile, choice: Choice, threads: int | None,
         named += [(provider.name, provider.settings(threads)) for provider in others]
         session = onnxruntime.InferenceSession(source, options, providers=named, enable_fallback=0)
     except ort_errors() as error:
+        if made_anew := renewed(source, model, error):
+            return _watched(*made_anew, choice, threads, folder)
         raise load_error(model, error, choice.device) from error
     session.disable_fallback()
     return session

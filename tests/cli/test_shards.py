@@ -104,6 +104,8 @@ def test_weights_can_be_left_out(folder: Path, capsys: Output) -> None:
     assert manifest.metadata["archonnx.weights"] == "none"
     assert main(["weights", "write", manifest.stages[0].file]) == 1
     assert "it is one stage of a model; build all of them again with the weights" in capsys.readouterr().err
+    assert main(["weights", "write", "Chain.shards.json"]) == 1
+    assert "Chain.shards.json: it is a model in stages; build them again with the weights" in capsys.readouterr().err
     Path("x.json").write_text(json.dumps([[0.5] * 16]))
     assert main(["run", "Chain.shards.json", "-i", "x=x.json", "--device", "cpu"]) == 1
     said = capsys.readouterr().err

@@ -203,6 +203,25 @@ def test_whole_numbers_beyond_32_bits_are_refused(on_library: Any, make: Any) ->
         session(np.array([2**40]))
 
 
+@pytest.mark.parametrize(("operator", "number"), [("Mul", 3_000_000_000), ("Add", -(2**31) - 1), ("Mod", 2**40)])
+def test_constants_beyond_32_bits_that_are_computed_with_are_refused(
+    on_library: Any, make: Any, operator: str, number: int
+) -> None:
+    nodes = [helper.make_node(operator, ["x", "c"], ["y"], name="net/big")]
+    constant = numpy_helper.from_array(np.array(number), "c")
+    with pytest.raises(MachineError, match=rf"it computes with the constant {number:,}, which OpenVINO cuts") as caught:
+        on_library(make({"x": ("int64", ["N"])}, nodes, {"y": ("int64", ["N"])}, [constant]))
+    assert "(node net/big)" in str(caught.value)
+
+
+def test_bounds_beyond_32_bits_are_taken(on_library: Any, make: Any) -> None:
+    """Exporters write the largest int64 for the end of an axis."""
+    nodes = [helper.make_node("Slice", ["x", "starts", "ends"], ["y"])]
+    constants = [numpy_helper.from_array(np.array([n]), name) for name, n in (("starts", 1), ("ends", 2**63 - 1))]
+    session = on_library(make({"x": ("int64", ["N"])}, nodes, {"y": ("int64", ["M"])}, constants))
+    assert session([5, 6, 7]).tolist() == [6, 7]
+
+
 def test_all_operators_that_openvino_lacks_are_told_with_their_nodes(on_library: Any, make: Any) -> None:
     nodes = [
         helper.make_node("Det", ["x"], ["a"], name="net/det"),

@@ -177,6 +177,13 @@ def test_a_model_of_others(tmp_path: Path) -> None:
     assert "MatMul net/scope/matmul" in profile.text("node")
 
 
+def test_a_model_that_is_older_than_the_kernels_is_profiled_as_it_is_loaded(caplog: pytest.LogCaptureFixture) -> None:
+    path = Path(onnx.__file__).parent / "backend/test/data/pytorch-converted/test_GLU_dim/model.onnx"
+    profile = archonnx.load(path, "cpu").profile()
+    assert profile.seconds > 0
+    assert "is of opset 6, which onnxruntime does not implement: it was converted" in caplog.text
+
+
 def test_the_source_is_found_as_long_as_it_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = tmp_path / "looped.arch"
     source.write_text(LOOPED, encoding="utf-8")
