@@ -26,7 +26,6 @@ OTHERWISE = {
     r"test_training_dropout(?!_zero).*": "it drops other elements: the case's seed is numpy's",
     r"test_attention_4d_with_past_and_present_qk_matmul_bias_[34]d_mask_causal": "the lowest float32 stands for -inf",
     r"test_maxunpool_export_with_output_shape": "its indices are read as of the smaller shape",
-    r"test_range_bfloat16_type_positive_delta(_expanded)?": "it gives two axes",
     r"test_resize_downsample_scales_(linear|cubic)_align_corners": "the last place is computed from the rounded size",
 }
 # Cases whose results are drawn: dtype and shape are compared.
