@@ -24,6 +24,7 @@ from archonnx.runtime.openvino.turns import OneByOne
 from archonnx.runtime.renewing import renewed
 from archonnx.runtime.runner import Runner
 from archonnx.runtime.settings import Settings
+from archonnx.runtime.taking_turns import InTurns, crowds
 from archonnx.runtime.threads import set_threads
 from archonnx.runtime.translate import load_error, ort_errors, run_error
 from archonnx.runtime.values import FOREIGN, to_numpy, to_value, view
@@ -294,6 +295,7 @@ def _start(source: str | bytes, model: ModelFile, choice: Choice, asked: Setting
             watch = Watch(files) if files else None  # as they are before onnxruntime maps them
             session = kept.session if kept else made(source)
             session = Guarded(session, watch) if watch else session
+            session = InTurns(session) if choice.device == "cpu" and crowds(asked.threads) else session
             session = OneByOne(session) if choice.providers[0].plugin else session
             engine = Engine(session, model, choice, asked.threads, kept.ran if kept else None)
             engine.cached = kept is not None and kept.found
