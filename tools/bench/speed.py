@@ -33,7 +33,11 @@ COMMAND = "python -m tools.bench.speed --write"
 PATIENCE = 900.0  # seconds that a way may take to start: torch.compile, and models that are exported
 CAVEAT = (
     "Batch 1. Weights are as drawn: the outputs of VGG-19 and ResNet-50 are a softmax over classes nearly equal, "
-    "which int8 holds easily; a trained network may lose more, and then takes bfloat16."
+    "which int8 holds easily; a trained network may lose more, and then takes bfloat16. int8 is calibrated on other "
+    "inputs than those that are timed.\n\n"
+    "The aims of the first row of ratios are for processors that multiply matrices in bfloat16 in units of their own "
+    "(AMX); elsewhere they are past reach where bfloat16 takes half the time of float32. Peers' errors are of their "
+    "own drawn weights."
 )
 PARTS = ("networks", "int8", "loading")
 INT8_ERROR = 4.2e-2  # of the logits of EfficientNet-Lite0: at it, 98 % of crops agree (docs/int8.md)
