@@ -9,6 +9,8 @@ import weakref
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from archonnx.runtime.wrapping import Wrapped
+
 # Errors after which, by CUDA's documentation of cudaError_t, all further work of the process fails as well, and those
 # of a device that is gone.
 _FATAL = {46, 100, 101, 214, 220, 226, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719, 721, 999}
@@ -56,23 +58,15 @@ def _close(handles: Sequence[int]) -> None:
         os.close(handle)
 
 
-class Guarded:
+class Guarded(Wrapped):
     """The session, its runs checked before and after; it runs no more once its GPU is lost."""
 
     def __init__(self, session: Any, watch: Watch | None = None) -> None:
         from archonnx.runtime.translate import ort_errors
 
-        self._session, self._watch, self._errors = session, watch, ort_errors
+        super().__init__(session)
+        self._watch, self._errors = watch, ort_errors
         self._lost: str | None = None
-
-    def run(self, *args: Any) -> Any:
-        return self._run(self._session.run, args)
-
-    def run_with_iobinding(self, *args: Any) -> Any:
-        return self._run(self._session.run_with_iobinding, args)
-
-    def run_with_ort_values(self, *args: Any) -> Any:
-        return self._run(self._session.run_with_ort_values, args)
 
     def _run(self, run: Any, args: tuple[Any, ...]) -> Any:
         if self._lost is not None:
@@ -89,6 +83,3 @@ class Guarded:
         if watch is not None:  # what was written meanwhile was read in part
             watch.check()
         return found
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._session, name)

@@ -15,6 +15,7 @@ from collections import deque
 from typing import Any
 
 from archonnx.runtime.machine import physical_cores
+from archonnx.runtime.wrapping import Wrapped
 
 PATIENCE = 2.0
 SHORT = 5e-4
@@ -79,21 +80,13 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=QUEUE.clear)
 
 
-class InTurns:
+class InTurns(Wrapped):
     """A session of onnxruntime whose calls take turns with those of others."""
 
     def __init__(self, session: Any, queue: Queue = QUEUE) -> None:
-        self._session, self._queue = session, queue
+        super().__init__(session)
+        self._queue = queue
         self._usual = 0.0  # seconds of the last call
-
-    def run(self, *args: Any) -> Any:
-        return self._run(self._session.run, args)
-
-    def run_with_iobinding(self, *args: Any) -> Any:
-        return self._run(self._session.run_with_iobinding, args)
-
-    def run_with_ort_values(self, *args: Any) -> Any:
-        return self._run(self._session.run_with_ort_values, args)
 
     def _run(self, run: Any, args: tuple[Any, ...]) -> Any:
         usual = self._usual
@@ -105,6 +98,3 @@ class InTurns:
             self._usual = time.perf_counter() - began
             if turn:
                 self._queue.leave()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._session, name)

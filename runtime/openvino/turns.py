@@ -7,8 +7,11 @@ too, or give the results of an earlier one. Its runs wait for each other anyway,
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
+
+from archonnx.runtime.wrapping import Wrapped
 
 
 class SpoiledError(Exception):
@@ -37,29 +40,18 @@ class Turns:
         self._lock.release()
 
 
-class OneByOne:
+class OneByOne(Wrapped):
     """A session of onnxruntime whose runs have turns. It cannot be made anew where it stands, so that it is of no more
     use after one that failed."""
 
     def __init__(self, session: Any) -> None:
-        self._session, self._turns = session, Turns()
+        super().__init__(session)
+        self._turns = Turns()
 
-    def run(self, *args: Any) -> Any:
-        return self._run("run", args)
-
-    def run_with_iobinding(self, *args: Any) -> Any:
-        return self._run("run_with_iobinding", args)
-
-    def run_with_ort_values(self, *args: Any) -> Any:
-        return self._run("run_with_ort_values", args)
-
-    def _run(self, name: str, args: tuple[Any, ...]) -> Any:
+    def _run(self, run: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         try:
             with self._turns:
-                return getattr(self._session, name)(*args)
+                return run(*args)
         except SpoiledError:
             reason = "an earlier run failed, and OpenVINO's plug-in may give old results after that"
             raise RuntimeError(f"{reason}: load the model again") from None
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._session, name)
