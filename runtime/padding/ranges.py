@@ -104,6 +104,8 @@ def add(a: Range, b: Range, whole: bool = False) -> Range:
 def _lost(x: float, y: float, whole: bool) -> float:
     """How far a sum may be from what is reckoned here: what is left of two numbers that nearly cancel is what they were
     rounded by."""
+    if math.isinf(x) or math.isinf(y):
+        return 0.0
     if whole or x * y >= 0 or _exact(x, y):
         return 0.0
     return ROUNDED * max(abs(x), abs(y))

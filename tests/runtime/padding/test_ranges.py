@@ -61,6 +61,12 @@ def test_two_ranges_hold_what_is_computed_of_two_numbers(
     assert inside(function(first[0], second[0]), number)
 
 
+@pytest.mark.parametrize("number", [0.0, -1.0, 3.4e38])
+def test_what_is_added_to_infinity_is_infinite(number: float) -> None:
+    for end in (math.inf, -math.inf):
+        assert rg.add(Range(number, number), Range(end, end)) == Range(end, end)
+
+
 @pytest.mark.parametrize("name", SINGLES)
 @given(held())
 def test_a_range_holds_what_is_computed_of_a_number(name: str, drawn: tuple[Range, float]) -> None:
