@@ -19,6 +19,7 @@ _INTS = {2: (8, False), 3: (8, True), 4: (16, False), 5: (16, True), 6: (32, Tru
 _INTS |= {12: (32, False), 13: (64, False)}
 FLOAT16, BOOL = 10, 9
 _COUNTED = 2.0**53
+_STEEP = 700.0  # exp of more is infinite in float64, or nearly
 _TINY = {1: 1.2e-38, 10: 6.2e-5, 16: 1.2e-38}  # what is smaller may become 0
 
 
@@ -225,11 +226,8 @@ def root(a: Range) -> Range:
 
 
 def exponential(a: Range) -> Range:
-    return Range(_exp(a.low), _exp(a.high), a.nan)
-
-
-def _exp(x: float) -> float:
-    return math.inf if x > 700 else math.exp(x)
+    least = math.inf if a.low == math.inf else math.exp(min(a.low, _STEEP))
+    return Range(least, math.inf if a.high > _STEEP else math.exp(a.high), a.nan)
 
 
 def logarithm(a: Range) -> Range:

@@ -67,6 +67,14 @@ def test_what_is_added_to_infinity_is_infinite(number: float) -> None:
         assert rg.add(Range(number, number), Range(end, end)) == Range(end, end)
 
 
+def test_an_exponential_is_finite_for_longer_than_it_is_told_exactly() -> None:
+    found = rg.exponential(Range(701.0, 1e30))
+    assert found.low <= math.exp(701.0)
+    assert found.high == math.inf
+    assert rg.exponential(Range(-math.inf, math.inf)) == Range(0.0, math.inf)
+    assert rg.exponential(Range(math.inf, math.inf)) == Range(math.inf, math.inf)
+
+
 @pytest.mark.parametrize("name", SINGLES)
 @given(held())
 def test_a_range_holds_what_is_computed_of_a_number(name: str, drawn: tuple[Range, float]) -> None:
