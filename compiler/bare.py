@@ -23,7 +23,7 @@ from archonnx.compiler.streaming import Progress, SaveError
 from archonnx.compiler.together import prepared_of
 from archonnx.contract import metadata
 from archonnx.contract.diagnostics import UsageError
-from archonnx.contract.shards import ENDING
+from archonnx.contract.endings import MANIFEST
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -74,7 +74,7 @@ def read_bare(path: PathLike) -> Bare:
     from google.protobuf.message import DecodeError
 
     shown = Path(path)
-    if shown.name.endswith(ENDING):
+    if shown.name.endswith(MANIFEST):
         raise SaveError(f"{shown}: it is a model in stages; build them again with the weights: --shards")
     if shown.stat().st_size > PROTOBUF_LIMIT:
         raise SaveError(f"{shown}: it has {shown.stat().st_size:,} bytes, too many for a model without weights")

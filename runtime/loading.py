@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
 from archonnx.contract.diagnostics import ArchonnxError, UsageError
+from archonnx.contract.endings import is_manifest
 from archonnx.runtime.batching.planning import Bare
 from archonnx.runtime.batching.rows import read_batch
 from archonnx.runtime.batching.running import in_batches
@@ -115,9 +116,9 @@ def load(
 
 
 def _opened(model: str | os.PathLike[str] | bytes | Compiled, device: str | Sequence[str], asked: Settings) -> Session:
-    from archonnx.runtime.sharding.opening import is_manifest, open_chain
-
     if isinstance(model, str | os.PathLike) and is_manifest(model):
+        from archonnx.runtime.sharding.opening import open_chain
+
         return open_chain(model, device, asked)
     if not isinstance(device, str):
         raise UsageError(f"device={list(device)!r}: several devices are for a model in stages, NAME.shards.json")

@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import metadata as distributions
 from pathlib import Path
 from typing import Any
@@ -74,7 +76,7 @@ class Machine:
     cores: int
     physical: int | None
     memory: int | None
-    versions: dict[str, str]
+    versions: Mapping[str, str]
     onnxruntime: str | None
     ort_error: str | None
     providers: tuple[str, ...]
@@ -92,7 +94,7 @@ def probe(cuda: bool = True, openvino: bool = False) -> Machine:
         cores=allowed_cores(),
         physical=physical_cores(),
         memory=memory_limit(),
-        versions=_versions(),
+        versions=Installed(),
         onnxruntime=version,
         ort_error=error,
         providers=providers,
@@ -120,14 +122,28 @@ def _version(text: str) -> tuple[int, int]:
     return (parts[0], parts[1] if len(parts) > 1 else 0) if parts else (0, 0)
 
 
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in LIBRARIES:
-        try:
-            found[name] = distributions.version(name)
-        except distributions.PackageNotFoundError:
-            continue
-    return found
+class Installed(Mapping[str, str]):
+    """The versions of those of LIBRARIES that are installed, read when they are first asked for: that takes longer
+    than a small model's start."""
+
+    @cached_property
+    def _found(self) -> dict[str, str]:
+        found = {}
+        for name in LIBRARIES:
+            try:
+                found[name] = distributions.version(name)
+            except distributions.PackageNotFoundError:
+                continue
+        return found
+
+    def __getitem__(self, name: str) -> str:
+        return self._found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
 
 
 def allowed_cores(root: Path = Path("/")) -> int:
@@ -157,9 +173,9 @@ def cgroup_quota(root: Path = Path("/")) -> float | None:
     limit."""
     found: list[float] = []
     for folder in _cgroups(root, "cpu"):
-        text = _text(folder / "cpu.max")  # version 2: "200000 100000" or "max 100000"
+        text = _text(f"{folder}/cpu.max")  # version 2: "200000 100000" or "max 100000"
         if text is None:  # version 1
-            quota, period = _text(folder / "cpu.cfs_quota_us"), _text(folder / "cpu.cfs_period_us")
+            quota, period = _text(f"{folder}/cpu.cfs_quota_us"), _text(f"{folder}/cpu.cfs_period_us")
             text = f"{quota} {period}" if quota and period else None
         words = (text or "").split()
         if len(words) == 2 and words[0].isdigit() and int(words[1]) > 0:
@@ -173,7 +189,7 @@ def memory_limit(root: Path = Path("/")) -> int | None:
     found = [int(line.split()[1]) * 1024 for line in meminfo if line.startswith("MemTotal:")]
     for folder in _cgroups(root, "memory"):
         for name in ("memory.max", "memory.limit_in_bytes"):
-            text = _text(folder / name)
+            text = _text(f"{folder}/{name}")
             if text and text.isdigit() and int(text) < _UNLIMITED:
                 found.append(int(text))
     return min(found, default=None)
@@ -188,9 +204,9 @@ def free_memory(root: Path = Path("/")) -> int | None:
             ("memory.max", "memory.current", "inactive_file"),
             ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
         ):
-            most, now = _text(folder / limit), _text(folder / used)
+            most, now = _text(f"{folder}/{limit}"), _text(f"{folder}/{used}")
             if most and most.isdigit() and int(most) < _UNLIMITED and now and now.isdigit():
-                lines = dict(line.split() for line in (_text(folder / "memory.stat") or "").splitlines())
+                lines = dict(line.split() for line in (_text(f"{folder}/memory.stat") or "").splitlines())
                 found.append(max(0, int(most) - int(now) + int(lines.get(dropped, "0"))))
     if sys.platform != "win32":
         import resource
@@ -214,26 +230,27 @@ def _kibibytes(path: Path, name: str) -> int | None:
     return int(lines[0][1]) * 1024 if lines else None
 
 
-def _cgroups(root: Path, controller: str) -> list[Path]:
+def _cgroups(root: Path, controller: str) -> list[str]:
     """The folders of this process's control groups, from its own to the top, for a controller of version 1 or version
     2."""
-    folders: list[Path] = []
+    folders: list[str] = []
     for line in (_text(root / "proc/self/cgroup") or "").splitlines():
         number, controllers, path = [*line.split(":", 2), "", ""][:3]
         if number == "0" and not controllers:
-            top = root / "sys/fs/cgroup"
+            top = str(root / "sys/fs/cgroup")
         elif controller in controllers.split(","):
-            top = root / "sys/fs/cgroup" / controller
+            top = str(root / "sys/fs/cgroup" / controller)
         else:
             continue
-        inner = top / path.lstrip("/")
-        folders.extend([inner, *(p for p in inner.parents if p.is_relative_to(top))])
+        names = [name for name in path.split("/") if name]
+        folders += ["/".join([top, *names[:depth]]) for depth in range(len(names), -1, -1)]
     return folders
 
 
-def _text(path: Path) -> str | None:
+def _text(path: str | Path) -> str | None:
     try:
-        return path.read_text().strip()
+        with open(path, encoding="utf-8") as stream:
+            return stream.read().strip()
     except OSError:  # not on this system, or not for this user
         return None
 

@@ -4,7 +4,7 @@ requires."""
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -50,6 +50,36 @@ class Binding:
         return f"axis {self.axis} of input {self.input}"
 
 
+class Sizes(Mapping[str, "Dim"]):
+    """The text of a dimension -> its expression. Those that are names alone become expressions when they are asked for,
+    as what reckons with them takes longer to import than a small model to load. zero: the symbols that may be 0."""
+
+    def __init__(self, zero: set[str]) -> None:
+        self._zero = zero
+        self._found: dict[str, Dim | None] = {}
+
+    def add(self, text: str, model: ModelFile) -> None:
+        """Raises ModelFileError where the text is no expression."""
+        self._found[text] = None if _NAME.fullmatch(text) else _size(text, self._zero, model)
+
+    def __getitem__(self, text: str) -> Dim:
+        found = self._found[text]
+        if found is None:  # a name is a name, whatever it says: `min`, `ceil`
+            from archonnx.contract.dims import symbol
+
+            found = self._found[text] = symbol(text, 0 if text in self._zero else 1)
+        return found
+
+    def __contains__(self, text: object) -> bool:
+        return text in self._found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+
 @dataclass(slots=True)
 class Symbols:
     """What the types of a model's inputs say of each other. Made once a model.
@@ -59,7 +89,7 @@ class Symbols:
     have empty axes, and their expressions are only names); model: what messages call the model.
     """
 
-    sizes: dict[str, Dim] = field(default_factory=dict)
+    sizes: Sizes = field(default_factory=lambda: Sizes(set()))
     requirements: list[Requirement] = field(default_factory=list)
     zero: set[str] = field(default_factory=set)
     strict: bool = True
@@ -153,7 +183,8 @@ class Symbols:
 
 def read_symbols(model: ModelFile) -> Symbols:
     """What a model's inputs and metadata say of sizes. Raises ModelFileError where our own metadata is damaged."""
-    symbols = Symbols(strict=model.is_ours, model=model.metadata.get(keys.MODEL, "the model"))
+    zero: set[str] = set()
+    symbols = Symbols(Sizes(zero), [], zero, model.is_ours, model.metadata.get(keys.MODEL, "the model"))
     texts = {size for spec in model.inputs for size in spec.shape or () if isinstance(size, str)}
     required = _required(model)
     for entry in required:
@@ -162,7 +193,7 @@ def read_symbols(model: ModelFile) -> Symbols:
             symbols.zero.add(match.group(1))
     for text in sorted(texts):
         if model.is_ours or (_NAME.fullmatch(text) and text not in _NO_SYMBOLS):
-            symbols.sizes[text] = _size(text, symbols.zero, model)
+            symbols.sizes.add(text, model)
     for entry in required:
         condition = _condition(entry["condition"], model)
         if not isinstance(condition, bool):
@@ -194,10 +225,8 @@ def _names(text: str, zero: set[str] | None) -> dict[str, Dim]:
 
 
 def _size(text: str, zero: set[str], model: ModelFile) -> Dim:
-    from archonnx.contract.dims import parse_dim, symbol
+    from archonnx.contract.dims import parse_dim
 
-    if _NAME.fullmatch(text):  # a name is a name, whatever it says: `min`, `ceil`
-        return symbol(text, 0 if text in zero else 1)
     try:
         return parse_dim(text, _names(text, zero))
     except ValueError as error:

@@ -31,8 +31,9 @@ from archonnx.compiler.sink import sync_folder
 from archonnx.contract import metadata
 from archonnx.contract.diagnostics import UsageError
 from archonnx.contract.drafts import LOCKS, lock
+from archonnx.contract.endings import MANIFEST
 from archonnx.contract.files import replacing
-from archonnx.contract.shards import ENDING, Manifest, ManifestError, Shard, Value, read_manifest
+from archonnx.contract.shards import Manifest, ManifestError, Shard, Value, read_manifest
 
 if TYPE_CHECKING:
     from archonnx.compiler.artifact import CompiledModel
@@ -97,8 +98,8 @@ def save_shards(
     saving.check_drawn(seed, weights)
     check_named(lock, update_lock)
     target = Path(os.path.realpath(path))
-    if not target.name.endswith(ENDING) or target.name == ENDING:
-        raise UsageError(f"{os.fspath(path)}: the manifest's name ends in {ENDING}")
+    if not target.name.endswith(MANIFEST) or target.name == MANIFEST:
+        raise UsageError(f"{os.fspath(path)}: the manifest's name ends in {MANIFEST}")
     cuts = cuts_of(plan_shards(model.graph, shards)) if isinstance(shards, int) else shards
     cuts = cuts if isinstance(cuts, Cuts) else cuts_of(cuts)
     begins = begins_of(model.graph, cuts.model, cuts.layers, cuts.begins, cuts.file)
@@ -166,7 +167,7 @@ def _turn(folder: Path) -> Iterator[None]:
 
 
 def _stem(target: Path) -> str:
-    return target.name.removesuffix(ENDING)[:200]
+    return target.name.removesuffix(MANIFEST)[:200]
 
 
 def _runs(process: int) -> bool:

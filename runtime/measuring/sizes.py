@@ -132,9 +132,8 @@ def _open(
                 likely = batch or 1
             else:
                 likely = _likely(spec)
-            names = (
-                symbols_of(contract.symbols.sizes[size]) if size in contract.symbols.sizes else [_nameless(spec, place)]
-            )
+            known = isinstance(size, str) and size in contract.symbols.sizes
+            names = symbols_of(contract.symbols.sizes[str(size)]) if known else [_nameless(spec, place)]
             for name in sorted(names):
                 if name not in fixed:
                     found.setdefault(name, likely)
@@ -184,7 +183,7 @@ def _shape(spec: Spec, contract: Contract, values: Mapping[str, int]) -> tuple[i
     for place, size in enumerate(spec.shape or ()):
         if isinstance(size, int):
             shape.append(size)
-        elif size in contract.symbols.sizes:
+        elif isinstance(size, str) and size in contract.symbols.sizes:
             shape.append(evaluate(contract.symbols.sizes[size], values))
         else:
             shape.append(values[_nameless(spec, place)])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from archonnx.contract.diagnostics import UsageError
+from archonnx.contract.endings import is_manifest
 from archonnx.runtime.caching.graphs import worth
 from archonnx.runtime.contract import Contract
 from archonnx.runtime.errors import InputError
@@ -37,7 +38,7 @@ class Subject:
         found: set[str] = set()
         for spec in self.contract.inputs:
             for axis, size in enumerate(spec.shape or ()):
-                if size in self.contract.symbols.sizes:
+                if isinstance(size, str) and size in self.contract.symbols.sizes:
                     found |= symbols_of(self.contract.symbols.sizes[size])
                 elif not isinstance(size, int):
                     found.add(f"{spec.name}.{axis}")
@@ -51,9 +52,9 @@ class Subject:
 
 def read_subject(path: str | os.PathLike[str], name: str) -> Subject:
     """A model file by its outline, or the manifest of one in stages. Raises OSError, ModelFileError, ManifestError."""
-    from archonnx.runtime.sharding.opening import is_manifest, outline
-
     if is_manifest(path):
+        from archonnx.runtime.sharding.opening import outline
+
         return Subject(name, os.fspath(path), Contract(outline(path)), {})
     model = read_model(path, name)
     return Subject(name, os.fspath(path), Contract(model), {}, worth(path, model))

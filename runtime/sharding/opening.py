@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from archonnx.contract import metadata as keys
 from archonnx.contract.diagnostics import UsageError
-from archonnx.contract.shards import ENDING, Manifest, ManifestError, Shard, Value, read_manifest
+from archonnx.contract.shards import Manifest, ManifestError, Shard, Value, read_manifest
 from archonnx.runtime.batching.planning import Bare, Planner
 from archonnx.runtime.batching.rows import row_axes
 from archonnx.runtime.contract import Contract
@@ -28,11 +28,6 @@ if TYPE_CHECKING:
     from archonnx.runtime.settings import Settings
 
 _READ = 1 << 22
-
-
-def is_manifest(model: object) -> bool:
-    """Whether this is the path of a model in stages."""
-    return isinstance(model, str | os.PathLike) and os.fsdecode(model).endswith(ENDING)
 
 
 def devices_of(asked: str | Sequence[str], count: int, path: str) -> list[str]:

@@ -13,6 +13,7 @@ import click
 from archonnx.cli import complete
 from archonnx.cli.console import busy, colorful, say, settings
 from archonnx.contract.diagnostics import Diagnostic, UsageError
+from archonnx.contract.endings import MANIFEST, MODEL
 
 if TYPE_CHECKING:
     from archonnx.compiler.artifact import CompiledModel
@@ -58,7 +59,7 @@ class ArchPath(SourcePath):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         name = str(value)
-        if name.lower().endswith((".onnx", ".shards.json")):
+        if name.lower().endswith((MODEL, MANIFEST)):
             self.fail(
                 f"{name} is a model that was built, expected the .arch file that it is made of; "
                 "`archonnx run`, `bench` and `profile` take models",

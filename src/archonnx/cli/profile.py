@@ -26,6 +26,7 @@ from archonnx.cli.options import (
     threads_option,
 )
 from archonnx.contract.diagnostics import UsageError
+from archonnx.contract.endings import is_manifest
 
 if TYPE_CHECKING:
     from archonnx.runtime.profiling.profile import Profile
@@ -130,7 +131,7 @@ def _built(
     file: Path, folder: Path, model: str | None, parameters: dict[str, Any], root: Path | None, seed: int
 ) -> tuple[Path, str, dict[str, str] | None]:
     """The model's file, what to call it, and its sources where they are known. Raises as compiling does."""
-    if file.name.endswith(".shards.json"):
+    if is_manifest(file):
         mend = "profile its stages one by one, or all of them from Python: archonnx.load(...).profile()"
         raise UsageError(f"{file}: this is a model in stages; {mend}")
     if file.suffix != ".arch":

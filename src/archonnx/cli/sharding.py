@@ -66,9 +66,9 @@ def build_shards(
     """Write the stages, and say so. lock: that of a manifest, None where there is none. began: when the command did."""
     from archonnx.compiler.sharding.plan_file import cuts_of
     from archonnx.compiler.sharding.saving import save_shards
-    from archonnx.contract.shards import ENDING
+    from archonnx.contract.endings import MANIFEST
 
-    target = output or Path(f"{model.name}{ENDING}")
+    target = output or Path(f"{model.name}{MANIFEST}")
     if isinstance(shards, int):
         plan = model.plan_shards(shards)
         shards = cuts_of(plan)

@@ -26,7 +26,6 @@ from archonnx.contract.diagnostics import ArchonnxError
 
 FORM = "archonnx.shards"
 VERSION = 1
-ENDING = ".shards.json"
 
 
 class ManifestError(ArchonnxError):
