@@ -89,12 +89,24 @@ class Problem:
 @dataclass(frozen=True, slots=True)
 class Choice:
     """Where a model will run. device: "cpu", "cuda", "tensorrt" or "openvino"; providers: onnxruntime's, best first, or
-    a library that runs it alone; why: one line on the choice; precision: of its products."""
+    a library that runs it alone; why: one line on the choice; precision: of its products; rest: of what stays in
+    floats beside products in int8."""
 
     device: str
     providers: tuple[Provider, ...]
     why: str = ""
     precision: Precision = "float32"
+    rest: Precision = "float32"
+
+    @property
+    def floats(self) -> Precision:
+        """What floats are computed in: what a device is told, where int8 is what the graph says."""
+        return self.rest if self.precision == "int8" else self.precision
+
+    @property
+    def computes(self) -> str:
+        """In words: `int8 and bfloat16`."""
+        return self.precision if self.floats in ("float32", self.precision) else f"{self.precision} and {self.floats}"
 
 
 _NO_ORT = 'pip install "archonnx[cpu]"'

@@ -267,7 +267,7 @@ def _start(source: str | bytes, model: ModelFile, choice: Choice, asked: Setting
             options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
         set_threads(options, asked.threads, asked.options.spinning)
         first, *others = choice.providers
-        settings = {**first.settings(asked.threads, choice.precision), **dict(asked.options.provider), **(more or {})}
+        settings = {**first.settings(asked.threads, choice.floats), **dict(asked.options.provider), **(more or {})}
         named = [(first.name, settings), *((each.name, each.settings(asked.threads)) for each in others)]
         if first.plugin:  # one that is registered goes by its device; the CPU follows of itself
             settings.pop(STATIC_SHAPES, None)

@@ -176,7 +176,7 @@ def _load(source: str | bytes, model: ModelFile, asked: Settings, stays: bool = 
     started = start_planned(source, model, contract, asked, bare, stays)
     started = started or start_as_asked(source, model, contract, asked)
     choice = started.runner.choice
-    lowered = f" in {choice.precision}" if choice.precision != "float32" else ""
+    lowered = f" in {choice.computes}" if choice.precision != "float32" else ""
     log.info("%s runs on %s%s: %s", model.path, choice.device, lowered, started.why)
     runner = in_batches(started.runner, model, contract, bare, asked.batch)
     if asked.buckets is not None:

@@ -48,7 +48,8 @@ class Session:
     inputs, outputs: their names, types and shapes; metadata: the file's own entries; device: "cpu", "cuda" or
     "openvino"; providers: onnxruntime's, in order, or the library that runs it alone; threads: of one call on the CPU,
     None where the library decides.
-    precision: what products are computed in; choices: the ways to run it that were measured, where an error was
+    precision: what products are computed in; computes: the same in words, with what stays in floats beside int8 where
+    that is no float32, "int8 and bfloat16"; choices: the ways to run it that were measured, where an error was
     allowed, the fastest first.
     load_time: seconds that loading took; cached: whether the optimised model was there already, from an earlier start.
     plan: the path of the plan that it runs by, None where there is none; where its batches run differently, device
@@ -68,6 +69,7 @@ class Session:
         self.metadata: dict[str, str] = dict(model.metadata)
         self.device: str = getattr(engine, "devices", engine.choice.device)
         self.precision: Precision = engine.choice.precision
+        self.computes: str = engine.choice.computes
         self.choices: tuple[Trial, ...] = ()
         self._lowered: Lowering | None = None
         self.providers: tuple[str, ...] = engine.providers
@@ -395,5 +397,5 @@ class Session:
     def __repr__(self) -> str:
         inputs, outputs = (", ".join(map(str, specs)) for specs in (self.inputs, self.outputs))
         state = "" if self._engine else ", closed"
-        where = self.device if self.precision == "float32" else f"{self.device} in {self.precision}"
+        where = self.device if self.precision == "float32" else f"{self.device} in {self.computes}"
         return f"<Session {self.name or self.path} on {where}: ({inputs}) -> ({outputs}){state}>"

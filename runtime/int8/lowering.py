@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from archonnx.contract.diagnostics import MachineError
 from archonnx.runtime.int8.calibrating import Method, quantize
+from archonnx.runtime.int8.choosing import MUCH, choices, light_choices, share_of, work_of
 from archonnx.runtime.int8.mixing import mix
 from archonnx.runtime.int8.preparing import Prepared, prepare
 from archonnx.runtime.int8.rounding import improve, inputs_seen
@@ -27,7 +28,6 @@ CALIBRATED, JUDGED, SEEN = 128, 32, 96  # examples at most: for ranges, for erro
 APART = 4  # every so many-th example tells errors alone, where there are enough
 FEW = 8
 ALONE = 4  # examples that the error of one layer alone is measured on
-SHARES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7)  # of the products, those that lose most: what stays in float32 in turn
 _VNNI = frozenset({"avx512_vnni", "avx_vnni", "avx512vnni"})
 
 
@@ -53,6 +53,16 @@ class Quantized:
             f"{len(self.lowering.nodes) - len(kept):,} of {len(self.lowering.nodes):,} products in int8, calibrated on "
             f"{self.calibrated:,} examples; error {self.error:.1e}{same} on {self.judged:,} {whose}"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A choice that was quantized: the products kept in float32, the ModelProto, its outputs and their error."""
+
+    kept: set[str]
+    proto: Any
+    outputs: list[list[Any]]
+    error: float
 
 
 def split(samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
@@ -111,57 +121,55 @@ def lower(
         seen = inputs_seen(prepared, model, _some(calibrating, SEEN))
         known: dict[str, Any] = {}
         improve(whole, prepared, seen, known)
-        proto, outputs = whole, run.outputs(whole.SerializeToString(), judging)
-        error, alone = largest_error(outputs, reference), dict[str, float]()
-        kept: set[str] = set()
-        if max_error is not None and error > max_error:
+        outputs = run.outputs(whole.SerializeToString(), judging)
+        best = _Made(set(), whole, outputs, largest_error(outputs, reference))
+        alone: dict[str, float] = {}
+        if max_error is not None and best.error > max_error:
             few = range(min(ALONE, len(judging)))
             for place, product in enumerate(prepared.products):
                 progress(f"measuring product {place + 1} of {len(prepared.products)} alone")
                 one = mix(prepared, whole, {product})
                 found = run.outputs(one.SerializeToString(), [judging[at] for at in few])
                 alone[product] = largest_error(found, [reference[at] for at in few])
-            for kept in _choices(alone, max_error):
-                kept = kept | prepared.feeding(kept)
-                if len(kept) == len(prepared.products):
-                    continue
-                progress(f"keeping {len(kept)} products in float32")
-                some = prepared.without(kept)
-                proto = made(some)
-                improve(proto, some, seen, known)
-                outputs = run.outputs(proto.SerializeToString(), judging)
-                error = largest_error(outputs, reference)
-                if error <= max_error:
-                    break
-            else:
-                first = largest_error(run.outputs(whole.SerializeToString(), judging), reference)
-                fewer = (
-                    f", and {error:.1e} with {len(kept)} of {len(prepared.products)} products in float32"
-                    if kept
-                    else ""
-                )
-                raise MachineError(
-                    f"{model.path}: int8 does not stay within max_error={max_error:g}: its error is {first:.1e}{fewer}"
-                )
-        nodes = _told(prepared, model, kept, alone, max_error)
+            work = work_of(prepared, calibrating[0])
+            within: list[_Made] = []
+            passing: list[tuple[float, int]] = []  # errors past it, with how many products were kept
+
+            def first_of(several: Sequence[set[str]]) -> None:
+                """Quantize one choice after another, until one stays within the error."""
+                for kept in several:
+                    kept = kept | prepared.feeding(kept)
+                    if len(kept) == len(prepared.products):
+                        continue
+                    progress(f"keeping {len(kept)} products in float32")
+                    some = prepared.without(kept)
+                    proto = made(some)
+                    improve(proto, some, seen, known)
+                    outputs = run.outputs(proto.SerializeToString(), judging)
+                    error = largest_error(outputs, reference)
+                    if error <= max_error:
+                        within.append(_Made(kept, proto, outputs, error))
+                        return
+                    passing.append((error, len(kept)))
+
+            first_of(choices(alone, max_error))
+            if not within or share_of(within[0].kept, work) > MUCH:
+                first_of(light_choices(alone, work, best.error, max_error))
+            if not within:
+                fewer = "".join(f", and {e:.1e} with {n} of {len(alone)} products in float32" for e, n in passing[-1:])
+                reason = f"its error is {best.error:.1e}{fewer}"
+                raise MachineError(f"{model.path}: int8 does not stay within max_error={max_error:g}: {reason}")
+            best = min(within, key=lambda each: share_of(each.kept, work))
+        nodes = _told(prepared, model, best.kept, alone, max_error)
     return Quantized(
-        _finished(proto, source, model),
-        Lowering("int8", error, nodes),
-        error,
-        _agreement(outputs, reference),
+        _finished(best.proto, source, model),
+        Lowering("int8", best.error, nodes),
+        best.error,
+        _agreement(best.outputs, reference),
         len(judging),
         len(calibrating),
         len(samples) >= FEW,
     )
-
-
-def _choices(alone: dict[str, float], bound: float) -> list[set[str]]:
-    """What may stay in float32, little first: the products that lose too much alone, then more of those that lose
-    most. Something is left for int8 in each."""
-    order = sorted(alone, key=lambda name: -alone[name])
-    first = sum(value > bound for value in alone.values())
-    counts = sorted({first + round(share * (len(order) - first)) for share in SHARES})
-    return [set(order[:count]) for count in counts if 0 < count < len(order)]
 
 
 def _told(

@@ -16,7 +16,7 @@ from archonnx.runtime.modelfile import ModelFile
 from archonnx.runtime.precision.candidates import Candidate, Trial, fastest, measure, outputs_of
 from archonnx.runtime.precision.placing import COMPUTED_ON, choose, refusal
 from archonnx.runtime.samples import read_samples
-from archonnx.runtime.settings import Settings
+from archonnx.runtime.settings import Precision, Settings
 
 if TYPE_CHECKING:
     from archonnx.runtime.contract import Contract
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from archonnx.runtime.runner import Runner
     from archonnx.runtime.samples import Sample
 
+BESIDE: tuple[Precision, ...] = ("bfloat16",)  # what floats are tried in, beside float32
 log = logging.getLogger("archonnx.runtime")
 
 
@@ -46,12 +47,20 @@ class Int8:
         """Each way to run it here that device= allows, as `measure` takes them."""
         names = [name for name in COMPUTED_ON["int8"] if self._asked.device in ("auto", name)]
         there = [name for name in names if refusal(name, "int8") is None]
-        return {Candidate(name, "int8"): partial(self._start, name) for name in there}
+        ways = [Candidate(name, "int8") for name in there]
+        if self._asked.precision is None and self._asked.max_error is not None:  # whoever orders int8 gets float32 else
+            ways += [
+                Candidate(name, "int8", rest)
+                for name in there
+                for rest in BESIDE
+                if name != "cpu" and refusal(name, rest) is None
+            ]
+        return {way: partial(self._start, way) for way in ways}
 
-    @property
-    def lowering(self) -> Lowering | None:
-        """What became of each product; None where nothing was quantized."""
-        return self._made.lowering if isinstance(self._made, Quantized) else None
+    def lowering(self, found: Trial) -> Lowering | None:
+        """What became of each product in a way that was tried; None where nothing was quantized."""
+        made, way = self._made, found.candidate
+        return made.lowering.beside(way.rest, found.error) if isinstance(made, Quantized) else None
 
     def quantized(self) -> Quantized:
         """Raises as `lower`; MachineError again each time."""
@@ -72,10 +81,10 @@ class Int8:
             raise self._made
         return self._made
 
-    def _start(self, device: str) -> Runner:
+    def _start(self, way: Candidate) -> Runner:
         made = self.quantized()
-        asked = replace(self._asked, device=device, precision="int8", cache=OFF)
-        return start(made.model, self._model, choose(device, "int8"), asked)
+        asked = replace(self._asked, device=way.device, precision="int8", cache=OFF)
+        return start(made.model, self._model, replace(choose(way.device, "int8"), rest=way.rest), asked)
 
 
 def start_int8(

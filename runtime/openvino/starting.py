@@ -39,7 +39,7 @@ def start_alone(
         return None
     from archonnx.runtime.openvino.running import OpenVinoRunner
 
-    properties = {**first.settings(asked.threads, choice.precision), **dict(asked.options.provider)}
+    properties = {**first.settings(asked.threads, choice.floats), **dict(asked.options.provider)}
     shapes = int(properties.pop(STATIC_SHAPES, 0))
     cache = asked.cache if isinstance(source, str) else OFF
     with _readable(source, model, folder) as readable:

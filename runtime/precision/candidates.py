@@ -31,13 +31,15 @@ Sample = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A way to run a model: on a device, in a precision."""
+    """A way to run a model: on a device, in a precision; rest: of what stays in floats beside products in int8."""
 
     device: str
     precision: Precision = "float32"
+    rest: Precision = "float32"
 
     def __str__(self) -> str:
-        return f"{self.device} {self.precision}"
+        rest = f" and {self.rest}" if self.rest != "float32" else ""
+        return f"{self.device} {self.precision}{rest}"
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from archonnx.contract.diagnostics import MachineError
@@ -43,8 +43,8 @@ SHARES = (0.05, 0.15, 0.35, 0.7, 0.9)  # of the nodes, those that lose most, one
 @dataclass(frozen=True, slots=True)
 class LoweredNode:
     """A node that computes on floats. layer, place: of its source, `file:line:column`, None for others' models;
-    precision: what it computes in; error: what it loses in half precision alone, None where that is not known; why: of
-    one that was kept."""
+    precision: what it computes in; error: what it loses alone where it is lowered, None where that is not known; why:
+    of one that was kept."""
 
     name: str
     operator: str
@@ -71,15 +71,22 @@ class Lowering:
 
     @property
     def kept(self) -> tuple[LoweredNode, ...]:
-        """The nodes that stay in float32."""
-        return tuple(node for node in self.nodes if node.precision == "float32")
+        """The nodes that are not lowered so far: they stay in float32, or in what floats are computed in beside
+        int8."""
+        return tuple(node for node in self.nodes if node.precision != self.precision)
+
+    def beside(self, rest: Precision, error: float | None) -> Lowering:
+        """The same, where what stays in floats is computed in `rest`. error: what was measured of the whole then."""
+        nodes = (replace(node, precision=rest) if node.precision == "float32" else node for node in self.nodes)
+        return self if rest == "float32" else Lowering(self.precision, error, tuple(nodes))
 
     def __str__(self) -> str:
         kept = self.kept
         off = "" if self.error is None else f", {self.error:.1e} off"
         lines = [f"{len(self.nodes) - len(kept):,} of {len(self.nodes):,} nodes in {self.precision}{off}"]
         lines += [f"  {node}" for node in kept[:SHOWN]]
-        return "\n".join([*lines, *([f"  ... {len(kept) - SHOWN:,} more in float32"] if len(kept) > SHOWN else [])])
+        lines += [f"  ... {len(kept) - SHOWN:,} more in {kept[-1].precision}"] if len(kept) > SHOWN else []
+        return "\n".join(lines)
 
 
 def decide(

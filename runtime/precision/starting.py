@@ -204,8 +204,9 @@ def _fastest(source: str | bytes, model: ModelFile, contract: Contract, asked: S
     best.kept = True
     for trial in every:
         log.info("%s: %s", model.path, trial)
-    if int8 is not None and best.candidate.precision == "int8" and int8.lowering is not None:
-        lowered[best.candidate] = int8.lowering
+    told8 = int8.lowering(best) if int8 is not None and best.candidate.precision == "int8" else None
+    if told8 is not None:
+        lowered[best.candidate] = told8
     elif int8 is not None and asked.precision == "int8":
         said = "; ".join(str(trial) for trial in trials if trial.candidate.precision == "int8") or "no device has it"
         log.warning("%s: float32 runs, as int8 is not both faster and within %g: %s", model.path, bound, said)

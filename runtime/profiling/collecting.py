@@ -126,7 +126,7 @@ def _watched(source: str | bytes, model: ModelFile, choice: Choice, threads: int
     set_threads(options, threads)
     try:
         first, *others = choice.providers
-        named = [(first.name, first.settings(threads, choice.precision))]
+        named = [(first.name, first.settings(threads, choice.floats))]
         named += [(provider.name, provider.settings(threads)) for provider in others]
         session = onnxruntime.InferenceSession(source, options, providers=named, enable_fallback=0)
     except ort_errors() as error:

@@ -71,7 +71,7 @@ def measure(choice: Choice, threads: int | None, memory: float) -> Ceilings:
 
     weights = opset13.constant(np.full((_SIDE, _SIDE), 0.5, np.float32))
     given = opset13.parameter([_SIDE, _SIDE], np.float32)
-    properties = _watching(choice).providers[0].settings(threads, choice.precision)
+    properties = _watching(choice).providers[0].settings(threads, choice.floats)
     product = opset13.matmul(given, weights, False, False)
     request = core().compile_model(Model([product], [given]), "CPU", properties).create_infer_request()
     array = np.full((_SIDE, _SIDE), 0.5, np.float32)

@@ -114,6 +114,7 @@ def test_what_stays_in_float32_is_listed(
                 "operator": "Exp",
                 "layer": "dense",
                 "place": "small.arch:3:5",
+                "precision": "float32",
                 "error": None,
                 "why": "its results come to 1e+06",
             }

@@ -239,6 +239,7 @@ def _about(session: Session, name: str, times: list[float]) -> dict[str, Any]:
         "model": name,
         "device": session.device,
         "precision": session.precision,
+        "computes": session.computes,
         **({"lowered": _lowered(session.lowered)} if session.lowered else {}),
         "weights": "initial" if session.initial_weights else "given",
         "milliseconds": round(statistics.median(times) * 1000, 3),
@@ -250,13 +251,14 @@ def _about(session: Session, name: str, times: list[float]) -> dict[str, Any]:
 
 
 def _lowered(lowering: Lowering) -> dict[str, Any]:
-    """How many nodes compute on floats, and each that stays in float32; an error that is infinite is null."""
+    """How many nodes compute on floats, and each that stays in floats; an error that is infinite is null."""
     kept = [
         {
             "node": node.name,
             "operator": node.operator,
             "layer": node.layer,
             "place": node.place,
+            "precision": node.precision,
             "error": node.error if node.error is not None and math.isfinite(node.error) else None,
             "why": node.why,
         }
@@ -269,7 +271,7 @@ def _say_about(session: Session, about: dict[str, Any], repeat: int) -> None:
     if session.initial_weights:
         say_untrained(about["model"])
     runs = f", the median of {repeat} runs" if repeat > 1 else ""
-    lowered = f" in {session.precision}" if session.precision != "float32" else ""
+    lowered = f" in {session.computes}" if session.precision != "float32" else ""
     whence = " from the cache" if session.cached else ""
     loading = f"loaded{whence} in {about['load_milliseconds']:,.0f} ms"
     plan = f" by {session.plan}" if session.plan else ""
