@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -94,13 +96,28 @@ def test_what_lower_precision_costs_others_is_measured(speed: ModuleType, tmp_pa
         assert WAYS[way](subject, tmp_path)[1] is None
 
 
-def test_the_page_has_the_section_once(speed: ModuleType) -> None:
+def test_the_page_has_a_section_for_each_processor(speed: ModuleType) -> None:
     page = "# Speed\n\n## Rules\n\nrules\n"
-    once = speed.written(page, "first")
-    assert once == "# Speed\n\n## Rules\n\nrules\n\n## Speed\n\nfirst\n"
-    assert speed.written(f"{once}\n## More\n\nmore\n", "second") == (
-        "# Speed\n\n## Rules\n\nrules\n\n## Speed\n\nsecond\n\n## More\n\nmore\n"
+    once = speed.written(page, "first", "## Speed on A")
+    assert once == "# Speed\n\n## Rules\n\nrules\n\n## Speed on A\n\nfirst\n"
+    other = speed.written(once, "other", "## Speed on A, AMX")
+    assert other == f"{once}\n## Speed on A, AMX\n\nother\n"
+    assert speed.written(f"{other}\n## More\n\nmore\n", "second", "## Speed on A") == (
+        "# Speed\n\n## Rules\n\nrules\n\n## Speed on A\n\nsecond\n\n## Speed on A, AMX\n\nother\n\n## More\n\nmore\n"
     )
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="threads are bound to a processor as Linux does it")
+def test_cores_are_read_one_by_one(speed: ModuleType) -> None:
+    from tools.bench import units
+
+    found = [units.rates(0.01) for _ in range(2)]
+    assert set(found[0]) == os.sched_getaffinity(0)
+    assert all(rate > 0.1 for each in found for one in each.values() for rate in one.values())
+    text = units.table(found)
+    assert "| GFLOP/s of one core | float32 | bfloat16 |" in text
+    assert text.count("| processor ") == len(found[0])
+    assert ", " in units.processor()
 
 
 def test_both_sides_have_the_same_number_of_weights(speed: ModuleType) -> None:

@@ -23,12 +23,12 @@ from pathlib import Path
 from typing import Any
 
 from archonnx.runtime.measuring.figures import Ratio, ratio
-from tools.bench import int8, loading
+from tools.bench import int8, loading, units
 from tools.bench.speed_subjects import SUBJECTS
 from tools.bench.speed_ways import EXPORT, FLOAT32, OURS, OURS_FLOAT32, WAYS, errors_of_others, serve, within
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
-HEADING = "## Speed"
+HEADING = "## Speed on"  # a processor: each has a section of its own
 COMMAND = "python -m tools.bench.speed --write"
 PATIENCE = 900.0  # seconds that a way may take to start: torch.compile, and models that are exported
 CAVEAT = (
@@ -36,8 +36,13 @@ CAVEAT = (
     "which int8 holds easily; a trained network may lose more, and then takes bfloat16. int8 is calibrated on other "
     "inputs than those that are timed.\n\n"
     "The aims of the first row of ratios are for processors that multiply matrices in bfloat16 in units of their own "
-    "(AMX); elsewhere they are past reach where bfloat16 takes half the time of float32. Peers' errors are of their "
-    "own drawn weights."
+    "(AMX), and have them for themselves; elsewhere they are past reach where bfloat16 takes half the time of float32. "
+    "Peers' errors are of their own drawn weights."
+)
+UNITS = (
+    "Products of 1024 by 1024 on each core alone, by PyTorch, before, between and after the networks (`python -m "
+    "tools.bench.units`). Where two of them differ in bfloat16, somebody else uses the matrix units of the slower one: "
+    "a call on both waits for it."
 )
 PARTS = ("networks", "int8", "loading")
 INT8_ERROR = 4.2e-2  # of the logits of EfficientNet-Lite0: at it, 98 % of crops agree (docs/int8.md)
@@ -204,14 +209,14 @@ def machine() -> str:
     return f"{name}, {allowed_cores()} processors, {platform.system()}, {', '.join(versions)}"
 
 
-def written(page: str, section: str) -> str:
-    """The page with its section on speed replaced, or added at the end."""
-    begin = page.find(f"{HEADING}\n")
+def written(page: str, section: str, heading: str) -> str:
+    """The page with the section of this heading replaced, or added at the end."""
+    begin = page.find(f"{heading}\n")
     if begin < 0:
-        return f"{page.rstrip()}\n\n{HEADING}\n\n{section}\n"
-    after = page.find("\n## ", begin + len(HEADING))
+        return f"{page.rstrip()}\n\n{heading}\n\n{section}\n"
+    after = page.find("\n## ", begin + len(heading))
     rest = "" if after < 0 else page[after:]
-    return f"{page[:begin]}{HEADING}\n\n{section}\n{rest}"
+    return f"{page[:begin]}{heading}\n\n{section}\n{rest}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -225,16 +230,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, help="where models are kept between runs; by default nowhere")
     parser.add_argument("--write", action="store_true", help="write the tables into docs/performance.md")
     given = parser.parse_args(arguments)
-    before, sections = os.getloadavg()[0], []
+    before, sections = os.getloadavg()[0], list[str]()
     if "networks" in given.parts:
         results: dict[str, dict[str, Found]] = {}
         with tempfile.TemporaryDirectory(prefix="speed-", ignore_cleanup_errors=True) as temporary:
             folder = given.folder or Path(temporary)
             folder.mkdir(parents=True, exist_ok=True)
+            rates = [units.rates()]
             for name in given.models:
                 print(f"{name} ...", file=sys.stderr)
                 results[name] = compare(name, given.ways, folder, given.rounds, given.seconds)
-        sections.append(f"{tables(results)}\n\n{CAVEAT}")
+                rates.append(units.rates())
+        sections.append(f"{tables(results)}\n\n{CAVEAT}\n\n{UNITS}\n\n{units.table(rates)}")
     if "int8" in given.parts:
         print("int8 ...", file=sys.stderr)
         about = "EfficientNet-Lite0 with trained weights, in int8 ([int8.md](int8.md)); batch 1:"
@@ -246,7 +253,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     text = "\n\n".join([*sections, f"Measured by `{COMMAND}`, {given.rounds} rounds, on {machine()}; {busy}."])
     if given.write:
         page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else "# How fast models run, and why\n"
-        PAGE.write_text(written(page, text), encoding="utf-8")
+        PAGE.write_text(written(page, text, f"{HEADING} {units.processor()}"), encoding="utf-8")
     print(text)
     return 0
 
