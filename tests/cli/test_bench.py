@@ -110,6 +110,10 @@ def test_one_that_fails_is_said_and_the_others_are_measured(folder: Path, capsys
     row = next(line for line in captured.out.splitlines() if line.startswith("p50 "))
     assert row.split()[-1] == "failed"
     assert "times as long" not in captured.out
+    assert main(["bench", "wrong.onnx", "--bind", "left=2", "--bind", "right=3"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""  # no table of nothing
+    assert [line.split(":")[0] for line in captured.err.splitlines()] == ["error"]
     assert main(["bench", "wrong.onnx", "--bind", "left=2", "--bind", "right=3", "--format", "json"]) == 1
     (result,) = json.loads(capsys.readouterr().out)["results"]
     assert "plus" in result["failed"]

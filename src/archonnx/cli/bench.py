@@ -152,9 +152,10 @@ def bench(
     if format == "json":
         out(json.dumps(document(subjects, found, meter), indent=2, ensure_ascii=False))
     else:
-        for _, sizes, measured in found:
+        shown = [(sizes, measured) for _, sizes, measured in found if any(one.turns for one in measured)]
+        for sizes, measured in shown:
             print_table(subjects, sizes, measured)
-        if meter.reason is not None:
+        if shown and meter.reason is not None:
             _remark(f"energy: {meter.reason}")
     return code
 
