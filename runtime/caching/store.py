@@ -26,7 +26,7 @@ from archonnx.runtime.caching.folders import make_folder, size_limit
 
 log = logging.getLogger("archonnx.runtime")
 
-KINDS = ("graphs", "blobs", "halves")
+KINDS = ("graphs", "blobs", "halves", "int8")
 _FORMAT = 1
 _ENTRY, _CHECKED = "entry.json", "checked.json"
 _ABANDONED = 3600.0  # seconds after which what was being written belongs to a process that is gone

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,10 @@ ALONE = 4  # examples that the error of one layer alone is measured on
 _VNNI = frozenset({"avx512_vnni", "avx_vnni", "avx512vnni"})
 
 
+class PastBoundError(MachineError):
+    """No choice of products stays within the error that is allowed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Quantized:
     """model: the .onnx file in int8. error: the largest over outputs and examples, against float32; agreement: the
@@ -53,6 +57,19 @@ class Quantized:
             f"{len(self.lowering.nodes) - len(kept):,} of {len(self.lowering.nodes):,} products in int8, calibrated on "
             f"{self.calibrated:,} examples; error {self.error:.1e}{same} on {self.judged:,} {whose}"
         )
+
+    def about(self) -> dict[str, Any]:
+        """What is told of it beside the model and its products."""
+        names = ("error", "agreement", "judged", "calibrated", "apart")
+        return {name: getattr(self, name) for name in names}
+
+
+def quantized_from(path: Path, lowering: Lowering, about: Mapping[str, Any]) -> Quantized | None:
+    """What was kept by `about`; None where that is damaged, or the file cannot be read."""
+    try:
+        return Quantized(path.read_bytes(), lowering, **about)
+    except (OSError, TypeError):
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +114,8 @@ def lower(
     max_error: of the whole. Products that lose more alone stay in float32, then those that lose most, until it holds.
     progress: gets a word on each step that takes long.
 
-    Raises MachineError where nothing can be quantized or no choice stays within max_error, RunError, ModelFileError,
-    OSError.
+    Raises PastBoundError where no choice stays within max_error, MachineError where nothing can be quantized, RunError,
+    ModelFileError, OSError.
     """
     calibrating, judging = split(samples)
     with tempfile.TemporaryDirectory(prefix="archonnx-", ignore_cleanup_errors=True) as name:
@@ -158,7 +175,7 @@ def lower(
             if not within:
                 fewer = "".join(f", and {e:.1e} with {n} of {len(alone)} products in float32" for e, n in passing[-1:])
                 reason = f"its error is {best.error:.1e}{fewer}"
-                raise MachineError(f"{model.path}: int8 does not stay within max_error={max_error:g}: {reason}")
+                raise PastBoundError(f"{model.path}: int8 does not stay within max_error={max_error:g}: {reason}")
             best = min(within, key=lambda each: share_of(each.kept, work))
         nodes = _told(prepared, model, best.kept, alone, max_error)
     return Quantized(

@@ -6,14 +6,16 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archonnx.contract.diagnostics import MachineError, UsageError
 from archonnx.runtime.caching.folders import OFF
 from archonnx.runtime.engine import start
-from archonnx.runtime.int8.lowering import Quantized, lower, split
+from archonnx.runtime.int8.lowering import PastBoundError, Quantized, lower, quantized_from, split
 from archonnx.runtime.modelfile import ModelFile
 from archonnx.runtime.precision.candidates import Candidate, Trial, fastest, measure, outputs_of
+from archonnx.runtime.precision.keeping import INT8, place_of
 from archonnx.runtime.precision.placing import COMPUTED_ON, choose, refusal
 from archonnx.runtime.samples import read_samples
 from archonnx.runtime.settings import Precision, Settings
@@ -65,21 +67,38 @@ class Int8:
     def quantized(self) -> Quantized:
         """Raises as `lower`; MachineError again each time."""
         if self._made is None:
-            try:
-                self._made = lower(
-                    self._source,
-                    self._model,
-                    self.samples,
-                    max_error=self._asked.max_error,
-                    threads=self._asked.threads,
-                    progress=lambda step: log.debug("%s: %s", self._model.path, step),
-                )
-                log.info("%s: %s", self._model.path, self._made)
-            except MachineError as error:
-                self._made = error
+            self._made = self._found()
         if isinstance(self._made, MachineError):
             raise self._made
         return self._made
+
+    def _found(self) -> Quantized | MachineError:
+        """As it was quantized in an earlier start, or now. The reason where it cannot be."""
+        settings = {"to": "int8", "max_error": self._asked.max_error}
+        place = place_of(self._source, self._model, self._asked.cache, self.samples, settings, INT8)
+        kept = place.find() if place else None
+        if kept is not None and kept.refused is not None:
+            return MachineError(f"{self._model.path}: {kept.refused}")
+        made = kept and quantized_from(Path(kept.path), kept.lowering, kept.about)
+        if made:
+            return made
+        try:
+            made = lower(
+                self._source,
+                self._model,
+                self.samples,
+                max_error=self._asked.max_error,
+                threads=self._asked.threads,
+                progress=lambda step: log.debug("%s: %s", self._model.path, step),
+            )
+        except MachineError as error:
+            if place and isinstance(error, PastBoundError):  # which took long to find
+                place.refuse(str(error).removeprefix(f"{self._model.path}: "))
+            return error
+        log.info("%s: %s", self._model.path, made)
+        if place:
+            place.keep(lambda path: path.write_bytes(made.model), made.lowering, made.about())
+        return made
 
     def _start(self, way: Candidate) -> Runner:
         made = self.quantized()

@@ -19,7 +19,7 @@ from archonnx.runtime.errors import RunError
 from archonnx.runtime.modelfile import ModelFile
 from archonnx.runtime.precision.candidates import Candidate, Trial, candidates, fastest, measure, outputs_of
 from archonnx.runtime.precision.exact import compute_exactly
-from archonnx.runtime.precision.graphs import read_graph
+from archonnx.runtime.precision.graphs import read_graph, save
 from archonnx.runtime.precision.placing import choose
 from archonnx.runtime.samples import Sample, read_samples
 from archonnx.runtime.settings import Settings
@@ -141,8 +141,7 @@ def start_converted(
     place = place_of(source, model, asked.cache, samples, settings)
     found = place.find() if place else None
     if found is not None:
-        path, lowered = found
-        return begin(path), lowered
+        return begin(found.path), found.lowering
     if reference is None:
         with _drawn_are_blamed(asked):
             reference = outputs_of(exact_of(source, model, asked), samples)
@@ -150,7 +149,7 @@ def start_converted(
         source, model, choice.precision, samples, reference, begin, max_error=bound, threads=threads
     )
     if place is not None:
-        place.keep(graph, lowered)
+        place.keep(partial(save, graph), lowered)
     return runner, lowered
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -14,6 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import archonnx
 from archonnx.contract.agreement import error
+from archonnx.runtime.int8 import starting
 from archonnx.runtime.int8.choosing import choices, light_choices, share_of, work_of
 from archonnx.runtime.int8.lowering import lower
 from archonnx.runtime.int8.preparing import prepare
@@ -110,3 +112,49 @@ def test_floats_beside_int8_are_tried_in_bfloat16_where_an_error_is_allowed() ->
     assert not any("and" in str(trial.candidate) for trial in ordered.choices)
     with archonnx.load(model, "cpu", threads=1) as exact:
         assert error(session(images), exact(images)) <= 0.5
+
+
+def test_what_was_quantized_is_kept_for_these_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, cache = tmp_path / "net.onnx", tmp_path / "cache"
+    path.write_bytes(convolutional().SerializeToString())
+    images, more = pictures(16), {"precision": "int8", "cache": cache, "threads": 1}
+    first = archonnx.load(path, "cpu", data=images, **more)
+
+    def never(*args: Any, **options: Any) -> None:
+        raise AssertionError("it is quantized anew")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(starting, "lower", never)
+        again = archonnx.load(path, "cpu", data=images, **more)
+        assert again.precision == "int8"
+        assert str(again.lowered) == str(first.lowered)
+        assert again(images[:3]).tobytes() == first(images[:3]).tobytes()
+        with pytest.raises(AssertionError, match="anew"):
+            archonnx.load(path, "cpu", data=pictures(16, seed=1), **more)
+        with pytest.raises(AssertionError, match="anew"):
+            archonnx.load(path, "cpu", data=images, **more, max_error=0.4)
+        with pytest.raises(AssertionError, match="anew"):
+            archonnx.load(path, "cpu", data=images, **{**more, "cache": "off"})
+    (entry,) = (cache / "int8").glob("*/model.onnx")
+    entry.write_bytes(entry.read_bytes()[:-1])
+    assert archonnx.load(path, "cpu", data=images, **more)(images[:3]).tobytes() == first(images[:3]).tobytes()
+
+
+def test_a_bound_that_nothing_keeps_is_searched_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "net.onnx"
+    path.write_bytes(convolutional().SerializeToString())
+    calls: list[str] = []
+    lowered = starting.lower
+
+    def counted(*args: Any, **options: Any) -> Any:
+        calls.append("")
+        return lowered(*args, **options)
+
+    monkeypatch.setattr(starting, "lower", counted)
+    for _ in range(2):
+        options = {"max_error": 1e-9, "data": pictures(8), "cache": tmp_path / "cache", "threads": 1}
+        session = archonnx.load(path, "cpu", **options)
+        (trial,) = (trial for trial in session.choices if trial.candidate.precision == "int8")
+        assert trial.failed is not None
+        assert trial.failed.startswith(f"{path}: int8 does not stay within max_error=1e-09")
+    assert len(calls) == 1
