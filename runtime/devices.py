@@ -321,7 +321,8 @@ class Diagnosis:
             name: {"works": self.works[name], "problems": [asdict(problem) for problem in found]}
             for name, found in self.devices.items()
         }
-        return {"machine": asdict(self.machine), "devices": devices, "auto": self.auto}
+        machine = {**asdict(self.machine), "versions": dict(self.machine.versions)}
+        return {"machine": machine, "devices": devices, "auto": self.auto}
 
 
 def diagnose(machine: Machine | None = None) -> Diagnosis:
