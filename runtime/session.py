@@ -48,9 +48,8 @@ class Session:
     inputs, outputs: their names, types and shapes; metadata: the file's own entries; device: "cpu", "cuda" or
     "openvino"; providers: onnxruntime's, in order, or the library that runs it alone; threads: of one call on the CPU,
     None where the library decides.
-    precision: what products are computed in; computes: the same in words, with what stays in floats beside int8 where
-    that is no float32, "int8 and bfloat16"; choices: the ways to run it that were measured, where an error was
-    allowed, the fastest first.
+    precision: what products are computed in; computes: the same, and what stays in floats beside int8 where that is no
+    float32: "int8 and bfloat16"; choices: the ways to run it that were measured with an error, the fastest first.
     load_time: seconds that loading took; cached: whether the optimised model was there already, from an earlier start.
     plan: the path of the plan that it runs by, None where there is none; where its batches run differently, device
     names all ("cpu, openvino"), and precision is the lowest.

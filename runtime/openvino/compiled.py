@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from archonnx.runtime.translate import clean, lacks_memory
 
 if TYPE_CHECKING:
     import numpy as np
+
+AGAIN = 0.01  # seconds after which a run that goes on is cancelled again
 
 
 class Compiled:
@@ -115,7 +118,11 @@ class Bound:
 
 
 class End:
-    """Stands for onnxruntime's RunOptions: `awaiting.Stop` sets `terminate` where a run is to end."""
+    """Stands for onnxruntime's RunOptions: `awaiting.Stop` sets `terminate` where a run is to end.
+
+    OpenVINO takes no notice where a request is cancelled that has not come to its first operator, so that one is
+    cancelled again and again until its run is over.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -142,8 +149,17 @@ class End:
     def terminate(self, ended: bool) -> None:
         with self._lock:
             self._ended = ended
-            if ended and self._request is not None:
+            begun = ended and self._request is not None
+        if begun:
+            threading.Thread(target=self._insist, name="archonnx-cancel", daemon=True).start()
+
+    def _insist(self) -> None:
+        while True:
+            with self._lock:
+                if self._request is None:
+                    return
                 self._request.cancel()
+            time.sleep(AGAIN)
 
 
 def to_tensor(array: np.ndarray[Any, Any]) -> Any:
