@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import time
 from contextlib import redirect_stderr
 
@@ -43,6 +44,34 @@ def test_a_short_one_shows_nothing(terminal: Terminal) -> None:
     with redirect_stderr(terminal), console.Steps("building") as steps:
         steps(1, 2)
     assert terminal.getvalue() == ""
+
+
+def test_a_step_that_begins_is_told(terminal: Terminal) -> None:
+    with redirect_stderr(terminal), console.busy("quantizing m.onnx") as tell:
+        tell("measuring [red]product 1")
+        time.sleep(0.2)
+        tell("measuring product 2")
+        time.sleep(0.2)
+    assert "quantizing m.onnx: measuring [red]product 1" in terminal.getvalue()
+    assert "quantizing m.onnx: measuring product 2" in terminal.getvalue()
+
+
+def test_what_the_runtime_says_while_it_loads_is_shown(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = logging.getLogger("archonnx.runtime")
+    warnings = io.StringIO()
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    monkeypatch.setattr(logging, "lastResort", logging.StreamHandler(warnings))
+    before = log.level, list(log.handlers)
+    with redirect_stderr(terminal), console.while_loading("m.onnx"):
+        log.debug("m.onnx: calibrating on 12 examples")
+        log.warning("m.onnx: it is so")
+        time.sleep(0.3)
+    assert "loading m.onnx: calibrating on 12 examples" in terminal.getvalue()
+    assert warnings.getvalue() == "m.onnx: it is so\n"
+    assert (log.level, list(log.handlers)) == before
+    with redirect_stderr(io.StringIO()) as quiet, console.while_loading("m.onnx"):
+        log.info("m.onnx: nobody looks")
+    assert quiet.getvalue() == ""
 
 
 def test_a_failure_takes_the_spinner_away(terminal: Terminal) -> None:

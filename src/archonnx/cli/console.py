@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
+    from rich.status import Status
 
 PATIENCE = 1.0  # seconds of silence before progress is shown
 
@@ -90,31 +91,69 @@ def watched() -> bool:
 
 
 @contextmanager
-def busy(text: str) -> Iterator[None]:
-    """Show a spinner with `text` on stderr while the body runs, once it has run for a second."""
+def busy(text: str) -> Iterator[Callable[[str], None]]:
+    """Show a spinner with `text` on stderr while the body runs, once it has run for a second. Gives what takes a word
+    on each step that begins, which is shown behind it."""
     if not watched():
-        yield
+        yield lambda step: None
         return
-    stop: list[object] = []
+    stop: list[Status] = []
+    shown = text
 
     def start() -> None:
         from rich.console import Console
         from rich.status import Status
 
-        status = Status(text, console=Console(stderr=True))
+        status = Status(shown, console=Console(stderr=True))
         stop.append(status)
         status.start()
+
+    def tell(step: str) -> None:
+        from rich.markup import escape
+
+        nonlocal shown
+        shown = f"{text}: {escape(plain(step))}"
+        for status in stop:
+            status.update(shown)
 
     timer = threading.Timer(PATIENCE, start)
     timer.daemon = True
     timer.start()
     try:
-        yield
+        yield tell
     finally:
         timer.cancel()
         timer.join()
         for status in stop:
-            status.stop()  # type: ignore[attr-defined]
+            status.stop()
+
+
+@contextmanager
+def while_loading(file: object) -> Iterator[None]:
+    """A spinner while the runtime loads a model, with what it says of its steps; warnings are printed as ever."""
+    if not watched():
+        yield
+        return
+    import logging
+
+    with busy(f"loading {file}") as tell:
+
+        class Steps(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                if record.levelno < logging.WARNING:
+                    tell(record.getMessage().splitlines()[0].removeprefix(f"{file}: "))
+                elif logging.lastResort is not None and not logging.getLogger().handlers:  # which it would have gone to
+                    logging.lastResort.handle(record)
+
+        log, steps = logging.getLogger("archonnx.runtime"), Steps()
+        level = log.level
+        log.addHandler(steps)
+        log.setLevel(logging.DEBUG)
+        try:
+            yield
+        finally:
+            log.removeHandler(steps)
+            log.setLevel(level)
 
 
 class Steps:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -60,8 +60,9 @@ def quantize(
         )
     from archonnx.runtime.int8.writing import write_int8
 
-    with busy(f"quantizing {file}"):
-        made = write_int8(str(file), output, str(data), max_error=max_error, method=method, threads=threads)
+    with busy(f"quantizing {file}") as tell:
+        more: dict[str, Any] = {"method": method, "threads": threads, "progress": tell}
+        made = write_int8(str(file), output, str(data), max_error=max_error, **more)
     if format == "json":
         import json
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archonnx.cli import results
-from archonnx.cli.console import busy, out, say, styled
+from archonnx.cli.console import busy, out, say, styled, while_loading
 from archonnx.cli.filling import Wanted, filled, wanted, warn_of, weights_options
 from archonnx.cli.options import (
     FilePath,
@@ -228,7 +228,7 @@ def loaded(
         raise UsageError(f"--weights fills what is compiled; {file} has its weights already")
     if model is not None or parameters:
         raise UsageError(f"--model and --set choose what to compile; {file} is compiled already")
-    with busy(f"loading {file}"):
+    with while_loading(file):
         session = load(file, device, threads=threads, tokenizer=tokenizer, **more)
     return session, session.name or file.name
 

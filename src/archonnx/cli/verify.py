@@ -124,7 +124,7 @@ def colorful_out() -> bool:
     return colorful(sys.stdout)
 
 
-def _stage(text: str) -> AbstractContextManager[None]:
+def _stage(text: str) -> AbstractContextManager[object]:
     return busy(text)
 
 

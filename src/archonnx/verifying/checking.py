@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 2.0  # seconds of measuring times
 Via = Literal["keras", "prediction", "torch"]
-Stage = Callable[[str], AbstractContextManager[None]]
+Stage = Callable[[str], AbstractContextManager[object]]
 
 
 @dataclass(slots=True)
