@@ -14,12 +14,12 @@ from archonnx.runtime.int8.choosing import MUCH, choices, light_choices, share_o
 from archonnx.runtime.int8.mixing import mix
 from archonnx.runtime.int8.preparing import Prepared, prepare
 from archonnx.runtime.int8.rounding import improve, inputs_seen
+from archonnx.runtime.int8.saturating import saturates
 from archonnx.runtime.modelfile import ModelFile
 from archonnx.runtime.precision.candidates import largest_error
 from archonnx.runtime.precision.deciding import LoweredNode, Lowering
 from archonnx.runtime.threads import set_threads
 from archonnx.runtime.translate import load_error, ort_errors, run_error
-from archonnx.runtime.tuning.fingerprint import machine
 
 if TYPE_CHECKING:
     from archonnx.runtime.samples import Sample
@@ -28,7 +28,6 @@ CALIBRATED, JUDGED, SEEN = 128, 32, 96  # examples at most: for ranges, for erro
 APART = 4  # every so many-th example tells errors alone, where there are enough
 FEW = 8
 ALONE = 4  # examples that the error of one layer alone is measured on
-_VNNI = frozenset({"avx512_vnni", "avx_vnni", "avx512vnni"})
 
 
 class PastBoundError(MachineError):
@@ -128,7 +127,7 @@ def lower(
         every = {*prepared.products, *prepared.following}
         operators = sorted({node.op_type for node in prepared.proto.graph.node if node.name in every})
         progress(f"calibrating on {len(calibrating):,} examples")
-        narrow = _saturates()
+        narrow = saturates()
 
         def made(some: Prepared) -> Any:
             return quantize(some, calibrating, method, folder, operators=operators, narrow=narrow)
@@ -228,13 +227,6 @@ def _agreement(outputs: Sequence[Sequence[Any]], reference: Sequence[Sequence[An
             return None
         same.append((y.argmax(axis=-1) == ref.argmax(axis=-1)).reshape(-1))
     return float(np.concatenate(same).mean())
-
-
-def _saturates() -> bool:
-    """Whether the processor's 8-bit products overflow: x86 without VNNI, where weights get 7 bits."""
-    found = machine()
-    features = set(found.get("features", "").split())
-    return bool(features) and "avx2" in features and not features & _VNNI
 
 
 class _Run:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from archonnx.runtime.precision.graphs import LIMIT, Graph, graphs_of
+from archonnx.runtime.precision.graphs import LIMIT, Graph, give_nodes, graphs_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +46,7 @@ def compute_exactly(graph: Graph) -> int:
             nodes += _product(node, name)
             left |= {name for name in node.input[1:4] if name}
         if left:
-            _replace(each, nodes, left)
+            give_nodes(each, nodes, left)
     return changed
 
 
@@ -108,15 +108,3 @@ def _product(node: Any, matrix: str) -> list[Any]:
     if not bias:
         return [product]
     return [product, helper.make_node("Add", [target, bias], [node.output[0]], name=f"{node.name}.bias")]
-
-
-def _replace(graph: Any, nodes: list[Any], left: set[str]) -> None:
-    """Give the graph these nodes, and take out the initializers of `left` that nothing reads any more."""
-    copies = [type(node).FromString(node.SerializeToString()) for node in nodes]  # of a field that is about to empty
-    del graph.node[:]
-    graph.node.extend(copies)
-    read = {name for each in graphs_of(graph) for node in each.node for name in node.input}
-    read |= {value.name for value in graph.output}
-    for place in reversed(range(len(graph.initializer))):
-        if graph.initializer[place].name in left - read:
-            del graph.initializer[place]

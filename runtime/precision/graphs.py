@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -100,3 +100,15 @@ def hoist_constants(graph: Graph) -> None:
                 places.append(place)
     for place in reversed(places):
         del outer.node[place]
+
+
+def give_nodes(graph: Any, nodes: Sequence[Any], left: set[str]) -> None:
+    """Give a GraphProto these nodes, and take out the initializers of `left` that nothing reads any more."""
+    copies = [type(node).FromString(node.SerializeToString()) for node in nodes]  # of a field that is about to empty
+    del graph.node[:]
+    graph.node.extend(copies)
+    read = {name for each in graphs_of(graph) for node in each.node for name in node.input}
+    read |= {value.name for value in graph.output}
+    for place in reversed(range(len(graph.initializer))):
+        if graph.initializer[place].name in left - read:
+            del graph.initializer[place]
