@@ -68,9 +68,10 @@ def load(
     NAME.shards.json, device may be a list, one each. threads: of one call on the CPU, by default those of
     ARCHONNX_THREADS, else the physical cores that this process may use.
     precision: what products are computed in: "float32" (also where nothing is said), "tf32", "bfloat16", "float16" or
-    "int8". max_error: take the fastest that stays within this error of float32, max|y - ref| / max|ref| over each
-    output; with `precision`, of it and float32 alone. data: what that is measured on, as `read_samples` takes it: the
-    path of an .npz file, arrays by input name, a list of such mappings, or the only input's array.
+    "int8", which takes data but for LSTMs. max_error: take the fastest that stays within this error of float32,
+    max|y - ref| / max|ref| over each output; with `precision`, of it and float32 alone. data: what that is measured on,
+    as `read_samples` takes it: the path of an .npz file, arrays by input name, a list of such mappings, or the only
+    input's array.
     cache: where what a start works out is kept for the next one (docs/loading.md): "auto" takes the folder of
     ARCHONNX_CACHE, else `MODEL.onnx.cache` where it stands beside the model, else the user's cache folder; "off" keeps
     nothing, "beside" makes the folder beside the model, and any other is a folder. Only models in files are kept.

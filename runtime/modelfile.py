@@ -65,7 +65,7 @@ class ModelFile:
     """The outline of a model file. nodes: by node name; external: data file -> bytes it must have at least;
     declared_optional: the inputs that its source lets a compilation leave out; dtypes: of its constants, and those that
     values are made or turned into inside; rounding: how many products with weights of few bits (MatMulNBits) allow the
-    other factor to be rounded too."""
+    other factor to be rounded too; lstms: how many LSTM the outermost graph has."""
 
     path: str
     ir_version: int = 0
@@ -81,6 +81,7 @@ class ModelFile:
     declared_optional: set[str] = field(default_factory=set)
     dtypes: set[str] = field(default_factory=set)
     rounding: int = 0
+    lstms: int = 0
 
     @property
     def is_ours(self) -> bool:
@@ -193,7 +194,7 @@ class _Reader:
     def graph(self, graph: Field, outermost: bool) -> None:
         for f in self.source.inside(graph):
             if f.number == 1:
-                self.node(f)
+                self.into.lstms += self.node(f) == "LSTM" and outermost
             elif f.number == 5:
                 name = self.tensor(f)
                 if outermost:
@@ -207,7 +208,8 @@ class _Reader:
             elif f.number == 12 and outermost:
                 self.into.outputs.append(self.value(f))
 
-    def node(self, node: Field) -> None:
+    def node(self, node: Field) -> str:
+        """The node's operator; notes where it comes from."""
         name, operator, props = "", "", {}
         for f in self.source.inside(node):
             if f.number == 3:
@@ -222,6 +224,7 @@ class _Reader:
         if name:
             trail, merged = _strings(props.get(keys.TRAIL)), _triples(props.get(keys.MERGED))
             self.into.nodes[name] = NodePlace(operator, props.get(keys.LAYER), props.get(keys.PLACE), trail, merged)
+        return operator
 
     def attribute(self, attribute: Field) -> None:
         name = ""

@@ -13,8 +13,10 @@ from archonnx.contract.diagnostics import MachineError, UsageError
 from archonnx.runtime.caching.folders import OFF
 from archonnx.runtime.engine import start
 from archonnx.runtime.int8.lowering import PastBoundError, Quantized, lower, quantized_from, split
+from archonnx.runtime.int8.recurrent import PARTS, lower_lstms
 from archonnx.runtime.modelfile import ModelFile
 from archonnx.runtime.precision.candidates import Candidate, Trial, fastest, measure, outputs_of
+from archonnx.runtime.precision.deciding import Lowering
 from archonnx.runtime.precision.keeping import INT8, place_of
 from archonnx.runtime.precision.placing import COMPUTED_ON, choose, refusal
 from archonnx.runtime.samples import read_samples
@@ -22,7 +24,6 @@ from archonnx.runtime.settings import Precision, Settings
 
 if TYPE_CHECKING:
     from archonnx.runtime.contract import Contract
-    from archonnx.runtime.precision.deciding import Lowering
     from archonnx.runtime.runner import Runner
     from archonnx.runtime.samples import Sample
 
@@ -44,6 +45,7 @@ class Int8:
         self._source, self._model, self._asked = source, model, asked
         self.samples: list[Sample] = read_samples(asked.data, contract)
         self._made: Quantized | MachineError | None = None
+        self._lstms: Lowering | None = None
 
     def starts(self) -> dict[Candidate, Callable[[], Runner]]:
         """Each way to run it here that device= allows, as `measure` takes them."""
@@ -60,9 +62,15 @@ class Int8:
         return {way: partial(self._start, way) for way in ways}
 
     def lowering(self, found: Trial) -> Lowering | None:
-        """What became of each product in a way that was tried; None where nothing was quantized."""
+        """What became of each product in a way that was tried, and of each LSTM on the CPU; None where nothing was
+        quantized."""
         made, way = self._made, found.candidate
-        return made.lowering.beside(way.rest, found.error) if isinstance(made, Quantized) else None
+        if not isinstance(made, Quantized):
+            return None
+        told = made.lowering.beside(way.rest, found.error)
+        if way.device == "cpu" and self._lstms is not None:
+            told = Lowering(told.precision, found.error, (*told.nodes, *self._lstms.nodes))
+        return told
 
     def quantized(self) -> Quantized:
         """Raises as `lower`; MachineError again each time."""
@@ -103,7 +111,46 @@ class Int8:
     def _start(self, way: Candidate) -> Runner:
         made = self.quantized()
         asked = replace(self._asked, device=way.device, precision="int8", cache=OFF)
-        return start(made.model, self._model, replace(choose(way.device, "int8"), rest=way.rest), asked)
+        choice = replace(choose(way.device, "int8"), rest=way.rest)
+        if way.device == "cpu" and self._model.lstms:
+            try:
+                graph, self._lstms = lower_lstms(made.model, self._model, max(PARTS))
+            except MachineError as error:  # they stay in float32, the products do not
+                log.info("%s", error)
+            else:
+                with graph.loadable() as (whole, folder):
+                    return start(whole, self._model, choice, asked, folder)
+        return start(made.model, self._model, choice, asked)
+
+
+class Lstms:
+    """A model whose LSTMs alone are in int8, which takes no data, on the CPU provider."""
+
+    def __init__(self, source: str | bytes, model: ModelFile, asked: Settings) -> None:
+        self._source, self._model, self._asked = source, model, asked
+        self._lowered: dict[Candidate, Lowering] = {}
+
+    @property
+    def possible(self) -> bool:
+        """Whether there are any, and device= allows it; products with weights of few bits are int8 of themselves."""
+        return bool(self._model.lstms) and not self._model.rounding and self._asked.device in ("auto", "cpu")
+
+    def starts(self) -> dict[Candidate, Callable[[], Runner]]:
+        """Each way to run it, as `measure` takes them; none where it is not possible."""
+        ways = [Candidate("cpu", "int8", parts=parts) for parts in PARTS if self.possible]
+        return {way: partial(self.start, way) for way in ways}
+
+    def lowering(self, found: Trial) -> Lowering | None:
+        """What became of each LSTM in a way that was tried; None where it was not started."""
+        told = self._lowered.get(found.candidate)
+        return told and replace(told, error=found.error)
+
+    def start(self, way: Candidate) -> Runner:
+        """Raises MachineError where no LSTM can be lowered."""
+        graph, self._lowered[way] = lower_lstms(self._source, self._model, way.parts)
+        asked = replace(self._asked, device="cpu", precision="int8", cache=OFF)
+        with graph.loadable() as (made, folder):
+            return start(made, self._model, choose("cpu", "int8"), asked, folder)
 
 
 def start_int8(
@@ -113,15 +160,18 @@ def start_int8(
     asked: Settings,
     in_float32: Callable[[Candidate], Runner],
 ) -> tuple[Runner, str, tuple[Trial, ...], Lowering]:
-    """The model in int8 as it was ordered, on the fastest device that computes so, and what it was measured to cost and
+    """The model in int8 as it was ordered, in the fastest way that computes so, and what it was measured to cost and
     gain beside float32. in_float32: starts that on a device.
 
     Raises UsageError without data, MachineError where it cannot be quantized, or no device here runs it.
     """
     choose(asked.device, "int8")  # says what is missing before anything is measured
     int8 = Int8(source, model, contract, asked)
-    made = int8.quantized()
-    ways = int8.starts()
+    lstms = Lstms(source, model, asked)
+    finest = {way: begin for way, begin in lstms.starts().items() if way.parts == max(PARTS)}
+    if not finest:
+        int8.quantized()  # raises before anything is measured
+    ways = int8.starts() | finest
     starts: dict[Candidate, Callable[[], Runner]] = dict(ways)
     for way in ways:
         starts[Candidate(way.device)] = partial(in_float32, Candidate(way.device))
@@ -138,7 +188,10 @@ def start_int8(
     for trial in every:
         log.info("%s: %s", model.path, trial)
     _remark(model, best, every)
-    return runners[best.candidate], f"asked for; {made}", tuple(every), made.lowering
+    told = lstms.lowering(best) if best.candidate.parts else int8.lowering(best)
+    assert told is not None
+    said = f"asked for; {told.summary if best.candidate.parts else int8.quantized()}"
+    return runners[best.candidate], said, tuple(every), told
 
 
 def _remark(model: ModelFile, best: Trial, every: Sequence[Trial]) -> None:

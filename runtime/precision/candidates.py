@@ -31,15 +31,18 @@ Sample = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A way to run a model: on a device, in a precision; rest: of what stays in floats beside products in int8."""
+    """A way to run a model: on a device, in a precision; rest: of what stays in floats beside products in int8; parts:
+    in int8 without data, of how many parts the inputs of LSTMs are, 0 where data calibrate it."""
 
     device: str
     precision: Precision = "float32"
     rest: Precision = "float32"
+    parts: int = 0
 
     def __str__(self) -> str:
         rest = f" and {self.rest}" if self.rest != "float32" else ""
-        return f"{self.device} {self.precision}{rest}"
+        lstm = f" of LSTMs in {self.parts} part{'' if self.parts == 1 else 's'}" if self.parts else ""
+        return f"{self.device} {self.precision}{rest}{lstm}"
 
 
 @dataclass(slots=True)

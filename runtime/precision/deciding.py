@@ -80,10 +80,15 @@ class Lowering:
         nodes = (replace(node, precision=rest) if node.precision == "float32" else node for node in self.nodes)
         return self if rest == "float32" else Lowering(self.precision, error, tuple(nodes))
 
+    @property
+    def summary(self) -> str:
+        """How many nodes were lowered, and what that cost, in a line."""
+        off = "" if self.error is None else f", {self.error:.1e} off"
+        return f"{len(self.nodes) - len(self.kept):,} of {len(self.nodes):,} nodes in {self.precision}{off}"
+
     def __str__(self) -> str:
         kept = self.kept
-        off = "" if self.error is None else f", {self.error:.1e} off"
-        lines = [f"{len(self.nodes) - len(kept):,} of {len(self.nodes):,} nodes in {self.precision}{off}"]
+        lines = [self.summary]
         lines += [f"  {node}" for node in kept[:SHOWN]]
         lines += [f"  ... {len(kept) - SHOWN:,} more in {kept[-1].precision}"] if len(kept) > SHOWN else []
         return "\n".join(lines)

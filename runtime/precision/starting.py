@@ -57,6 +57,8 @@ def start_as_asked(source: str | bytes, model: ModelFile, contract: Contract, as
     if asked.precision is None:
         return _as_written(source, model, asked)
     way = Candidate(asked.device, asked.precision)
+    if way.precision == "int8" and asked.data is None and model.lstms and not model.rounding:
+        return _lstms_alone(source, model, asked)
     if way.precision == "int8" and (asked.data is not None or not model.rounding):
         from archonnx.runtime.int8.starting import start_int8
 
@@ -80,6 +82,21 @@ def start_as_asked(source: str | bytes, model: ModelFile, contract: Contract, as
             lowered.error,
         )
     return Started(runner, choice.why, lowered=lowered)
+
+
+def _lstms_alone(source: str | bytes, model: ModelFile, asked: Settings) -> Started:
+    """The LSTMs in int8, as nothing is calibrated without data. Raises MachineError."""
+    from archonnx.runtime.int8.starting import Lstms
+
+    lstms = Lstms(source, model, asked)
+    if not lstms.possible:
+        there = f"{model.path}: without data, int8 is of LSTMs, which the CPU provider alone has so"
+        raise MachineError(f'{there}; use device="cpu", or give data=... to calibrate products in int8')
+    *_, (way, begin) = lstms.starts().items()  # the finest
+    runner = begin()
+    lowered = lstms.lowering(Trial(way))
+    log.info("%s: without data, LSTMs alone are in int8: %s", model.path, lowered and lowered.summary)
+    return Started(runner, runner.choice.why, lowered=lowered)
 
 
 def _as_written(source: str | bytes, model: ModelFile, asked: Settings) -> Started:
@@ -183,7 +200,14 @@ def _fastest(source: str | bytes, model: ModelFile, contract: Contract, asked: S
     if Candidate("cpu") in ways:
         starts[Candidate("cpu")] = lambda: exact
     int8 = None
-    if asked.precision in (None, "int8") and not model.rounding and (asked.data is not None or asked.precision):
+    lstms = None
+    if model.lstms and asked.precision in (None, "int8"):
+        from archonnx.runtime.int8.starting import Lstms
+
+        lstms = Lstms(source, model, replace(asked, precision=None))
+        starts |= lstms.starts()
+    ordered = asked.precision is not None and not (lstms and lstms.possible)
+    if asked.precision in (None, "int8") and not model.rounding and (asked.data is not None or ordered):
         from archonnx.runtime.int8.lowering import FEW
         from archonnx.runtime.int8.starting import Int8
 
@@ -203,10 +227,11 @@ def _fastest(source: str | bytes, model: ModelFile, contract: Contract, asked: S
     best.kept = True
     for trial in every:
         log.info("%s: %s", model.path, trial)
-    told8 = int8.lowering(best) if int8 is not None and best.candidate.precision == "int8" else None
+    whose = lstms if best.candidate.parts else int8
+    told8 = whose.lowering(best) if whose is not None and best.candidate.precision == "int8" else None
     if told8 is not None:
         lowered[best.candidate] = told8
-    elif int8 is not None and asked.precision == "int8":
+    elif asked.precision == "int8" and best.candidate.precision != "int8":
         said = "; ".join(str(trial) for trial in trials if trial.candidate.precision == "int8") or "no device has it"
         log.warning("%s: float32 runs, as int8 is not both faster and within %g: %s", model.path, bound, said)
     tried = sum(trial.failed is None for trial in trials)

@@ -136,6 +136,7 @@ def _whole(path: str, manifest: Manifest, models: Sequence[ModelFile]) -> ModelF
         whole.nodes.update(model.nodes)
         whole.dtypes |= model.dtypes
         whole.rounding += model.rounding
+        whole.lstms += model.lstms
     assets = {key: value for key, value in models[0].metadata.items() if key.startswith(keys.ASSET)}
     whole.metadata = {**manifest.metadata, **assets}
     whole.inputs, whole.outputs = (list(map(_spec, values)) for values in (manifest.inputs, manifest.outputs))
