@@ -51,7 +51,7 @@ class Planned:
 
         Raises PlanError where a recipe does not run here, and what `start_as_asked` raises else.
         """
-        runners: dict[Settings, Runner] = {}
+        started: dict[Settings, Started] = {}
         by_batch: list[tuple[int, Runner]] = []
         carried = self
         if asked.counted:
@@ -60,9 +60,9 @@ class Planned:
         for batch, recipe in carried.recipes:
             settings = recipe.settings(asked)
             try:
-                if settings not in runners:
-                    runners[settings] = start_as_asked(source, model, contract, settings).runner
-                runner = runners[settings]
+                if settings not in started:
+                    started[settings] = start_as_asked(source, model, contract, settings)
+                runner = started[settings].runner
                 if recipe.rows is not None and asked.batch is None:
                     runner = in_batches(runner, model, contract, bare, recipe.rows)
             except (MachineError, ModelFileError, UsageError) as error:
@@ -74,7 +74,8 @@ class Planned:
             by_batch = [each for each in by_batch if each[1].choice.device == by_batch[0][1].choice.device]
         alike = all(each is by_batch[0][1] for _, each in by_batch)
         runner = by_batch[0][1] if alike else Switch(contract, by_batch)
-        return Started(runner, f"the plan {carried}", plan=self.path)
+        lowered = next(iter(started.values())).lowered if len(started) == 1 else None
+        return Started(runner, f"the plan {carried}", plan=self.path, lowered=lowered)
 
     def __str__(self) -> str:
         told = dict.fromkeys(str(recipe) for _, recipe in self.recipes)

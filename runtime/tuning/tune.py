@@ -161,6 +161,8 @@ def _space(
     if bound is not None:
         for precision in PRECISIONS[1:]:
             lower.append(tuple(Recipe(w.device, precision, threads) for w in ways if w.precision == precision))
+        if model.lstms and not model.rounding and device in ("auto", "cpu"):
+            lower.append((Recipe("cpu", "int8", threads),))  # of LSTMs, which takes no data
         refused = [
             Tried("precision", Recipe(t.candidate.device, t.candidate.precision), "failed", t.failed or "") for t in out
         ]

@@ -18,7 +18,7 @@ from archonnx.runtime.measuring.process import FailedError
 from archonnx.runtime.measuring.worker import Failed
 from archonnx.runtime.settings import Settings
 from archonnx.runtime.tuning.arena import StandProcess
-from archonnx.runtime.tuning.plan import plan_path, read_plan
+from archonnx.runtime.tuning.plan import Kept, plan_path, read_plan
 from archonnx.runtime.tuning.stand import Calls, Checked, Entered, Job, Stand
 from archonnx.runtime.tuning.tune import tune
 
@@ -202,6 +202,24 @@ def test_a_lower_precision_is_tried_where_an_error_is_allowed(net: Path, here: t
     if any(row.recipe.device == "openvino" for row in exact.parts[0].tried):
         assert lower >= {"bfloat16", "float16"}
     assert plan.max_error == 0.1
+
+
+def test_lstms_are_tried_in_int8(tmp_path: Path, here: type[Here]) -> None:
+    """And a plan that keeps that way is carried out, without data."""
+    path = tmp_path / "steps.onnx"
+    archonnx.compile(text="model Steps():\n    input x: float32[N, 5, 8]\n    LSTM(16)\n    output y\n").save(path)
+    found = tune(path, device="cpu", max_error=0.1, budget=1e-9, make=here)
+    tried = [row for row in found.parts[0].tried if row.recipe.precision == "int8"]
+    assert [row.recipe.device for row in tried] == ["cpu"]
+    assert tried[0].error is not None
+    assert 0 < tried[0].error < 0.1
+    assert "int8" not in {row.recipe.precision for row in tune(path, budget=1e-9, make=here).parts[0].tried}
+    kept = replace(found.parts[0], kept=(Kept(tried[0].recipe, 1.0, tried[0].error, "the fastest"),))
+    replace(found, parts=(kept,)).write(plan_path(path))
+    session = archonnx.load(path, max_error=0.1)
+    assert (session.plan, session.precision) == (str(plan_path(path)), "int8")
+    assert session.lowered is not None
+    assert session.lowered.summary == "1 of 1 nodes in int8"
 
 
 class Wrong(Here):
