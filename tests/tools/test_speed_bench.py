@@ -130,3 +130,42 @@ def test_both_sides_have_the_same_number_of_weights(speed: ModuleType) -> None:
         running = sum(each.numel() for what, each in model.named_buffers() if "running" in what)
         second = sum(each.numel() for what, each in model.named_parameters() if what.startswith("bias_hh"))
         assert subject.ours().summary().parameters.total == theirs + running - second, name
+
+
+def test_only_rounds_with_free_units_count(speed: ModuleType) -> None:
+    from tools.bench.speed_free import FEWEST, Round, free_of, table
+
+    def one(before: float, between: float, after: float, ours: float) -> Round:
+        return Round(((100.0, before), (101.0, between), (99.0, after)), [ours], [1.0])
+
+    free = [one(200.0, 190.0, 205.0, 0.2) for _ in range(FEWEST)]
+    busy = [one(200.0, 60.0, 200.0, 0.9), one(60.0, 200.0, 200.0, 0.9), one(200.0, 200.0, 60.0, 0.9)]
+    found = free_of([*free, *busy])
+    assert (found.free, found.rounds) == (FEWEST, FEWEST + 3)
+    assert found.ratio is not None
+    assert found.ratio.median == 0.2
+    assert found.best[1] == pytest.approx(200.0, rel=0.05)
+    few = free_of([*free[1:], *busy])
+    assert few.ratio is None
+    text = table({"DNN": found, "LSTM": few, "BERT-base": "it is not installed"}, {"DNN": 0.3, "LSTM": 0.4})
+    assert f"| 0.20 (0.20 to 0.20), within 0.3; {FEWEST} of {FEWEST + 3} rounds |" in text
+    assert f"| {FEWEST - 1} of {FEWEST + 2} rounds: too few |" in text
+    assert "- BERT-base: it is not installed" in text
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="threads are bound to a processor as Linux does it")
+def test_free_units_are_looked_for_between_calls(speed: ModuleType, tmp_path: Path) -> None:
+    from tools.bench.speed_free import measure
+    from tools.bench.speed_subjects import SUBJECTS
+    from tools.bench.speed_ways import files
+
+    mine, theirs = files(SUBJECTS["LSTM"], tmp_path)
+    SUBJECTS["LSTM"].ours().save(mine, seed=1)
+    shutil.copy(mine, theirs)
+    found = measure("LSTM", speed.OURS_FLOAT32, speed.EXPORT, tmp_path, 0.2)
+    assert not isinstance(found, str)
+    assert found.rounds > 0
+    assert len(found.best) == len(os.sched_getaffinity(0))
+    assert measure("LSTM", speed.OURS_FLOAT32, "OpenVINO, float33", tmp_path, 0.2) == (
+        "OpenVINO, float33: KeyError: 'OpenVINO, float33'"
+    )

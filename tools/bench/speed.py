@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import multiprocessing
 import os
 import platform
 import statistics
@@ -23,14 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from archonnx.runtime.measuring.figures import Ratio, ratio
-from tools.bench import int8, loading, units
+from tools.bench import int8, loading, speed_free, units
+from tools.bench.speed_child import Child
 from tools.bench.speed_subjects import SUBJECTS
-from tools.bench.speed_ways import EXPORT, FLOAT32, OURS, OURS_FLOAT32, WAYS, errors_of_others, serve, within
+from tools.bench.speed_ways import EXPORT, FLOAT32, OURS, OURS_FLOAT32, WAYS, errors_of_others, within
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
 HEADING = "## Speed on"  # a processor: each has a section of its own
 COMMAND = "python -m tools.bench.speed --write"
-PATIENCE = 900.0  # seconds that a way may take to start: torch.compile, and models that are exported
 CAVEAT = (
     "Batch 1. Weights are as drawn: the outputs of VGG-19 and ResNet-50 are a softmax over classes nearly equal, "
     "which int8 holds easily; a trained network may lose more, and then takes bfloat16. int8 is calibrated on other "
@@ -44,7 +43,12 @@ UNITS = (
     "tools.bench.units`). Where two of them differ in bfloat16, somebody else uses the matrix units of the slower one: "
     "a call on both waits for it."
 )
-PARTS = ("networks", "int8", "loading")
+FREE = (
+    f"{OURS}, beside {EXPORT}, in rounds of a few calls in which no core's matrix units were slower than "
+    f"{speed_free.FREE:g} of their best before, between and after them: what the ratio is where nobody else uses them "
+    "(`python -m tools.bench.speed --parts free`)."
+)
+PARTS = ("networks", "free", "int8", "loading")
 INT8_ERROR = 4.2e-2  # of the logits of EfficientNet-Lite0: at it, 98 % of crops agree (docs/int8.md)
 BEST = 1.05  # the most that ours may take, as a ratio to the best peer
 
@@ -60,42 +64,6 @@ class Found:
     @property
     def median(self) -> float:
         return statistics.median(each for turn in self.rounds for each in turn)
-
-
-class Child:
-    """A way in a process of its own."""
-
-    def __init__(self, subject: str, way: str, folder: Path) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._channel, theirs = context.Pipe()
-        self._process = context.Process(target=serve, args=(theirs, subject, way, str(folder)), daemon=True)
-        self._process.start()
-        theirs.close()
-
-    def started(self) -> tuple[str, Any]:
-        """("ready", facts) or ("failed", reason)."""
-        if not self._channel.poll(PATIENCE):
-            return "failed", f"it did not start within {PATIENCE:.0f} s"
-        try:
-            found: tuple[str, Any] = self._channel.recv()
-        except EOFError:
-            self._process.join(10)
-            return "failed", f"its process ended with code {self._process.exitcode}"
-        return found
-
-    def turn(self, seconds: float) -> list[float]:
-        """Raises EOFError, OSError where the process has ended."""
-        self._channel.send(seconds)
-        found: list[float] = self._channel.recv()
-        return found
-
-    def close(self) -> None:
-        self._channel.close()
-        self._process.terminate()
-        self._process.join(10)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
 
 
 def compare(subject: str, ways: Sequence[str], folder: Path, rounds: int, seconds: float) -> dict[str, Found]:
@@ -178,6 +146,15 @@ def _verdict(pair: tuple[str, Ratio], bound: float, named: bool) -> str:
     return f"{said} {bound:g}{f', {best}' if named else ''}"
 
 
+def free_table(names: Sequence[str], kept: Path | None, seconds: float) -> str:
+    """The ratios to PyTorch's export while the matrix units are free."""
+    with tempfile.TemporaryDirectory(prefix="speed-", ignore_cleanup_errors=True) as temporary:
+        folder = kept or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        found = {name: speed_free.measure(name, OURS, EXPORT, folder, seconds) for name in names}
+    return speed_free.table(found, {name: SUBJECTS[name].bound for name in names})
+
+
 def int8_tables(rounds: int, crops: int) -> str:
     """EfficientNet-Lite0 with trained weights in int8: what agrees with float32, and the time of a call."""
     with tempfile.TemporaryDirectory(prefix="speed-", ignore_cleanup_errors=True) as folder:
@@ -226,6 +203,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS), metavar="WAY")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=0.5, help="of each way's turn in a round")
+    parser.add_argument("--free", type=float, default=60.0, metavar="SECONDS", help="of each network, of that part")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--folder", type=Path, help="where models are kept between runs; by default nowhere")
     parser.add_argument("--write", action="store_true", help="write the tables into docs/performance.md")
@@ -242,6 +220,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 results[name] = compare(name, given.ways, folder, given.rounds, given.seconds)
                 rates.append(units.rates())
         sections.append(f"{tables(results)}\n\n{CAVEAT}\n\n{UNITS}\n\n{units.table(rates)}")
+    if "free" in given.parts and units.shared():
+        print("free units ...", file=sys.stderr)
+        sections.append(f"{FREE}\n\n{free_table(given.models, given.folder, given.free)}")
     if "int8" in given.parts:
         print("int8 ...", file=sys.stderr)
         about = "EfficientNet-Lite0 with trained weights, in int8 ([int8.md](int8.md)); batch 1:"

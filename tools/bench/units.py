@@ -31,6 +31,11 @@ def processor() -> str:
     return f"{name}, {next((said for flag, said in FLAGS.items() if flag in flags), 'no units for bfloat16')}"
 
 
+def shared() -> bool:
+    """Whether there are units that several processors may have to share."""
+    return processor().endswith(FLAGS["amx_bf16"])
+
+
 def rates(seconds: float = SECONDS) -> Rates:
     """GFLOP/s of each processor that this process may use, the median of a call, one after another."""
     allowed = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
