@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from archonnx.runtime.int8.preparing import Prepared
@@ -42,6 +42,22 @@ def light_choices(alone: dict[str, float], work: dict[str, int], whole: float, b
         for share in LEFT
     }
     return [set(order[:count]) for count in sorted({max(1, count) for count in counts}) if count < len(order)]
+
+
+def first_of(count: int, holds: Callable[[int], bool]) -> int | None:
+    """The first of so many choices that holds, each of which leaves more in float32 than the one before, so that those
+    after one that holds do too; None where none does. The first is tried, as most networks need no other, and of the
+    others what halves the rest: each takes long."""
+    if not count or holds(0):
+        return 0 if count else None
+    low, high, found = 1, count - 1, None
+    while low <= high:
+        middle = (low + high) // 2
+        if holds(middle):
+            found, high = middle, middle - 1
+        else:
+            low = middle + 1
+    return found
 
 
 def share_of(kept: Collection[str], work: dict[str, int]) -> float:

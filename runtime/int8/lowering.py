@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from archonnx.contract.diagnostics import MachineError
 from archonnx.runtime.int8.calibrating import Method, quantize
-from archonnx.runtime.int8.choosing import MUCH, choices, light_choices, share_of, work_of
-from archonnx.runtime.int8.mixing import mix
+from archonnx.runtime.int8.choosing import MUCH, choices, first_of, light_choices, share_of, work_of
+from archonnx.runtime.int8.mixing import mix, share_constants
 from archonnx.runtime.int8.preparing import Prepared, prepare
 from archonnx.runtime.int8.rounding import improve, inputs_seen
 from archonnx.runtime.int8.saturating import saturates
@@ -142,35 +142,43 @@ def lower(
         alone: dict[str, float] = {}
         if max_error is not None and best.error > max_error:
             few = range(min(ALONE, len(judging)))
+            light, shared = share_constants(prepared)
             for place, product in enumerate(prepared.products):
                 progress(f"measuring product {place + 1} of {len(prepared.products)} alone")
-                one = mix(prepared, whole, {product})
-                found = run.outputs(one.SerializeToString(), [judging[at] for at in few])
+                one = mix(light, whole, {product})
+                read = {tensor.name: shared[tensor.name] for tensor in one.graph.initializer if tensor.name in shared}
+                found = run.outputs(one.SerializeToString(), [judging[at] for at in few], read)
                 alone[product] = largest_error(found, [reference[at] for at in few])
             work = work_of(prepared, calibrating[0])
             within: list[_Made] = []
             passing: list[tuple[float, int]] = []  # errors past it, with how many products were kept
 
-            def first_of(several: Sequence[set[str]]) -> None:
-                """Quantize one choice after another, until one stays within the error."""
-                for kept in several:
-                    kept = kept | prepared.feeding(kept)
-                    if len(kept) == len(prepared.products):
-                        continue
+            def try_of(several: Sequence[set[str]]) -> None:
+                """Quantize some of the choices, until the first is found that stays within the error."""
+                fed = [kept | prepared.feeding(kept) for kept in several]
+                fed = [kept for kept in fed if len(kept) < len(prepared.products)]
+                held: list[_Made] = []
+
+                def holds(number: int) -> bool:
+                    kept = fed[number]
                     progress(f"keeping {len(kept)} products in float32")
                     some = prepared.without(kept)
                     proto = made(some)
                     improve(proto, some, seen, known)
                     outputs = run.outputs(proto.SerializeToString(), judging)
                     error = largest_error(outputs, reference)
-                    if error <= max_error:
-                        within.append(_Made(kept, proto, outputs, error))
-                        return
-                    passing.append((error, len(kept)))
+                    if error > max_error:
+                        passing.append((error, len(kept)))
+                        return False
+                    held[:] = [_Made(kept, proto, outputs, error)]
+                    return True
 
-            first_of(choices(alone, max_error))
+                if first_of(len(fed), holds) is not None:
+                    within.extend(held)
+
+            try_of(choices(alone, max_error))
             if not within or share_of(within[0].kept, work) > MUCH:
-                first_of(light_choices(alone, work, best.error, max_error))
+                try_of(light_choices(alone, work, best.error, max_error))
             if not within:
                 fewer = "".join(f", and {e:.1e} with {n} of {len(alone)} products in float32" for e, n in passing[-1:])
                 reason = f"its error is {best.error:.1e}{fewer}"
@@ -235,13 +243,18 @@ class _Run:
     def __init__(self, model: ModelFile, threads: int | None) -> None:
         self._model, self._threads = model, threads
 
-    def outputs(self, source: str | bytes, samples: Sequence[Sample]) -> list[list[Any]]:
-        """Raises ModelFileError, RunError, MachineError."""
+    def outputs(
+        self, source: str | bytes, samples: Sequence[Sample], shared: Mapping[str, Any] | None = None
+    ) -> list[list[Any]]:
+        """shared: onnxruntime's values of constants whose numbers are not in `source`. Raises ModelFileError, RunError,
+        MachineError."""
         import onnxruntime
 
         options, quiet = onnxruntime.SessionOptions(), onnxruntime.RunOptions()
         options.log_severity_level = quiet.log_severity_level = 4
         set_threads(options, self._threads)
+        if shared:
+            options.add_external_initializers(list(shared), list(shared.values()))
         try:
             session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
         except ort_errors() as error:

@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 import archonnx
 from archonnx.contract.agreement import error
 from archonnx.runtime.int8 import starting
-from archonnx.runtime.int8.choosing import choices, light_choices, share_of, work_of
+from archonnx.runtime.int8.choosing import choices, first_of, light_choices, share_of, work_of
 from archonnx.runtime.int8.lowering import lower
 from archonnx.runtime.int8.preparing import prepare
 from archonnx.runtime.modelfile import read_model
@@ -48,6 +48,19 @@ def test_of_equal_losses_the_lightest_stay_in_floats() -> None:
     alone, work = dict.fromkeys("abc", 1e-2), {"a": 10**9, "b": 10**3, "c": 10**6}
     assert light_choices(alone, work, 1.7e-2, 1.5e-2)[0] == {"b"}
     assert light_choices(alone, work, 1.7e-2, 1.1e-2)[0] == {"b", "c"}
+
+
+@given(st.integers(0, 40), st.integers(0, 40))
+def test_the_first_choice_that_holds_is_found_by_few(count: int, place: int) -> None:
+    tried: list[int] = []
+
+    def holds(number: int) -> bool:
+        tried.append(number)
+        return number >= place
+
+    assert first_of(count, holds) == (place if place < count else None)
+    assert len(tried) == len(set(tried))
+    assert len(tried) <= 1 + count.bit_length()
 
 
 def test_macs_are_those_of_an_example(tmp_path: Path) -> None:
