@@ -151,7 +151,10 @@ def free_table(names: Sequence[str], kept: Path | None, seconds: float) -> str:
     with tempfile.TemporaryDirectory(prefix="speed-", ignore_cleanup_errors=True) as temporary:
         folder = kept or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        found = {name: speed_free.measure(name, OURS, EXPORT, folder, seconds) for name in names}
+        found: dict[str, speed_free.Free | str] = {}
+        for name in names:
+            print(f"free units, {name} ...", file=sys.stderr)
+            found[name] = speed_free.measure(name, OURS, EXPORT, folder, seconds)
     return speed_free.table(found, {name: SUBJECTS[name].bound for name in names})
 
 
@@ -221,7 +224,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 rates.append(units.rates())
         sections.append(f"{tables(results)}\n\n{CAVEAT}\n\n{UNITS}\n\n{units.table(rates)}")
     if "free" in given.parts and units.shared():
-        print("free units ...", file=sys.stderr)
         sections.append(f"{FREE}\n\n{free_table(given.models, given.folder, given.free)}")
     if "int8" in given.parts:
         print("int8 ...", file=sys.stderr)
