@@ -124,6 +124,26 @@ def check_bound(outputs: Sequence[Spec]) -> None:
 
 def given_back(values: Sequence[Any], feeds: Mapping[str, Any]) -> list[Any]:
     """Results on the GPU as arrays of the library whose array was given there; the others as they are."""
+def written_into(
+    outputs: Sequence[Spec], values: Sequence[Any], given: Mapping[str, Any], feeds: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What the runs of a bound session write into: the arrays that were given, and for other outputs the values of its
+    first run, those that lie in an input's memory as copies. Raises UsageError for text, and for what has not the axes
+    that the file tells of, as onnxruntime's result of a loop without rounds."""
+    import numpy as np
+
+    found: dict[str, Any] = {}
+    for spec, value in zip(outputs, values, strict=True):
+        if spec.dtype == "string":
+            raise UsageError(f"output {spec.name} is {spec.type}: it cannot be bound; call without bind()")
+        if spec.shape is not None and len(spec.shape) != len(value.shape):
+            received = f"{spec.type}, and {describe(value)} in this run"
+            raise UsageError(f"output {spec.name} is {received}: it cannot be bound; call without bind()")
+        shared = spec.name not in given and any(_overlap(value, array) for array in feeds.values())
+        found[spec.name] = np.array(value) if shared and isinstance(value, np.ndarray) else value
+    return found
+
+
     if not any(isinstance(value, DeviceArray) for value in values):
         return list(values)
     source = next((array.source for array in feeds.values() if isinstance(array, DeviceArray)), None)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from archonnx.contract import metadata as keys
 from archonnx.contract.diagnostics import UsageError
 from archonnx.contract.labels import label_lines
-from archonnx.runtime.buffers import Bound, check_bound, contiguous, given_back, named_out, read_out, sources
+from archonnx.runtime import buffers
 from archonnx.runtime.contract import Contract
 from archonnx.runtime.devicearray import check_reach
 from archonnx.runtime.errors import ModelFileError
@@ -252,18 +252,18 @@ class Session:
             began = time.perf_counter()
             values = engine.run(feeds, stop)
         else:
-            named = named_out(self.outputs, out)
-            check_bound(self.outputs)
-            out, feeds = self._out(named, feeds), contiguous(feeds, self.inputs)
+            named = buffers.named_out(self.outputs, out)
+            buffers.check_bound(self.outputs)
+            out, feeds = self._out(named, feeds), buffers.contiguous(feeds, self.inputs)
             binding = engine.bind(feeds, out)
             began = time.perf_counter()
             values = engine.run_bound(binding, feeds, out, stop)
             values = [named.get(name, value) for name, value in zip(self._outputs, values, strict=True)]
         seconds = time.perf_counter() - began
         self.last_time = seconds
-        return values if known else given_back(values, feeds), seconds
+        return values if known else buffers.given_back(values, feeds), seconds
 
-    def bind(self, /, *args: Any, out: Any = None, **kwargs: Any) -> Bound:
+    def bind(self, /, *args: Any, out: Any = None, **kwargs: Any) -> buffers.Bound:
         """The session with these inputs and outputs, for calls that repeat with the same shapes: `bound()`.
 
         Arrays are bound as they are, where they are contiguous: what is written into them is what the next call reads;
@@ -273,23 +273,23 @@ class Session:
         Raises what a call raises.
         """
         engine = self._open()
-        check_bound(self.outputs)
-        feeds = contiguous(self.check(*args, **kwargs), self.inputs)
-        named = {} if out is None else named_out(self.outputs, out)
+        buffers.check_bound(self.outputs)
+        feeds = buffers.contiguous(self.check(*args, **kwargs), self.inputs)
+        named = {} if out is None else buffers.named_out(self.outputs, out)
         given = self._out(named, feeds)
         first = engine.run_bound(engine.bind(feeds, given), feeds, given)
-        made = read_out(self.outputs, dict(zip(self._outputs, first, strict=True)), feeds)
+        made = buffers.written_into(self.outputs, first, given, feeds)
         binding = engine.bind(feeds, made)
 
         def run() -> None:
             self._contract.check_values(feeds)
             self._open().run_bound(binding, feeds, made)
 
-        shown = dict(zip(self._outputs, given_back(list(made.values()), feeds), strict=True))
-        return Bound(run, sources(feeds), {**shown, **named})
+        shown = dict(zip(self._outputs, buffers.given_back(list(made.values()), feeds), strict=True))
+        return buffers.Bound(run, buffers.sources(feeds), {**shown, **named})
 
     def _out(self, named: Mapping[str, Any], feeds: Mapping[str, Any]) -> dict[str, Any]:
-        found = read_out(self.outputs, named, feeds)
+        found = buffers.read_out(self.outputs, named, feeds)
         check_reach("output", found, self.device)
         return found
 

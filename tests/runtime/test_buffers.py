@@ -166,6 +166,37 @@ def test_a_closed_session_is_closed_to_what_was_bound(make: Any, load: Any) -> N
         bound()
 
 
+def test_an_output_that_is_an_input_is_bound_to_an_array_of_its_own(make: Any, load: Any) -> None:
+    value = ("float32", ["N", 3])
+    session = load(make({"x": value}, [helper.make_node("Neg", ["x"], ["y"])], {"x": value, "y": value}))
+    bound = session.bind(X.copy())
+    bound.inputs.x[:] += 1
+    found = bound()
+    np.testing.assert_array_equal(found.x, X + 1)
+    np.testing.assert_array_equal(found.y, -X - 1)
+    assert not np.shares_memory(found.x, bound.inputs.x)
+
+
+def test_results_that_are_none_of_the_declared_ones_are_not_bound(make: Any, load: Any) -> None:
+    """Where a loop has no round, onnxruntime gives what it collects one axis."""
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("sum", "more", "each")]
+    flags = [helper.make_tensor_value_info(name, TensorProto.BOOL, []) for name in ("before", "after")]
+    count = helper.make_tensor_value_info("i", TensorProto.INT64, [])
+    body = [
+        helper.make_node("Identity", ["before"], ["after"]),
+        helper.make_node("Add", ["sum", "x"], ["more"]),
+        helper.make_node("Identity", ["more"], ["each"]),
+    ]
+    graph = helper.make_graph(body, "body", [count, flags[0], values[0]], [flags[1], *values[1:]])
+    loop = helper.make_node("Loop", ["n", "", "x"], ["total", "y"], body=graph)
+    inputs = {"x": ("float32", ["N"]), "n": ("int64", [])}
+    session = load(make(inputs, [loop], {"y": ("float32", [None, "N"])}))
+    assert session.bind(X[0], 2)().shape == (2, 3)
+    reason = r"output y is float32\[\?, N\], and float32\[0\] in this run: it cannot be bound; call without bind\(\)"
+    with pytest.raises(UsageError, match=reason):
+        session.bind(X[0], 0)
+
+
 def test_what_may_be_no_array_is_not_bound(load: Any) -> None:
     value = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N"])
     several = helper.make_sequence_type_proto(helper.make_tensor_type_proto(TensorProto.FLOAT, None))
