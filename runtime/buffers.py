@@ -23,6 +23,8 @@ _SHAPE = re.compile(
     re.DOTALL,
 )
 
+_TOO_SMALL = re.compile(r"Could set new shape: \[([^\]]*)\]")  # OpenVINO's words
+
 
 def named_out(outputs: Sequence[Spec], out: Any) -> Mapping[str, Any]:
     """`out` by output: an array where the model has one, else arrays by name, of all outputs or of some.
@@ -122,8 +124,6 @@ def check_bound(outputs: Sequence[Spec]) -> None:
             raise UsageError(f"output {spec.name} is {spec.type}: it cannot be bound; call without out= or bind()")
 
 
-def given_back(values: Sequence[Any], feeds: Mapping[str, Any]) -> list[Any]:
-    """Results on the GPU as arrays of the library whose array was given there; the others as they are."""
 def written_into(
     outputs: Sequence[Spec], values: Sequence[Any], given: Mapping[str, Any], feeds: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -144,6 +144,8 @@ def written_into(
     return found
 
 
+def given_back(values: Sequence[Any], feeds: Mapping[str, Any]) -> list[Any]:
+    """Results on the GPU as arrays of the library whose array was given there; the others as they are."""
     if not any(isinstance(value, DeviceArray) for value in values):
         return list(values)
     source = next((array.source for array in feeds.values() if isinstance(array, DeviceArray)), None)
@@ -158,6 +160,23 @@ def shape_error(text: str) -> UsageError | None:
         return None
     given, found = (", ".join(part.strip() for part in shape.split(",")) for shape in match.groups()[1:])
     return UsageError(f"out: output {match[1]}: the array has the shape [{given}], the result [{found}]")
+
+
+def too_small(text: str, out: Mapping[str, np.ndarray[Any, Any]]) -> UsageError | None:
+    """The same for OpenVINO, which tells the shape of the result and not which one it is."""
+    match = _TOO_SMALL.search(text)
+    if match is None or not out:
+        return None
+    shape = tuple(int(size) for size in match[1].split(",") if size)
+    alike = [name for name, array in out.items() if array.ndim == len(shape) and array.shape != shape]
+    name = next(iter(alike or out))
+    return misshapen(name, out[name], shape)
+
+
+def misshapen(name: str, array: np.ndarray[Any, Any], shape: Sequence[int]) -> UsageError:
+    """That an array for an output has another shape than the result."""
+    given, found = (", ".join(map(str, sizes)) for sizes in (array.shape, shape))
+    return UsageError(f"out: output {name}: the array has the shape [{given}], the result [{found}]")
 
 
 def sources(feeds: Mapping[str, Any]) -> dict[str, Any]:

@@ -296,8 +296,12 @@ def _start(source: str | bytes, model: ModelFile, choice: Choice, asked: Setting
             session = kept.session if kept else made(source)
             session = Guarded(session, watch) if watch else session
             session = InTurns(session) if choice.device == "cpu" and crowds(asked.threads) else session
-            session = OneByOne(session) if choice.providers[0].plugin else session
-            engine = Engine(session, model, choice, asked.threads, kept.ran if kept else None)
+            if choice.providers[0].plugin:
+                from archonnx.runtime.openvino.plugged import PluginEngine
+
+                engine = PluginEngine(OneByOne(session), model, choice, asked.threads)
+            else:
+                engine = Engine(session, model, choice, asked.threads, kept.ran if kept else None)
             engine.cached = kept is not None and kept.found
     except ort_errors() as error:
         if made_anew := renewed(source, model, error):

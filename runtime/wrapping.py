@@ -21,6 +21,9 @@ class Wrapped:
     def run_with_ort_values(self, *args: Any) -> Any:
         return self._run(self._session.run_with_ort_values, args)
 
+    def run_with_ortvaluevector(self, *args: Any) -> Any:
+        return self._run(self._session.run_with_ortvaluevector, args)
+
     def _run(self, run: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         """Run, by the function that is given."""
         return run(*args)

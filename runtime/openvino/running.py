@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from archonnx.contract.diagnostics import ArchonnxError, UsageError
+from archonnx.contract.diagnostics import ArchonnxError
 from archonnx.runtime.arrays import numpy_dtype
+from archonnx.runtime.buffers import misshapen, too_small
 from archonnx.runtime.errors import InputError, RunError
 from archonnx.runtime.forks import Mark
 from archonnx.runtime.modelfile import ModelFile
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     Arrays = Mapping[str, np.ndarray[Any, Any]]
 
 _NODE = re.compile(r"(node with name ')([^']*)'")
-_SHAPE = re.compile(r"Could set new shape: \[([^\]]*)\]")  # what it says where an array is too small
 
 
 class OpenVinoRunner:
@@ -114,7 +114,7 @@ class OpenVinoRunner:
             if array is None:
                 array = result.copy()
             elif array.shape != result.shape:
-                raise _misshapen(name, array, result.shape)
+                raise misshapen(name, array, result.shape)
             elif array.size and array.ctypes.data != result.ctypes.data:  # made elsewhere after all
                 array[...] = result
             found.append(array)
@@ -183,16 +183,8 @@ class OpenVinoRunner:
         raise RunError(f"{self._model.path}: the run was stopped before it began")
 
     def _failed(self, error: Exception, out: Arrays) -> ArchonnxError:
-        match = _SHAPE.search(str(error))
-        if match and out:
-            shape = tuple(int(size) for size in match[1].split(",") if size)
-            name = next((name for name, array in out.items() if array.ndim == len(shape)), next(iter(out)))
-            return _misshapen(name, out[name], shape)
+        if misfit := too_small(str(error), out):
+            return misfit
         # OpenVINO calls a node as its output is called.
         text = _NODE.sub(lambda found: f"{found[1]}{self._names.get(found[2], found[2])}'", str(error))
         return run_error(self._model, MemoryError(text) if isinstance(error, MemoryError) else RuntimeError(text))
-
-
-def _misshapen(name: str, array: np.ndarray[Any, Any], shape: Sequence[int]) -> UsageError:
-    given, found = (", ".join(map(str, sizes)) for sizes in (array.shape, shape))
-    return UsageError(f"out: output {name}: the array has the shape [{given}], the result [{found}]")

@@ -41,6 +41,23 @@ def error(action: Any) -> str:
     return "no error"
 
 
+def bound_runs(session: Any) -> dict[str, Any]:
+    """What runs of a bound session come to, of a model that gives -x, the places of numbers in x that are not 0, and x
+    itself."""
+    x = np.array([[1, 2]], np.float32)
+    bound = session.bind(x)
+    results = []
+    for value in (1, 2, 3):
+        x[:] = value
+        results.append([array.ravel().tolist() for array in bound().values()])
+    small, right = (np.empty((2, size), np.int64) for size in (1, 2))
+    wrong = error(lambda: session(x, out={"places": small}))
+    session(x, out={"places": right})
+    empty = session.bind(np.empty((0, 2), np.float32))().minus.shape
+    x[0, 0] = 0
+    return {"results": results, "wrong": wrong, "right": right.tolist(), "empty": empty, "fewer": error(bound)}
+
+
 def main(folder: Path) -> None:
     from archonnx.runtime.devices import diagnose
     from archonnx.runtime.loading import load
@@ -81,6 +98,7 @@ def main(folder: Path) -> None:
         last, kept = cached.step({"x": np.full(3, 2, np.float32)}, {"total": total}, "y", ["next"])
         total = kept["next"]
     found["steps"] = last.tolist()
+    found["bound"] = bound_runs(load(str(folder / "bound.onnx"), "openvino"))
     print(json.dumps(found))
 
 

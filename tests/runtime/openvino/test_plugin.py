@@ -78,6 +78,12 @@ def found(tmp_path_factory: pytest.TempPathFactory, make: Any) -> dict[str, Any]
     states = {"x": ("float32", [3]), "total": ("float32", [3])}
     adds.append(helper.make_node("Identity", ["more"], ["next"]))
     write("steps", states, adds, {"y": ("float32", [3]), "next": ("float32", [3])})
+    three = [helper.make_node("Neg", ["x"], ["minus"]), helper.make_node("NonZero", ["x"], ["places"])]
+    results = {"minus": ("float32", ["N", 2]), "places": ("int64", [2, None]), "x": ("float32", ["N", 2])}
+    write("bound", {"x": ("float32", ["N", 2])}, three, results)
+    write("refused_rank", {"x": ("float32", None)}, "Neg", {"y": ("float32", None)})
+    write("refused_same", x, [helper.make_node("Cast", ["x"], ["y"], to=TensorProto.FLOAT)])
+    write("refused_dropped", x, [helper.make_node("Dropout", ["x"], ["y"])])
     source = str(Path(archonnx.__file__).parents[1])
     done = subprocess.run(
         [sys.executable, str(CHILD), str(folder)],
@@ -160,3 +166,17 @@ def test_no_old_results_come_after_a_run_that_failed(found: dict[str, Any]) -> N
 
 def test_what_a_step_keeps_is_taken_by_the_next(found: dict[str, Any]) -> None:
     assert found["steps"] == [-6.0, -6.0, -6.0]
+
+
+def test_a_bound_session_reads_what_its_inputs_hold_now(found: dict[str, Any]) -> None:
+    """onnxruntime copies what is bound to an input of the plug-in, once."""
+    bound = found["bound"]
+    assert bound["results"] == [[[-v, -v], [0, 0, 0, 1], [v, v]] for v in (1.0, 2.0, 3.0)]
+    assert bound["empty"] == [0, 2]
+
+
+def test_an_array_of_another_shape_than_the_result_is_told_and_spoils_nothing(found: dict[str, Any]) -> None:
+    bound = found["bound"]
+    assert bound["wrong"] == "UsageError: out: output places: the array has the shape [2, 1], the result [2, 2]"
+    assert bound["right"] == [[0, 0], [0, 1]]
+    assert bound["fewer"] == "UsageError: out: output places: the array has the shape [2, 2], the result [2, 1]"
