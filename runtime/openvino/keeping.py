@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from archonnx.runtime.openvino.nodes import Node
 
 _GRAPH = "graph.xml"
-_READ = "2"  # raised where `read_graph` makes another graph of the same file
+_READ = "3"  # raised where `read_graph` makes another graph of the same file
 
 
 def graph_of(

@@ -11,6 +11,7 @@ from archonnx.runtime.modelfile import ModelFile
 from archonnx.runtime.openvino.library import core, library_errors, version
 from archonnx.runtime.openvino.nodes import Node, told
 from archonnx.runtime.openvino.sequences import keep_transposes
+from archonnx.runtime.openvino.unchanged import drop_casts
 from archonnx.runtime.translate import clean
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def read_graph(source: str | bytes, model: ModelFile, nodes: Sequence[Node]) -> 
             reason = f"it computes with the constant {wide:,}, which OpenVINO cuts to 32 bits"
             raise MachineError(f'{model.path}: {reason} ({_told(op, nodes, model)}); use device="cpu" for it')
     keep_transposes(graph)
+    drop_casts(graph)
     return graph
 
 

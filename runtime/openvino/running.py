@@ -20,6 +20,7 @@ from archonnx.runtime.openvino.nodes import Node
 from archonnx.runtime.openvino.reading import open_defaults, places
 from archonnx.runtime.openvino.shapes import Shapes
 from archonnx.runtime.openvino.turns import SpoiledError
+from archonnx.runtime.openvino.unchanged import passed_on
 from archonnx.runtime.translate import run_error
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class OpenVinoRunner:
         self._inputs = places(graph, model, nodes)
         self._unused = {spec.name for spec in model.inputs} - {*self._inputs, *model.initializers}
         self._outputs = {spec.name: (at, numpy_dtype(spec.dtype)) for at, spec in enumerate(model.outputs)}
+        self._passed_on = passed_on(graph)
         self._shapes = Shapes(graph, model.path, properties, shapes, more)
 
     @property
@@ -156,7 +158,8 @@ class OpenVinoRunner:
     def _lay(self, feeds: Mapping[str, Any], out: Arrays) -> Bound:
         """A request with these inputs, and those that are left out."""
         inputs = {at: feeds[name] if name in feeds else self._defaults[name] for name, at in self._inputs.items()}
-        outputs = [(self._outputs[name][0], array) for name, array in out.items()]
+        placed = ((self._outputs[name][0], array) for name, array in out.items())
+        outputs = [(at, array) for at, array in placed if at not in self._passed_on]
         return Bound(self._shapes.of(inputs), inputs.items(), outputs)
 
     def _run(self, lay: Callable[[], Bound], out: Arrays, stop: Stop | None) -> Bound:

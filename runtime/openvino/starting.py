@@ -17,6 +17,7 @@ from archonnx.runtime.openvino.nodes import read_nodes
 from archonnx.runtime.openvino.otherwise import check_nodes
 from archonnx.runtime.openvino.sequences import check_steps
 
+from archonnx.runtime.openvino.unchanged import check_casts
 if TYPE_CHECKING:
     from archonnx.runtime.devices import Choice
     from archonnx.runtime.openvino.running import OpenVinoRunner
@@ -38,6 +39,7 @@ def start_alone(
         check_steps(model, nodes)
         return None
     from archonnx.runtime.openvino.running import OpenVinoRunner
+        check_casts(model, nodes)
 
     properties = {**first.settings(asked.threads, choice.floats), **dict(asked.options.provider)}
     shapes = int(properties.pop(STATIC_SHAPES, 0))

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx import helper, numpy_helper, save
+from onnx import TensorProto, helper, numpy_helper, save
 
 from archonnx.contract.diagnostics import UsageError
 from archonnx.runtime.errors import InputError, RunError
@@ -173,6 +173,32 @@ def test_a_bound_session_reads_and_writes_the_same_arrays(make: Any, on_library:
     before = out.copy()
     session(np.zeros(4, np.float32), fixed)
     np.testing.assert_array_equal(out, before)
+
+
+@pytest.mark.parametrize("operator", ["Dropout", "Cast", "CastLike", "Sum"])
+def test_outputs_that_are_inputs_have_arrays_of_their_own(make: Any, on_library: Any, operator: str) -> None:
+    """OpenVINO has one tensor for the two: what was to be written was read in place of the input."""
+    more = {"to": TensorProto.FLOAT} if operator == "Cast" else {}
+    nodes = [
+        helper.make_node(operator, ["x", "x"] if operator == "CastLike" else ["x"], ["same"], **more),
+        helper.make_node("Neg", ["x"], ["minus"]),
+    ]
+    value = ("float32", ["N", 3])
+    session = on_library(make({"x": value}, nodes, {"same": value, "minus": value, "x": value}))
+    given = [X.copy() for _ in range(4)]
+    for number, x in enumerate(given):
+        x += number
+        out = {name: np.full_like(x, 9) for name in ("same", "minus", "x")}
+        session(x, out=out)
+        for name, array in out.items():
+            np.testing.assert_array_equal(array, -x if name == "minus" else x, err_msg=name)
+        assert session(x)["same"] is not x
+    bound = session.bind(X.copy())
+    bound.inputs.x[:] += 9
+    np.testing.assert_array_equal(bound().same, X + 9)
+    np.testing.assert_array_equal(bound.outputs.minus, -X - 9)
+    for number, x in enumerate(given):
+        np.testing.assert_array_equal(x, X + number)
 
 
 def test_a_bound_session_goes_on_after_a_run_that_failed(make: Any, on_library: Any) -> None:
