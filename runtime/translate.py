@@ -17,7 +17,7 @@ _LOCATION = re.compile(r"/?[\w./\\-]*\.(?:cc|h|cu|cuh|cpp|hpp|inc|inl):\d+ ")
 # OpenVINO's own places, conditions and the name of the graph that it took.
 _OPENVINO = re.compile(
     r"OpenVINOExecutionProvider_\d+_\d+: |Exception from \S+:\d+: |Check '.*?' failed at \S+:\d+: |"
-    r"Caught exception: |FrontEnd API failed with \w+: "
+    r"Caught exception: |FrontEnd API failed with \w+: |\[OpenVINO-EP\] (?:\S+:\d+ )?- "
 )
 _MEMORY = re.compile(
     r"Failed to allocate memory|bad_alloc|bad allocation|out of memory|OUT_OF_MEMORY|"
@@ -76,6 +76,9 @@ def load_error(model: ModelFile, error: Exception, device: str) -> ArchonnxError
         return ModelFileError(
             model.path, f"onnxruntime {version} does not know the operator {name}{_where(model, text)}"
         )
+    if device == "openvino" and "OpenVINO" in text:
+        reason = f"OpenVINO's plug-in cannot load it: {clean(text)}{_where(model, text)}"
+        return MachineError(f'{model.path}: {reason}; use device="cpu" for it')
     return ModelFileError(model.path, f"onnxruntime {version} cannot load it: {clean(text)}{_where(model, text)}")
 
 

@@ -10,14 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from archonnx.contract.diagnostics import MachineError
 from archonnx.runtime.caching.folders import OFF
 from archonnx.runtime.modelfile import ModelFile
 from archonnx.runtime.openvino.library import STATIC_SHAPES
 from archonnx.runtime.openvino.nodes import read_nodes
 from archonnx.runtime.openvino.otherwise import check_nodes
 from archonnx.runtime.openvino.sequences import check_steps
-
 from archonnx.runtime.openvino.unchanged import check_casts
+
 if TYPE_CHECKING:
     from archonnx.runtime.devices import Choice
     from archonnx.runtime.openvino.running import OpenVinoRunner
@@ -36,16 +37,25 @@ def start_alone(
     check_nodes(source, model, nodes)
     first = choice.providers[0]
     if not first.alone:
+        _check_ranks(model)
         check_steps(model, nodes)
+        check_casts(model, nodes)
         return None
     from archonnx.runtime.openvino.running import OpenVinoRunner
-        check_casts(model, nodes)
 
     properties = {**first.settings(asked.threads, choice.floats), **dict(asked.options.provider)}
     shapes = int(properties.pop(STATIC_SHAPES, 0))
     cache = asked.cache if isinstance(source, str) else OFF
     with _readable(source, model, folder) as readable:
         return OpenVinoRunner(readable, model, nodes, choice, properties, asked.threads, shapes, cache)
+
+
+def _check_ranks(model: ModelFile) -> None:
+    """Refuse what the plug-in takes for a single number. Raises MachineError."""
+    odd = next((spec for spec in model.inputs if spec.shape is None and spec.name not in model.initializers), None)
+    if odd is not None:
+        reason = f"the file does not tell how many axes its input {odd.name} has, which OpenVINO's plug-in has to know"
+        raise MachineError(f'{model.path}: {reason}; use device="cpu" for it')
 
 
 @contextmanager

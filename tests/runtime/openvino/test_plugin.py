@@ -132,6 +132,20 @@ def test_what_openvino_does_not_take_runs_on_the_cpu_and_is_said_to(found: dict[
             "OpenVINO does not compute as ONNX says: RNN with steps that others read too (nodes that gives y0, "
             "that gives y1)",
         ),
+        (
+            "rank",
+            "the file does not tell how many axes its input x has, which OpenVINO's plug-in has to know",
+        ),
+        (
+            "same",
+            "OpenVINO's plug-in does not keep apart the arrays of: Cast of an input to the type that it has "
+            "(node that gives y)",
+        ),
+        (
+            "dropped",
+            "OpenVINO's plug-in cannot load it: Input names mismatch between OpenVINO and ONNX. x doesn't exist in "
+            "the list of OpenVINO input tensor names",
+        ),
         ("none", "none of the model's operators runs on OpenVINO"),
     ],
 )
