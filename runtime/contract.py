@@ -77,7 +77,9 @@ class Contract:
         """The arrays of a call whose names, types and shapes were found right before, so that only what they hold is
         looked at; None for any other call. Raises InputError for numbers that are no tokens."""
         feeds: dict[str, Any]
-        if not kwargs and len(args) == len(self._names):
+        if not kwargs and len(args) == 1 and type(args[0]) is dict:
+            feeds = dict(args[0])
+        elif not kwargs and len(args) == len(self._names):
             feeds = dict(zip(self._names, args, strict=True))
         elif kwargs and not args:
             feeds = dict(kwargs)

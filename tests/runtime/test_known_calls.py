@@ -28,7 +28,8 @@ def two() -> Contract:
 
 def test_the_same_call_again_is_known(two: Contract) -> None:
     again = X + 1
-    for found in (two.known((again, Y), {}), two.known((), {"x": again, "y": Y})):
+    calls = [((again, Y), {}), ((), {"x": again, "y": Y}), (({"x": again, "y": Y},), {})]
+    for found in (two.known(*call) for call in calls):
         assert found is not None
         assert found["x"] is again
         assert found["y"] is Y
@@ -48,7 +49,11 @@ def test_the_same_call_again_is_known(two: Contract) -> None:
         ((), {"x": X, "z": Y}),
         ((), {"x": X}),
         ((), {}),
-        (({"x": X, "y": Y},), {}),
+        (({"x": X, "y": Y},), {"y": Y}),
+        (({"x": X, "z": Y},), {}),
+        (({"y": X, "x": Y},), {}),
+        (({"x": X[:1], "y": Y},), {}),
+        (({},), {}),
         ((X.tolist(), Y), {}),
         ((np.ma.masked_array(X, mask=True), Y), {}),
         ((X, None), {}),
