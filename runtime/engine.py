@@ -27,7 +27,7 @@ from archonnx.runtime.settings import Settings
 from archonnx.runtime.taking_turns import InTurns, crowds
 from archonnx.runtime.threads import set_threads
 from archonnx.runtime.translate import load_error, ort_errors, run_error
-from archonnx.runtime.values import FOREIGN, to_numpy, to_value, view
+from archonnx.runtime.values import FOREIGN, UNCARRIED, to_numpy, to_value, view
 from archonnx.runtime.weightfiles import external_files
 
 if TYPE_CHECKING:
@@ -60,6 +60,11 @@ class Engine:
         self._narrow = choice.device == "openvino"
         self._arena = Arena() if choice.device == "cpu" else None
         specs = [*model.inputs, *model.outputs]
+        uncarried = next((spec for spec in specs if spec.dtype in UNCARRIED), None)
+        if uncarried is not None:
+            kind = "input" if uncarried in model.inputs else "output"
+            reason = f"its {kind} {uncarried} is of a type that onnxruntime does not exchange with Python"
+            raise ModelFileError(model.path, f"{reason}; put a Cast to int8 or float32 there")
         self._foreign = any(spec.dtype in FOREIGN for spec in specs)
         if self._foreign and any(spec.kind != "tensor" for spec in specs):
             foreign = next(spec.dtype for spec in specs if spec.dtype in FOREIGN)

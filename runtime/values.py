@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 # Types that numpy has no dtype of its own for: onnxruntime takes and gives them as bytes only.
 FOREIGN = frozenset({"bfloat16", "float8e4m3fn", "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz"})
 
+UNCARRIED = frozenset({"int4", "uint4", "int2", "uint2", "float4e2m1", "float8e8m0"})  # not even as bytes
+
 
 def to_value(spec: Spec, array: np.ndarray[Any, Any]) -> Any:
     """An array of an input's type as onnxruntime's value, which may point into it."""

@@ -24,6 +24,7 @@ _TYPES = {
     "bfloat16": TensorProto.BFLOAT16,
     "float8e4m3fn": TensorProto.FLOAT8E4M3FN,
     "uint8": TensorProto.UINT8,
+    "int4": TensorProto.INT4,
     "int8": TensorProto.INT8,
     "int32": TensorProto.INT32,
     "int64": TensorProto.INT64,

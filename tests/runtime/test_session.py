@@ -196,6 +196,23 @@ def test_foreign_types_go_beside_others(make: Any, load: Any) -> None:
     assert session([1, 2], f32(2)[::-1]).tolist() == [2.0, 2.0]
 
 
+def test_types_that_python_cannot_exchange_are_refused_at_once(make: Any, load: Any) -> None:
+    wide, few = ("float32", ["N"]), ("int4", ["N"])
+    cast = [helper.make_node("Cast", ["x"], ["y"], to=TensorProto.FLOAT)]
+    with pytest.raises(
+        ModelFileError, match=r"its input x: int4\[N\] is of a type .*; put a Cast to int8 or float32 there$"
+    ):
+        load(make({"x": few}, cast, {"y": wide}))
+    back = [helper.make_node("Cast", ["x"], ["y"], to=TensorProto.INT4)]
+    with pytest.raises(ModelFileError, match=r"its output y: int4\[N\] is of a type"):
+        load(make({"x": wide}, back, {"y": few}))
+
+
+def test_data_without_a_purpose_are_refused(make: Any, load: Any) -> None:
+    with pytest.raises(UsageError, match=r"^data is what max_error is measured on, or int8 calibrated: say max_error="):
+        load(make({"x": ("float32", ["N"])}), data="missing.npz")
+
+
 def test_arrays_of_any_layout_are_fine(make: Any, load: Any) -> None:
     session = load(make({"x": ("float32", ["N", "M"])}, "Neg"))
     wide = f32(4, 6)
