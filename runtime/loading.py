@@ -105,6 +105,8 @@ def load(
         buckets=read_buckets(buckets),
         counted=threads is not None or bool(os.environ.get(VARIABLE, "").strip()),
     )
+    if data is not None and asked.max_error is None and asked.precision is None:
+        raise UsageError("data is what max_error is measured on, or int8 calibrated: say max_error= or precision= too")
     made = None
     if tokenizer is not None:
         from archonnx.runtime.text.tokenizer import read_tokenizer
