@@ -15,6 +15,7 @@ from archonnx.runtime.settings import Precision
 
 Device = Literal["auto", "cpu", "cuda", "tensorrt", "openvino"]
 DEVICES: tuple[Device, ...] = ("auto", "cpu", "cuda", "tensorrt", "openvino")
+_OTHERS = {"gpu": "cuda", "nvidia": "cuda", "cuda:0": "cuda", "trt": "tensorrt", "ov": "openvino", "intel": "openvino"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,8 +232,8 @@ def resolve(device: str, machine: Machine | None = None) -> Choice:
     Raises UsageError for an unknown device, MachineError where the device, or onnxruntime itself, cannot be used.
     """
     if device not in DEVICES:
-        near = did_you_mean(str(device), DEVICES, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        near = _OTHERS.get(str(device).lower()) or next(iter(did_you_mean(str(device), DEVICES, 1)), None)
+        hint = f"; did you mean {near!r}?" if near else ""
         raise UsageError(f"device {device!r} is not known; it is one of {', '.join(map(repr, DEVICES))}{hint}")
     found = machine or probe(cuda=False)
     if found.onnxruntime is None:

@@ -259,8 +259,9 @@ def test_unknown_devices_are_a_wrong_command() -> None:
         UsageError, match=r"device 'gpu' is not known; it is one of 'auto', 'cpu', 'cuda', 'tensorrt', 'o"
     ):
         resolve("gpu", GOOD)
-    with pytest.raises(UsageError, match="did you mean 'cuda'"):
-        resolve("CUDA", GOOD)
+    for other in ("CUDA", "gpu", "GPU", "cuda:0"):
+        with pytest.raises(UsageError, match="did you mean 'cuda'"):
+            resolve(other, GOOD)
 
 
 def test_this_machine_never_runs_cuda_elsewhere(make: Any) -> None:
