@@ -76,7 +76,12 @@ def _read_npz(path: str, contract: Contract) -> dict[str, Any]:
             return {name: archive[key] for name, key in wanted.items()}
     except (zipfile.BadZipFile, EOFError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"data {path}: this is no .npz file, or a damaged one: {reason}") from None
+        if "allow_pickle" not in reason:
+            raise InputError(f"data {path}: this is no .npz file, or a damaged one: {reason}") from None
+        if not zipfile.is_zipfile(path):  # numpy takes it for a pickle, which could run any code
+            raise InputError(f"data {path}: this is no .npz file, or a damaged one") from None
+        reason = "it holds Python objects, which are refused: reading them could run any code"
+        raise InputError(f"data {path}: {reason}; save numbers or fixed-width text instead") from None
 
 
 def _examples(data: Mapping[str, Any], contract: Contract, said: str) -> list[Sample]:

@@ -106,6 +106,12 @@ def test_arrays_that_do_not_fit(make: Make, tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(InputError, match="or a damaged one"):
         read_samples(path, one)
+    path.write_text("no pickle")
+    with pytest.raises(InputError, match=r"x\.npz: this is no \.npz file, or a damaged one$"):
+        read_samples(path, one)
+    np.savez(path, x=np.array([1, None], object))
+    with pytest.raises(InputError, match="it holds Python objects, which are refused: reading them could run any code"):
+        read_samples(path, one)
     with pytest.raises(UsageError, match=r"expected an \.npz file"):
         read_samples("x.npy", one)
     with pytest.raises(OSError, match=r"missing\.npz"):
