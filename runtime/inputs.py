@@ -117,14 +117,14 @@ def literal(spec: Spec, text: str) -> Any:
     except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
         if spec.dtype == "string" and text[0] not in "[(":
             return text
-    if text in ("True", "False", "None") or text[0] in "[({\"'" or not re.search(r"\.\w{1,5}$|/", text):
-        what = f"{_short(text)} is no literal"
+    if os.path.isdir(text):
+        what = f"{_short(text)} is a folder: name a file of it"
     elif Path(text).suffix.lower() in OTHER_SOUNDS:
         what = f"{_short(text)} is a sound of a kind that is not read: write it as .wav (ffmpeg -i FILE NEW.wav)"
-    elif os.path.isdir(text):
-        what = f"{_short(text)} is a folder: name a file of it"
     elif os.path.exists(text):
         what = f"{_short(text)} is a kind of file that is not read"
+    elif text in ("True", "False", "None") or text[0] in "[({\"'" or not re.search(r"\.\w{1,5}$|/", text):
+        what = f"{_short(text)} is no literal"
     else:
         what = f"{_short(text)} is neither a literal nor a file that is there"
     kinds = "a .npy, .npz or .json file, a picture (.png, .jpg, ...) or a sound (.wav)"

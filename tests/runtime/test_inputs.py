@@ -112,6 +112,8 @@ def test_literals_are_json_or_python(folder: Path, spec: Spec, text: str, expect
         ("foo.txt", "'foo.txt' is neither a literal nor a file that is there"),
         ("there.txt", "'there.txt' is a kind of file that is not read"),
         ("./", "'./' is a folder: name a file of it"),
+        ("inside", "'inside' is a folder: name a file of it"),
+        ("plain", "'plain' is a kind of file that is not read"),
         ("[[1,2]", "is no literal"),
         ("[" * 100_000, "is no literal"),
         ("9" * 5000, "is no literal"),
@@ -124,6 +126,8 @@ def test_literals_are_json_or_python(folder: Path, spec: Spec, text: str, expect
 )
 def test_what_is_no_literal_is_a_wrong_command(folder: Path, text: str, words: str) -> None:
     (folder / "there.txt").touch()
+    (folder / "plain").touch()
+    (folder / "inside").mkdir()
     assert words in refusal(UsageError, BITS, text)
 
 
