@@ -61,7 +61,13 @@ def dtype_name(dtype: np.dtype[Any]) -> str:
 
 def describe(array: np.ndarray[Any, Any]) -> str:
     """What was received, as the language writes types: `float64[1, 224, 224, 3]`."""
-    return f"{dtype_name(array.dtype)}[{', '.join(map(str, array.shape))}]"
+    name = "string" if holds_text(array) else dtype_name(array.dtype)
+    return f"{name}[{', '.join(map(str, array.shape))}]"
+
+
+def holds_text(array: Any) -> bool:
+    """Whether it is an array of strings, which are Python's own in what a model takes and gives."""
+    return array.dtype.kind in "UT" or (array.dtype == object and all(isinstance(item, str) for item in array.flat))
 
 
 def to_array(spec: Spec, value: Any) -> Any:
@@ -106,7 +112,7 @@ def _checked(spec: Spec, array: Any, value: Any) -> Any:
 
     target = numpy_dtype(spec.dtype)
     if spec.dtype == "string":
-        if array.dtype.kind in "UT" or (array.dtype == object and all(isinstance(item, str) for item in array.flat)):
+        if holds_text(array):
             return array.astype(object)
     elif array.dtype == target and not isinstance(array, np.ndarray):  # on a GPU
         return array

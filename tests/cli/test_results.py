@@ -12,6 +12,7 @@ import pytest
 
 from archonnx.cli import results
 from archonnx.contract.diagnostics import UsageError
+from archonnx.runtime.results import Results
 
 BITS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
 
@@ -21,6 +22,15 @@ def test_small_results_stand_beside_their_inputs(capsys: pytest.CaptureFixture[s
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert lines[0] == ["bits[0]", "bits[1]", "output"]
     assert lines[2:6] == [["0", "0", "0"], ["0", "1", "1"], ["1", "0", "1"], ["1", "1", "0"]]
+
+
+def test_strings_are_called_so(capsys: pytest.CaptureFixture[str]) -> None:
+    texts = Results({"words": np.array(["a", "b"], object)})
+    results.print_results({"x": np.zeros((3, 4))}, texts, None, None)
+    assert "words: string[2]" in capsys.readouterr().out
+    found = json.loads(results.as_json(texts, None, None, {}))
+    assert found["outputs"]["words"] == {"dtype": "string", "shape": [2], "data": ["a", "b"]}
+    assert repr(texts) == "Results(words: string[2])"
 
 
 def test_different_numbers_of_rows_make_no_table() -> None:

@@ -39,7 +39,7 @@ def print_results(inputs: Results, outputs: Results, most: int | None, labels: S
         if not hasattr(array, "dtype"):
             out(f"{styled(name, 'bold')}: {array!r}")
             continue
-        out(f"{styled(name, 'bold')}: {array.dtype}[{', '.join(map(str, array.shape))}]")
+        out(f"{styled(name, 'bold')}: {_dtype(array)}[{', '.join(map(str, array.shape))}]")
         if array.size == 0:
             out("  nothing")
             continue
@@ -169,7 +169,7 @@ def as_json(outputs: Results, most: int | None, labels: Sequence[str] | None, ab
         if not hasattr(value, "dtype"):  # a sequence or a map
             document["outputs"][name] = {"data": plain_values(value)}
             continue
-        entry: dict[str, Any] = {"dtype": str(value.dtype), "shape": list(value.shape)}
+        entry: dict[str, Any] = {"dtype": _dtype(value), "shape": list(value.shape)}
         best = most or (BEST if is_scores(value, labels) else None)
         rows = None if best is None else ranked(value, best, labels)
         if rows is None or most is None:
@@ -180,6 +180,13 @@ def as_json(outputs: Results, most: int | None, labels: Sequence[str] | None, ab
     if labels is not None and are_objects(outputs, labels):
         document["objects"] = objects(outputs, labels)[:most]
     return json.dumps(document)
+
+
+def _dtype(array: Any) -> str:
+    """numpy's name of an array's type; of Python's strings, what they are."""
+    from archonnx.runtime.arrays import holds_text
+
+    return "string" if holds_text(array) else str(array.dtype)
 
 
 def plain_values(value: Any) -> Any:
