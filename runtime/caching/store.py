@@ -117,14 +117,15 @@ class Store:
         if shutil.disk_usage(self.folder).free < needed:
             raise OSError(errno.ENOSPC, f"the disk has less than {needed:,} bytes left", str(self.folder))
 
-    def entries(self) -> list[Entry]:
-        """All of them, the one that was used last first."""
+    def entries(self, model: str | None = None) -> list[Entry]:
+        """All of them, or those of a model by its absolute path, the one that was used last first."""
         found = []
         for kind in KINDS:
             for place in sorted((self.folder / kind).glob("[!.]*")):
                 if place.is_dir():
                     found.append(_entry(place, read_json(place / _ENTRY)))
-        return sorted(found, key=lambda entry: -entry.used)
+        own = [entry for entry in found if model is None or entry.info.get("model") == model]
+        return sorted(own, key=lambda entry: -entry.used)
 
     def prune(self, keep: Path | None = None) -> None:
         """Take away the oldest entries until the rest is within the limit, never `keep`, and what dead processes
@@ -141,8 +142,13 @@ class Store:
                 if time.time() - _time(part) > _ABANDONED:
                     _remove(part)
 
-    def clear(self) -> int:
-        """Take everything away, and tell how many bytes that were."""
+    def clear(self, model: str | None = None) -> int:
+        """Take everything away, or the entries of a model by its absolute path, and tell how many bytes that were."""
+        if model is not None:
+            entries = self.entries(model)
+            for entry in entries:
+                _remove(entry.folder)
+            return sum(entry.size - _sizes(entry.folder) for entry in entries)
         before = sum(_sizes(self.folder / name) for name in (*KINDS, "files"))
         for name in (*KINDS, "files"):
             shutil.rmtree(self.folder / name, ignore_errors=True)

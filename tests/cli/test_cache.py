@@ -66,6 +66,21 @@ def test_the_cache_is_listed_and_cleared(folder: Path, capsys: Output) -> None:
     assert "holds nothing" in capsys.readouterr().out
 
 
+def test_with_a_model_its_own_entries_are_listed_and_cleared(folder: Path, capsys: Output) -> None:
+    for name in ("wide.onnx", "other.onnx"):
+        assert main(["build", "wide.arch", "--seed", str(len(name)), "-o", name]) == 0
+        assert main(["run", name, "--input", INPUT]) == 0
+    capsys.readouterr()
+    assert main(["cache", "wide.onnx", "--format", "json"]) == 0
+    assert [each["model"] for each in json.loads(capsys.readouterr().out)["entries"]] == [str(folder / "wide.onnx")]
+    assert main(["cache", "wide.onnx", "--clear"]) == 0
+    assert "1.4 MB are free again" in capsys.readouterr().out
+    assert main(["cache", "wide.onnx"]) == 0
+    assert "holds nothing of wide.onnx" in capsys.readouterr().out
+    assert main(["cache", "other.onnx"]) == 0
+    assert "holds 1.4 MB of other.onnx" in capsys.readouterr().out
+
+
 def test_the_cache_beside_a_model(folder: Path, capsys: Output) -> None:
     assert main(["run", "wide.onnx", "--input", INPUT, "--cache", "beside"]) == 0
     capsys.readouterr()

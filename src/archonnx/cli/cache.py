@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("model", required=False, type=FilePath())
 @click.option("--cache", type=FilePath(), default="auto", metavar="FOLDER", help="A folder of its own, or `beside`.")
-@click.option("--clear", is_flag=True, help="Take all of it away.")
+@click.option("--clear", is_flag=True, help="Take it away.")
 @format_option("text", "json")
 @color_option
 def cache(model: Path | None, cache: Path, clear: bool, format: str) -> int:
@@ -31,12 +32,13 @@ def cache(model: Path | None, cache: Path, clear: bool, format: str) -> int:
     user's cache folder. It holds 8 GiB at most, or ARCHONNX_CACHE_SIZE GiB; what was used longest ago goes first.
     ARCHONNX_CACHE=off keeps nothing.
 
-    With MODEL, the folder is the one that this model's entry is in.
+    With MODEL, the path of a model, only what was kept of it is listed or taken away.
 
     \b
     Examples:
       archonnx cache
       archonnx cache --clear
+      archonnx cache model.onnx --clear
       archonnx cache model.onnx --cache beside
     """
     from archonnx.runtime.caching.folders import BESIDE, cache_folder, check_cache, size_limit
@@ -49,15 +51,18 @@ def cache(model: Path | None, cache: Path, clear: bool, format: str) -> int:
     if folder is None:
         raise UsageError("there is no cache: it is off, or this user has no folder for it; --cache names one")
     store = Store(folder)
-    freed = store.clear() if clear else None
-    entries = store.entries()
+    path = None if model is None else os.path.abspath(model)
+    freed = store.clear(path) if clear else None
+    entries = store.entries(path)
     limit = size_limit(folder) if folder.is_dir() else None
     if format == "json":
         out(json.dumps(_document(folder, entries, limit, freed), indent=2, ensure_ascii=False))
     elif freed is not None:
         out(f"{size_text(freed)} are free again: {plain(str(folder))}")
+    elif model is not None and not entries:
+        out(f"{plain(str(folder))} holds nothing of {plain(str(model))}")
     else:
-        _print(folder, entries, limit)
+        _print(folder, entries, limit, model)
     return 0
 
 
@@ -76,7 +81,7 @@ def _document(folder: Path, entries: list[Entry], limit: int | None, freed: int 
     return {"folder": str(folder), "bytes": total, "limit": limit, "freed": freed, "entries": listed}
 
 
-def _print(folder: Path, entries: list[Entry], limit: int | None) -> None:
+def _print(folder: Path, entries: list[Entry], limit: int | None, model: Path | None) -> None:
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -95,6 +100,7 @@ def _print(folder: Path, entries: list[Entry], limit: int | None) -> None:
         table.add_row(name, what, size_text(entry.size), _ago(time.time() - entry.used))
     rich_console().print(table)
     bound = "" if limit is None else f" of {size_text(limit)} at most"
+    bound = bound if model is None else f" of {plain(str(model))}"
     out(f"\n{plain(str(folder))} holds {size_text(sum(entry.size for entry in entries))}{bound}")
 
 
