@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, Literal, TypeVar
 
 from archonnx.contract.diagnostics import UsageError
+from archonnx.runtime.arrays import describe
 from archonnx.runtime.profiling.ceilings import Ceilings
 
 Kind = Literal["compute", "memory", "overhead"]
@@ -312,7 +313,4 @@ def _joined(whys: Iterable[str]) -> str:
 
 def typed(feeds: Mapping[str, Any]) -> dict[str, str]:
     """Name -> type, as the language writes it, of a call's inputs."""
-    return {
-        name: f"{array.dtype}[{', '.join(map(str, array.shape))}]" if hasattr(array, "dtype") else type(array).__name__
-        for name, array in feeds.items()
-    }
+    return {name: describe(array) if hasattr(array, "dtype") else type(array).__name__ for name, array in feeds.items()}
