@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from archonnx.contract.diagnostics import UsageError
 from archonnx.contract.dtypes import DTYPES
 from archonnx.runtime.arrays import numpy_dtype
-from archonnx.runtime.measuring.sizes import Sizes, batch_axis, check_batch, counts_examples, sizes_of
+from archonnx.runtime.measuring.sizes import Sizes, batch_axis, check_batch, counts_examples, sizes_of, undrawn
 from archonnx.runtime.modelfile import Spec
 
 if TYPE_CHECKING:
@@ -39,24 +38,28 @@ def inputs_of(
     shapes = {name: np.shape(array) for name, array in arrays.items() if specs[name].kind in ("tensor", "optional")}
     if shapes:
         contract.check({name: arrays[name] for name in shapes})  # ranks and types, before sizes are taken from them
-    sizes = sizes_of(path, contract, shapes, batch, bind)
+    sizes = sizes_of(path, contract, shapes, batch, bind, arrays.keys() - shapes)
     random = np.random.default_rng(seed)
     for name, shape in sizes.shapes.items():
-        arrays[name] = drawn(specs[name], shape, contract, random)
+        arrays[name] = drawn(specs[name], shape, contract, random, path)
     return contract.check(contract.names((), arrays)), sizes
 
 
 def _of_batch(spec: Spec, value: Any, axis: str | int | None, batch: int | None) -> Any:
     import numpy as np
 
-    if batch is None or not counts_examples(spec.shape, axis) or np.ndim(value) == 0 or not len(value):
+    if batch is None or spec.kind not in ("tensor", "optional") or not counts_examples(spec.shape, axis):
+        return value
+    if np.ndim(value) == 0 or not len(value):
         return value
     return np.ascontiguousarray(np.asarray(value)[np.arange(batch) % len(value)])
 
 
-def drawn(spec: Spec, shape: tuple[int, ...], contract: Contract, random: np.random.Generator) -> np.ndarray[Any, Any]:
+def drawn(
+    spec: Spec, shape: tuple[int, ...], contract: Contract, random: np.random.Generator, path: str
+) -> np.ndarray[Any, Any]:
     """Fractions of 1 for floats, numbers of the vocabulary for tokens, bytes for pictures, else 0 and 1; a mask is
-    all ones. Raises UsageError for a type that nothing is drawn of."""
+    all ones. Raises UsageError for a type that nothing is drawn of, in the name of the model's path."""
     import numpy as np
 
     kind = DTYPES[spec.dtype].kind if spec.dtype in DTYPES else ""
@@ -73,4 +76,4 @@ def drawn(spec: Spec, shape: tuple[int, ...], contract: Contract, random: np.ran
         return single.astype(numpy_dtype(spec.dtype))
     if kind in ("int", "uint", "bool"):
         return random.integers(0, 256 if spec.dtype == "uint8" else 2, shape).astype(numpy_dtype(spec.dtype))
-    raise UsageError(f"no {spec.type} can be drawn for {spec.name}: give it, as in --input {spec.name}=x.npy")
+    raise undrawn(spec, path)

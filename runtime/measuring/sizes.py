@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, product
 from typing import TYPE_CHECKING
@@ -77,9 +77,10 @@ def sizes_of(
     given: Mapping[str, tuple[int, ...]],
     batch: int | None = None,
     bind: Mapping[str, int] | None = None,
+    others: Collection[str] = (),
 ) -> Sizes:
     """The shapes of the inputs that are to be drawn. given: shapes of those that are not, the batch among them;
-    bind: symbols' sizes.
+    bind: symbols' sizes; others: inputs that are given and have no shape, sequences and maps.
 
     Raises UsageError where an input cannot be drawn, or no sizes fit what the model requires.
     """
@@ -94,12 +95,10 @@ def sizes_of(
         fixed[axis] = batch
     bound = contract.symbols.bind(dict(given), known)
     fixed |= {name: found.value for name, found in bound.items()}
-    drawn = [spec for spec in specs if spec.name not in given]
+    drawn = [spec for spec in specs if spec.name not in given and spec.name not in others]
     for spec in drawn:
         if spec.kind != "tensor" or spec.shape is None or spec.dtype == "?":
-            raise UsageError(
-                f"{path}: no {spec.type} can be drawn for {spec.name}: give it, as in --input {spec.name}=x.npy"
-            )
+            raise undrawn(spec, path)
     open_sizes = _open(drawn, contract, fixed, axis, batch)
     for values in _tries(open_sizes):
         shapes = {s.name: _shape(s, contract, {**fixed, **values}) for s in drawn}
@@ -115,6 +114,12 @@ def sizes_of(
     batches = {axis, *(_nameless(s, 0) for s in drawn if counts_examples(s.shape, axis))}
     chosen = {name: size for name, size in values.items() if name not in batches}
     return Sizes(next(iter(examples), 1), shapes, chosen)
+
+
+def undrawn(spec: Spec, path: str) -> UsageError:
+    """What to raise for an input that nothing is drawn of."""
+    how = "--data FILE.npz, or data=" if spec.kind == "tensor" else "--input, or calls as data="
+    return UsageError(f"{path}: no {spec.type} can be drawn for {spec.name}: give examples of it ({how})")
 
 
 def _open(

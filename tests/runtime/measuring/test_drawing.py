@@ -13,7 +13,7 @@ from archonnx.contract.diagnostics import UsageError
 from archonnx.runtime.contract import Contract
 from archonnx.runtime.errors import InputError
 from archonnx.runtime.measuring.drawing import inputs_of
-from archonnx.runtime.modelfile import read_model
+from archonnx.runtime.modelfile import ModelFile, Spec, read_model
 
 
 @pytest.fixture
@@ -120,7 +120,22 @@ def test_a_batch_that_is_fixed_stays(contract: Any) -> None:
 
 
 def test_what_cannot_be_drawn_is_asked_for(contract: Any) -> None:
-    with pytest.raises(
-        UsageError, match=r"m\.onnx: no float32\[\.\.\.\] can be drawn for x: give it, as in --input x=x"
-    ):
+    reason = r"m\.onnx: no float32\[\.\.\.\] can be drawn for x: give examples of it \(--data FILE\.npz, or data=\)"
+    with pytest.raises(UsageError, match=reason):
         inputs_of("m.onnx", contract({"x": ("float32", None)}), {})
+    reason = r"m\.onnx: no no type\[N\] can be drawn for x: give examples of it"
+    with pytest.raises(UsageError, match=reason):
+        inputs_of("m.onnx", Contract(ModelFile("m.onnx", inputs=[Spec("x", "no type", ("N",))])), {})
+
+
+def test_sequences_are_given_and_not_drawn() -> None:
+    inputs = [Spec("s", "float32", ("N", 3), kind="sequence"), Spec("x", "float32", ("N", 3))]
+    model = Contract(ModelFile("m.onnx", inputs=inputs))
+    reason = r"no sequence\(float32\[N, 3\]\) can be drawn for s: give examples of it \(--input, or calls as data=\)"
+    with pytest.raises(UsageError, match=reason):
+        inputs_of("m.onnx", model, {})
+    given = [np.zeros((1, 3), np.float32), np.zeros((2, 3), np.float32)]
+    found, sizes = inputs_of("m.onnx", model, {"s": given}, batch=4)
+    assert [each.shape for each in found["s"]] == [(1, 3), (2, 3)]
+    assert found["x"].shape == (4, 3)
+    assert sizes.batch == 4
