@@ -34,6 +34,8 @@ def check_weights(source: str | bytes, model: ModelFile) -> None:
 
 
 def external_files(source: str | bytes, model: ModelFile, folder: str = "") -> tuple[Path, ...]:
-    """The files that hold weights of the model. folder: where those of bytes lie."""
+    """The files that hold weights of the model. folder: where those of bytes lie, "" where they have all within."""
+    if isinstance(source, bytes) and not folder:
+        return ()
     place = Path(folder) if isinstance(source, bytes) or folder else Path(source).parent
     return tuple(place / name for name in sorted(model.external))
