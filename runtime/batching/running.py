@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from archonnx.contract.diagnostics import UsageError
 from archonnx.runtime.batching.planning import Bare, Planner
 from archonnx.runtime.batching.rows import bucketed, count_rows, parted, row_axes
+from archonnx.runtime.buffers import misshapen
 from archonnx.runtime.contract import Contract
 from archonnx.runtime.devicearray import GPU_DEVICES
 from archonnx.runtime.errors import OutOfMemoryError, RunError
@@ -252,11 +253,14 @@ class Whole:
         views = self.views(start, rows, size)
         for name, value in zip(self._names, values, strict=True):
             axis = self._axes[name]
+            if axis is not None and len(value.shape) <= axis:
+                self._nothing(name, value)
+                continue
             if name not in self._arrays:
                 self._begin(name, axis, size, value)
             if axis is None:
                 continue
-            places, array = self._places[name], self._arrays[name]
+            places, array = self._places.get(name, 0), self._arrays[name]
             if value.shape[axis] != places * size:
                 given = f"{value.shape[axis]} places for {size} rows"
                 raise RunError(f"output {name}: its axis {axis} has {given}, and had {places} for each before")
@@ -264,6 +268,16 @@ class Whole:
                 continue
             cut = (slice(None),) * axis
             array[(*cut, slice(start * places, (start + rows) * places))] = value[(*cut, slice(0, rows * places))]
+
+    def _nothing(self, name: str, value: Any) -> None:
+        """What a loop without rounds has collected, which onnxruntime gives one axis: it is that of all rows too, where
+        no part gives more."""
+        first = self._arrays.setdefault(name, value)
+        if name in self._out:
+            raise misshapen(name, self._out[name], value.shape)
+        if 0 not in value.shape or value.shape != first.shape:
+            given = f"{list(value.shape)} for one part of the rows and {list(first.shape)} for others"
+            raise RunError(f"output {name}: it has the shape {given}; run such a call as a whole, without batch=")
 
     def _begin(self, name: str, axis: int | None, size: int, value: Any) -> None:
         import numpy as np

@@ -94,6 +94,42 @@ def test_parts_are_laid_side_by_side_on_whichever_axis(model: bytes, batch: int,
     assert session.whole_batch is None
 
 
+def test_a_loop_without_rounds_collects_nothing_in_parts_too() -> None:
+    """onnxruntime gives what it collects one axis then, whatever the model says."""
+    from onnx import TensorProto
+
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("sum", "more", "each")]
+    flags = [helper.make_tensor_value_info(name, TensorProto.BOOL, []) for name in ("before", "after")]
+    body = helper.make_graph(
+        [node("Identity", ["before"], ["after"]), node("Add", ["sum", "x"], ["more"]), node("Neg", ["more"], ["each"])],
+        "body",
+        [helper.make_tensor_value_info("i", TensorProto.INT64, []), flags[0], values[0]],
+        [flags[1], *values[1:]],
+    )
+    loop = node("Loop", ["rounds", "", "x"], ["total", "all"], body=body)
+    graph = helper.make_graph(
+        [loop],
+        "graph",
+        [
+            helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 2]),
+            helper.make_tensor_value_info("rounds", TensorProto.INT64, []),
+        ],
+        [
+            helper.make_tensor_value_info("total", TensorProto.FLOAT, ["N", 2]),
+            helper.make_tensor_value_info("all", TensorProto.FLOAT, [None, "N", 2]),
+        ],
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
+    whole, parts = loading.load(made, "cpu"), loading.load(made, "cpu", batch=2)
+    x = RNG.random((5, 2), np.float32)
+    for rounds in (0, 3, 0):
+        expected, found = whole(x, rounds), parts(x, rounds)
+        same(found, expected)
+        assert found.all.shape == expected.all.shape
+    with pytest.raises(UsageError):
+        parts(x, 0, out={"all": np.empty((0, 5, 2), np.float32)})
+
+
 def test_results_are_the_callers(model: bytes) -> None:
     session = loading.load(model, "cpu", batch=4)
     first = session(drawn(10))
