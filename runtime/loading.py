@@ -109,6 +109,8 @@ def load(
         raise UsageError("data is what max_error is measured on, or int8 calibrated: say max_error= or precision= too")
     made = None
     if tokenizer is not None:
+        if not isinstance(tokenizer, str | os.PathLike | bytes):
+            raise UsageError(f"tokenizer is the path of a file, or its bytes, received {type(tokenizer).__name__}")
         from archonnx.runtime.text.tokenizer import read_tokenizer
 
         made = read_tokenizer(tokenizer)
@@ -124,7 +126,9 @@ def _opened(model: str | os.PathLike[str] | bytes | Compiled, device: str | Sequ
 
         return open_chain(model, device, asked)
     if not isinstance(device, str):
-        raise UsageError(f"device={list(device)!r}: several devices are for a model in stages, NAME.shards.json")
+        several = isinstance(device, Sequence)
+        reason = "several devices are" if several else "a device is a name, such as 'auto' or 'cpu'; a list of them is"
+        raise UsageError(f"device={device!r}: {reason} for a model in stages, NAME.shards.json")
     return opened(model, asked)
 
 
@@ -141,7 +145,8 @@ def opened(model: str | os.PathLike[str] | bytes | Compiled, asked: Settings) ->
             model.save(target)
             name = str(getattr(model, "name", "model"))
             return _load(str(target), read_model(target, name), asked, stays=False)
-    raise UsageError(f"load() takes a path, bytes or a compiled model, received {type(model).__name__}")
+    hint = "; give its bytes: model.SerializeToString()" if hasattr(model, "SerializeToString") else ""
+    raise UsageError(f"load() takes a path, bytes or a compiled model, received {type(model).__name__}{hint}")
 
 
 def _load_file(path: str, asked: Settings) -> Session:

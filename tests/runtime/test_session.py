@@ -208,6 +208,20 @@ def test_types_that_python_cannot_exchange_are_refused_at_once(make: Any, load: 
         load(make({"x": wide}, back, {"y": few}))
 
 
+def test_arguments_of_other_types_are_refused(make: Any, load: Any) -> None:
+    model = make({"x": ("float32", ["N"])})
+    with pytest.raises(
+        UsageError, match=r"^device=None: a device is a name, such as 'auto' or 'cpu'; a list of them is"
+    ):
+        load(model, None)
+    with pytest.raises(UsageError, match=r"^device=\['cpu'\]: several devices are for a model in stages"):
+        load(model, ["cpu"])
+    with pytest.raises(UsageError, match=r"^tokenizer is the path of a file, or its bytes, received int$"):
+        load(model, tokenizer=3)
+    with pytest.raises(UsageError, match=r"received ModelProto; give its bytes: model\.SerializeToString\(\)$"):
+        load_any(model)
+
+
 def test_data_without_a_purpose_are_refused(make: Any, load: Any) -> None:
     with pytest.raises(UsageError, match=r"^data is what max_error is measured on, or int8 calibrated: say max_error="):
         load(make({"x": ("float32", ["N"])}), data="missing.npz")
