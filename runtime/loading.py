@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
-from archonnx.contract.diagnostics import ArchonnxError, UsageError
+from archonnx.contract.diagnostics import ArchonnxError, MachineError, UsageError
 from archonnx.contract.endings import is_manifest
 from archonnx.runtime.batching.planning import Bare
 from archonnx.runtime.batching.rows import read_batch
@@ -23,6 +23,7 @@ from archonnx.runtime.batching.running import in_batches
 from archonnx.runtime.caching.folders import OFF, check_cache
 from archonnx.runtime.contract import Contract
 from archonnx.runtime.cuda.graphs import read_graphs
+from archonnx.runtime.devicearray import GPU_DEVICES
 from archonnx.runtime.errors import ModelFileError
 from archonnx.runtime.modelfile import ModelFile, read_model
 from archonnx.runtime.padding.declared import read_buckets
@@ -184,6 +185,9 @@ def _load(source: str | bytes, model: ModelFile, asked: Settings, stays: bool = 
     started = start_planned(source, model, contract, asked, bare, stays)
     started = started or start_as_asked(source, model, contract, asked)
     choice = started.runner.choice
+    if asked.graphs and choice.device not in GPU_DEVICES:  # those say so themselves, before the model is there
+        reason = f"CUDA graphs are impossible: it runs on {choice.device}"
+        raise MachineError(f'{model.path}: {reason}; load it with graphs="auto"')
     lowered = f" in {choice.computes}" if choice.precision != "float32" else ""
     log.info("%s runs on %s%s: %s", model.path, choice.device, lowered, started.why)
     runner = in_batches(started.runner, model, contract, bare, asked.batch)

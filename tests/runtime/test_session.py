@@ -222,6 +222,13 @@ def test_arguments_of_other_types_are_refused(make: Any, load: Any) -> None:
         load_any(model)
 
 
+def test_graphs_that_are_insisted_on_need_cuda(make: Any, load: Any) -> None:
+    model = make({"x": ("float32", ["N"])})
+    assert load(model, graphs=False)([1.0]).tolist() == [1.0]
+    with pytest.raises(MachineError, match=r'CUDA graphs are impossible: it runs on cpu; load it with graphs="auto"$'):
+        load(model, graphs=True)
+
+
 def test_data_without_a_purpose_are_refused(make: Any, load: Any) -> None:
     with pytest.raises(UsageError, match=r"^data is what max_error is measured on, or int8 calibrated: say max_error="):
         load(make({"x": ("float32", ["N"])}), data="missing.npz")
