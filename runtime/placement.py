@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from archonnx.contract.diagnostics import UsageError
@@ -51,11 +51,13 @@ class Part:
 @dataclass(frozen=True, slots=True)
 class Placement:
     """Where a model runs. parts: one a provider that runs anything, the one with the most nodes first; sizes: what
-    symbols stood for where MACs were counted; uncounted: nodes whose MACs are not known."""
+    symbols stood for where MACs were counted; uncounted: nodes whose MACs are not known; nameless: those whose MACs are
+    of no provider, as the file gives them no name and there are several."""
 
     parts: tuple[Part, ...]
     sizes: dict[str, int]
     uncounted: int
+    nameless: int = 0
 
     @property
     def nodes(self) -> dict[str, int]:
@@ -74,16 +76,24 @@ class Placement:
         if self.uncounted:
             those = "1 node is" if self.uncounted == 1 else f"{self.uncounted:,} nodes are"
             lines.append(f"the work of {those} not known; sizes may help, as in placement(N=1)")
+        elif self.nameless:
+            those = "1 node" if self.nameless == 1 else f"{self.nameless:,} nodes"
+            lines.append(f"the work of {those} is of no provider: the file gives them no name")
         elif self.sizes:
             lines.append(f"MACs at {', '.join(f'{name}={size}' for name, size in self.sizes.items())}")
         return "\n".join(lines)
 
 
 def place(
-    model: ModelFile, ran: Mapping[str, list[tuple[str, str]]], macs: Mapping[str, int | None], sizes: dict[str, int]
+    model: ModelFile,
+    ran: Mapping[str, list[tuple[str, str]]],
+    macs: Sequence[tuple[str, int | None]],
+    sizes: dict[str, int],
 ) -> Placement:
-    """ran: provider -> the nodes that it runs, name and operator; macs: by the names of the model's own nodes."""
-    left = dict(macs)
+    """ran: provider -> the nodes that it runs, name and operator; macs: of the model's own nodes, by name, "" where
+    they have none."""
+    left = {name: work for name, work in macs if name}
+    nameless = [work for name, work in macs if not name and work != 0]
     made: dict[str, list[PlacedNode]] = {}
     for provider, nodes in ran.items():
         for name, operator in nodes:
@@ -94,12 +104,15 @@ def place(
             made.setdefault(provider, []).append(PlacedNode(name, operator, source.layer, source.place, work))
     total = sum(node.macs or 0 for placed in made.values() for node in placed)
     uncounted = sum(1 for placed in made.values() for node in placed if node.macs is None)
+    uncounted += sum(1 for work in nameless if work is None)
+    more = sum(work or 0 for work in nameless) if len(made) == 1 else 0  # there is one that it can be of
+    total, lost = total + more, 0 if len(made) == 1 else len(nameless)
     parts = []
     for provider, placed in made.items():
-        own = sum(node.macs or 0 for node in placed)
-        parts.append(Part(provider, tuple(placed), own, own / total if total and not uncounted else None))
+        own = sum(node.macs or 0 for node in placed) + more
+        parts.append(Part(provider, tuple(placed), own, own / total if total and not (uncounted or lost) else None))
     parts.sort(key=lambda part: -len(part.nodes))
-    return Placement(tuple(parts), sizes, uncounted)
+    return Placement(tuple(parts), sizes, uncounted, lost)
 
 
 def symbol_sizes(model: ModelFile, sizes: Mapping[str, int]) -> dict[str, int]:

@@ -355,11 +355,11 @@ class Session:
         Raises UsageError for a symbol that no input has and for a size that is none, OSError where the file is gone,
         ModelFileError where it is another one by now.
         """
-        from archonnx.runtime.work import count_macs
+        from archonnx.runtime.work import counted_macs
 
         engine = self._open()
         symbols = symbol_sizes(self._model, sizes)
-        return place(self._model, engine.ran, count_macs(self._origin.skeleton(), symbols), symbols)
+        return place(self._model, engine.ran, counted_macs(self._origin.skeleton(), symbols), symbols)
 
     def profile(self, /, *args: Any, runs: int | None = None, **kwargs: Any) -> Profile:
         """Where the time of a call with these inputs goes, which are drawn where none are given: print() shows it.

@@ -14,7 +14,12 @@ _GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
 
 
 def count_macs(model: bytes, sizes: Mapping[str, int]) -> dict[str, int | None]:
-    """Node name -> MACs, for the nodes outside of branches and loops; None where the shapes do not tell.
+    """Node name -> MACs, for the nodes outside of branches and loops that have a name: as `counted_macs`."""
+    return {name: macs for name, macs in counted_macs(model, sizes) if name}
+
+
+def counted_macs(model: bytes, sizes: Mapping[str, int]) -> list[tuple[str, int | None]]:
+    """The name and the MACs of each node outside of branches and loops; None where the shapes do not tell.
 
     model: a ModelProto, with or without weights; sizes: of its inputs' symbols and, by input and axis as `x.0`, of
     axes without a name; what is not given is 1. Operators that do no matrix product, convolution or recurrent layer
@@ -46,7 +51,7 @@ def count_macs(model: bytes, sizes: Mapping[str, int]) -> dict[str, int | None]:
     for name, dims in declared.items():
         if None not in dims or name not in shapes:
             shapes[name] = dims
-    return {node.name: macs_of(node, shapes) for node in inferred.graph.node}
+    return [(node.name, macs_of(node, shapes)) for node in inferred.graph.node]
 
 
 def macs_of(node: Any, shapes: Shapes) -> int | None:

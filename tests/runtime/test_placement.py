@@ -86,15 +86,30 @@ def test_two_providers_share_the_work() -> None:
     places = {"a": NodePlace("Conv", "first", "m.arch:3:5"), "b": NodePlace("Gemm", "last", "m.arch:4:5")}
     model = ModelFile("m.onnx", nodes=places)
     ran = {"Cpu": [("b", "Gemm"), ("", "Transpose")], "Fast": [("a", "Conv"), ("x", "Abs"), ("y", "Abs")]}
-    placed = place(model, ran, {"a": 300, "b": 100}, {})
+    placed = place(model, ran, [("a", 300), ("b", 100)], {})
     assert placed.nodes == {"Fast": 3, "Cpu": 2}
     assert [part.share for part in placed.parts] == [0.75, 0.25]
     assert str(placed) == (
         "Fast: 3 nodes, 75.0% of the MACs\nCpu: 2 nodes, 25.0% of the MACs\n  Gemm (last, at m.arch:4:5)\n  Transpose"
     )
-    unknown = place(model, ran, {"a": None, "b": 100}, {"N": 1})
+    unknown = place(model, ran, [("a", None), ("b", 100)], {"N": 1})
     assert [part.share for part in unknown.parts] == [None, None]
     assert str(unknown).endswith("the work of 1 node is not known; sizes may help, as in placement(N=1)")
+
+
+def test_the_work_of_nodes_without_a_name(make: Any) -> None:
+    weights = numpy_helper.from_array(np.ones((4, 2), np.float32), "w")
+    products = [helper.make_node("MatMul", ["x", "w"], ["y"]), helper.make_node("MatMul", ["x", "w"], ["z"], name="z")]
+    outputs = {"y": ("float32", ["N", 2]), "z": ("float32", ["N", 2])}
+    session = load(make({"x": ("float32", ["N", 4])}, products, outputs, [weights]).SerializeToString(), "cpu")
+    (part,) = session.placement(N=3).parts
+    assert (part.macs, part.share) == (48, 1.0)
+    ran = {"Fast": [("", "MatMul"), ("z", "MatMul")], "Cpu": [("", "Abs")]}
+    model = ModelFile("m.onnx", nodes={"z": NodePlace("MatMul")})
+    placed = place(model, ran, [("", 24), ("z", 24), ("", 0)], {})
+    assert [part.share for part in placed.parts] == [None, None]
+    assert str(placed).endswith("the work of 1 node is of no provider: the file gives them no name")
+    assert place(model, ran, [("", 0), ("z", 24)], {}).parts[0].share == 1
 
 
 def node(operator: str, inputs: str, **attributes: Any) -> onnx.NodeProto:
