@@ -18,6 +18,7 @@ from archonnx.runtime.openvino.nodes import read_nodes
 from archonnx.runtime.openvino.otherwise import check_nodes
 from archonnx.runtime.openvino.sequences import check_steps
 from archonnx.runtime.openvino.unchanged import check_casts
+from archonnx.runtime.openvino.wholes import check_wholes
 
 if TYPE_CHECKING:
     from archonnx.runtime.devices import Choice
@@ -40,6 +41,7 @@ def start_alone(
         _check_ranks(model)
         check_steps(model, nodes)
         check_casts(model, nodes)
+        check_wholes(source, model, nodes)
         return None
     from archonnx.runtime.openvino.running import OpenVinoRunner
 

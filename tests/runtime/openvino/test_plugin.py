@@ -84,6 +84,18 @@ def found(tmp_path_factory: pytest.TempPathFactory, make: Any) -> dict[str, Any]
     write("refused_rank", {"x": ("float32", None)}, "Neg", {"y": ("float32", None)})
     write("refused_same", x, [helper.make_node("Cast", ["x"], ["y"], to=TensorProto.FLOAT)])
     write("refused_dropped", x, [helper.make_node("Dropout", ["x"], ["y"])])
+    few = {"x": ("uint8", ["N"])}
+    write("refused_few", few, [helper.make_node("Div", ["x", "x"], ["y"], name="half")], {"y": ("uint8", ["N"])})
+    whole = {"x": ("int64", ["N"])}
+    for name, held in (("wide", [numpy_helper.from_array(np.array(2**40), "c")]), ("constant_wide", [])):
+        steps = [helper.make_node("Add", ["x", "c"], ["y"])]
+        if not held:
+            steps.insert(0, helper.make_node("Constant", [], ["c"], value=helper.make_tensor("c", 7, [1], [-(2**40)])))
+        write(f"refused_{name}", whole, steps, {"y": ("int64", ["N"])}, held)
+    near = [numpy_helper.from_array(np.array(2**31 - 1), "c"), numpy_helper.from_array(np.array([2**63 - 1]), "end")]
+    near += [numpy_helper.from_array(np.array([0]), "begin")]
+    steps = [helper.make_node("Slice", ["x", "begin", "end"], ["a"]), helper.make_node("Min", ["a", "c"], ["y"])]
+    write("same_near", whole, steps, {"y": ("int64", ["N"])}, near)
     source = str(Path(archonnx.__file__).parents[1])
     done = subprocess.run(
         [sys.executable, str(CHILD), str(folder)],
@@ -105,7 +117,7 @@ def test_openvino_works_and_auto_does_not_choose_it(found: dict[str, Any]) -> No
     assert found["auto"] != "openvino"
 
 
-@pytest.mark.parametrize("model", ["resnet50", "layers", "bits8", "bits4"])
+@pytest.mark.parametrize("model", ["resnet50", "layers", "bits8", "bits4", "near"])
 def test_openvino_computes_in_float32(found: dict[str, Any], model: str) -> None:
     """bfloat16 has errors of 1e-3 here, int8 of 1e-2."""
     assert found[f"same_{model}"]["error"] < 1e-5
@@ -145,6 +157,15 @@ def test_what_openvino_does_not_take_runs_on_the_cpu_and_is_said_to(found: dict[
             "dropped",
             "OpenVINO's plug-in cannot load it: Input names mismatch between OpenVINO and ONNX. x doesn't exist in "
             "the list of OpenVINO input tensor names",
+        ),
+        ("few", "it computes in uint8, whose ends OpenVINO does not go round (node half)"),
+        (
+            "wide",
+            "it computes with the constant 1,099,511,627,776, which OpenVINO cuts to 32 bits (node that gives y)",
+        ),
+        (
+            "constant_wide",
+            "it computes with the constant -1,099,511,627,776, which OpenVINO cuts to 32 bits (node that gives y)",
         ),
         ("none", "none of the model's operators runs on OpenVINO"),
     ],
