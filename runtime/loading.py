@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from archonnx.contract.diagnostics import ArchonnxError, MachineError, UsageError
 from archonnx.contract.endings import is_manifest
@@ -146,8 +146,12 @@ def opened(model: str | os.PathLike[str] | bytes | Compiled, asked: Settings) ->
             model.save(target)
             name = str(getattr(model, "name", "model"))
             return _load(str(target), read_model(target, name), asked, stays=False)
-    hint = "; give its bytes: model.SerializeToString()" if hasattr(model, "SerializeToString") else ""
-    raise UsageError(f"load() takes a path, bytes or a compiled model, received {type(model).__name__}{hint}")
+    raise _no_model(model)
+
+
+def _no_model(found: Any) -> UsageError:
+    hint = "; give its bytes: model.SerializeToString()" if hasattr(found, "SerializeToString") else ""
+    return UsageError(f"load() takes a path, bytes or a compiled model, received {type(found).__name__}{hint}")
 
 
 def _load_file(path: str, asked: Settings) -> Session:

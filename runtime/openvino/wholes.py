@@ -1,5 +1,5 @@
-"""Whole numbers that OpenVINO computes otherwise: those of few bits, whose ends it does not go round, and constants which
-32 bits do not hold.
+"""Whole numbers that OpenVINO computes otherwise: those of few bits, whose ends it does not go round, and constants of
+more than 32 bits.
 
 Of what the library reads, `reading` finds these in its own graph; of the plug-in's models they are found here, before
 onnxruntime hands them over. Branches, loops and functions are not looked into.
