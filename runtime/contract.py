@@ -135,6 +135,9 @@ class Contract:
                 feeds[name], shapes[name] = array, array.shape
             elif spec.kind.endswith("sequence"):
                 feeds[name] = _sequence(spec, value)
+            elif spec.kind == "map" and not isinstance(value, Mapping):
+                message = f"input {name}: expected a dictionary, received {type(value).__name__}"
+                raise InputError(message, name)
             else:
                 feeds[name] = value
         self.symbols.bind(shapes, self._known)

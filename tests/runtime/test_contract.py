@@ -42,6 +42,13 @@ def test_inputs_are_given_by_position_name_or_mapping() -> None:
     assert two.names(({"a": 1},), {"b": 2}) == {"a": 1, "b": 2}
 
 
+def test_a_map_is_a_dictionary() -> None:
+    one = Contract(ModelFile("m.onnx", ir_version=8, inputs=[Spec("m", "?", None, kind="map")]))
+    assert one.check({"m": {"a": 1.0}}) == {"m": {"a": 1.0}}
+    with pytest.raises(InputError, match=r"^input m: expected a dictionary, received list$"):
+        one.check({"m": [1.0]})
+
+
 @pytest.mark.parametrize(
     ("args", "kwargs", "words"),
     [
