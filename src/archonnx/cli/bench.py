@@ -24,6 +24,7 @@ from archonnx.cli.options import (
     model_options,
     plan_option,
     precision_options,
+    threads_option,
 )
 from archonnx.cli.padding import buckets_option
 from archonnx.contract.diagnostics import UsageError
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     "--repeat", type=click.IntRange(min=1, max=10_000_000), metavar="N", help="So many calls of each instead."
 )
 @device_option
-@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="For one operator on the CPU.")
+@threads_option
 @plan_option
 @precision_options
 @buckets_option(": of MODEL alone, so that the same file can be an OTHER")
