@@ -45,7 +45,11 @@ def test_the_ways_that_were_measured_are_told(folder: Path, capsys: pytest.Captu
     assert "cpu float32: " in found.err
     assert ", error 0.0e+00, runs" in found.err
     assert "drawn at random" not in found.err
-    assert json.loads(found.out)["precision"] == "float32"
+    told = json.loads(found.out)
+    assert told["precision"] == "float32"
+    (way,) = [each for each in told["choices"] if each["runs"]]
+    assert (way["device"], way["precision"], way["error"], way["failed"]) == ("cpu", "float32", 0.0, None)
+    assert way["milliseconds"] > 0
 
 
 def test_drawn_data_are_told(folder: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -35,6 +35,7 @@ from archonnx.contract.diagnostics import UsageError
 
 if TYPE_CHECKING:
     from archonnx.compiler.artifact import CompiledModel
+    from archonnx.runtime.precision.candidates import Trial
     from archonnx.runtime.precision.deciding import Lowering
     from archonnx.runtime.session import Session
 
@@ -241,6 +242,7 @@ def _about(session: Session, name: str, times: list[float]) -> dict[str, Any]:
         "device": session.device,
         "precision": session.precision,
         "computes": session.computes,
+        **({"choices": [_tried(trial) for trial in session.choices]} if session.choices else {}),
         **({"lowered": _lowered(session.lowered)} if session.lowered else {}),
         "weights": "initial" if session.initial_weights else "given",
         "milliseconds": round(statistics.median(times) * 1000, 3),
@@ -248,6 +250,20 @@ def _about(session: Session, name: str, times: list[float]) -> dict[str, Any]:
         "cached": session.cached,
         "plan": session.plan,
         **about_padding(session.padding),
+    }
+
+
+def _tried(trial: Trial) -> dict[str, Any]:
+    """A way that was measured with an error, which is null where it was not, or is infinite."""
+    way, error, median = trial.candidate, trial.error, trial.median
+    return {
+        "device": way.device,
+        "precision": way.precision,
+        "rest": way.rest,
+        "error": error if error is not None and math.isfinite(error) else None,
+        "milliseconds": None if median is None else round(median * 1000, 3),
+        "failed": trial.failed,
+        "runs": trial.kept,
     }
 
 
