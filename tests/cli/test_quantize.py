@@ -11,6 +11,7 @@ import onnx
 import pytest
 
 from archonnx.cli import main
+from archonnx.cli.console import size_text
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "runtime" / "int8"))
 
@@ -36,6 +37,13 @@ def test_a_file_is_written_that_runs(folder: Path, capsys: Output) -> None:
     assert main(["run", "net.int8.onnx", "--input", "image=one.npy"]) == 0
 
 
+def test_weights_beside_the_file_are_part_of_its_size(folder: Path, capsys: Output) -> None:
+    onnx.save(convolutional(), "apart.onnx", save_as_external_data=True, location="apart.data", size_threshold=65)
+    assert main(["quantize", "apart.onnx", "--data", "pictures.npz", "-o", "a.onnx"]) == 0
+    size = Path("apart.onnx").stat().st_size + Path("apart.data").stat().st_size
+    assert f"apart.onnx has {size_text(size)}\n" in capsys.readouterr().err
+
+
 def test_what_stays_in_float32_is_listed(folder: Path, capsys: Output) -> None:
     assert main(["quantize", "net.onnx", "--data", "pictures.npz", "-o", "a.onnx", "--format", "json"]) == 0
     free = json.loads(capsys.readouterr().out)
@@ -56,6 +64,8 @@ def test_refusals(folder: Path, capsys: Output) -> None:
     assert main(["quantize", "net.onnx", "--data", "pictures.npz", "-o", "a.onnx", "--max-error", "1e-9"]) == 3
     assert "int8 does not stay within" in capsys.readouterr().err
     assert not Path("a.onnx").exists()
+    assert main(["quantize", "net.onnx", "--data", "pictures.npz", "-o", "a.txt"]) == 2
+    assert "-o a.txt: the file's name ends in .onnx" in capsys.readouterr().err
     assert main(["quantize", "net.arch", "--data", "pictures.npz", "-o", "a.onnx"]) == 2
     assert "build it first" in capsys.readouterr().err
     assert main(["quantize", "net.onnx", "-o", "a.onnx"]) == 2

@@ -58,6 +58,8 @@ def quantize(
         raise UsageError(
             f"{file} is a source: build it first, archonnx build {file} -o {file.stem}.onnx, and quantize that"
         )
+    if output.suffix != ".onnx":
+        raise UsageError(f"-o {output}: the file's name ends in .onnx")
     from archonnx.runtime.int8.writing import write_int8
 
     with busy(f"quantizing {file}") as tell:
@@ -73,7 +75,10 @@ def quantize(
 
 
 def _print(made: Quantized, file: Path, output: Path) -> None:
-    before, after = file.stat().st_size, output.stat().st_size
+    from archonnx.runtime.modelfile import read_model
+
+    beside = {file.parent / name for name in read_model(file).external}
+    before, after = sum(each.stat().st_size for each in {file, *beside}), output.stat().st_size
     say(f"wrote {output}: {size_text(after)}, {file} has {size_text(before)}")
     say(str(made))
     note = styled("note", "cyan", sys.stderr)
