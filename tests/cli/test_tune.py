@@ -89,6 +89,7 @@ def test_json_is_the_plan(folder: Path, capsys: Output) -> None:
         (["net.onnx", "--data", "gone.npz"], 1, "gone.npz: there is no such file"),
         (["net.onnx", "--data", "net.arch"], 2, "data net.arch: expected an .npz file"),
         (["net.onnx", "--data", "rows.npz", "--bind", "size=4"], 2, "sizes come from the data: leave out size, or"),
+        (["net.onnx", "-o", "."], 2, "cannot write .: it is a folder; name a file, as in plan.json"),
         (["net.onnx", "-o", "no/such/plan.json"], 2, "cannot write no/such/plan.json: the folder"),
     ],
 )

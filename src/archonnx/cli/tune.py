@@ -133,6 +133,8 @@ class Progress:
 
 def _check_folder(target: Path, beside: bool) -> None:
     """Whether the plan can be written, which is better known before a minute of measuring."""
+    if target.is_dir():
+        raise UsageError(f"cannot write {target}: it is a folder; name a file, as in {target / 'plan.json'}")
     folder = Path(os.path.realpath(target)).parent
     try:
         with tempfile.TemporaryFile(dir=folder):
