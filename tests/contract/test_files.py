@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from archonnx.contract.diagnostics import ArchonnxError
-from archonnx.contract.files import replace_file, replacing
+from archonnx.contract.files import check_place, replace_file, replacing
 
 
 def names(folder: Path) -> list[str]:
@@ -70,3 +70,24 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
 def test_a_device_is_written_as_it_stands() -> None:
     replace_file(os.devnull, b"gone")
     assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
+
+
+def test_a_place_that_cannot_be_written_to_is_told_before_there_is_anything_to_write(tmp_path: Path) -> None:
+    check_place(tmp_path / "new.txt")
+    with pytest.raises(ArchonnxError, match=r"cannot write .*x\.txt: there is no folder .*gone; make it first"):
+        check_place(tmp_path / "gone" / "x.txt")
+    with pytest.raises(IsADirectoryError, match="Is a directory"):
+        check_place(tmp_path)
+
+
+@pytest.mark.parametrize("command", ["run", "profile", "quantize"])
+def test_commands_look_at_the_place_of_their_results_first(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from archonnx.cli import main
+
+    ending = {"run": "npz", "profile": "html", "quantize": "onnx"}[command]
+    more = ["--data", str(tmp_path / "none.npz")] if command == "quantize" else []
+    target = tmp_path / "gone" / f"x.{ending}"
+    assert main([command, str(tmp_path / "none.onnx"), *more, "-o", str(target)]) == 1
+    assert "gone; make it first" in capsys.readouterr().err

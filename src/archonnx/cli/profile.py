@@ -106,10 +106,12 @@ def profile(
       archonnx profile zoo:vit --model ViTB16 --format chrome -o trace.json
       archonnx profile model.onnx --format json | jq '.operators[:3]'
     """
-    from archonnx.contract.files import replace_file
+    from archonnx.contract.files import check_place, replace_file
     from archonnx.runtime.precision.placing import choose
     from archonnx.runtime.settings import read_max_error, read_precision
 
+    if output is not None:
+        check_place(output)
     read_max_error(max_error)
     choose(device, read_precision(precision))  # what is not there is told before anything is built
     with tempfile.TemporaryDirectory(prefix="archonnx-", ignore_cleanup_errors=True) as folder:

@@ -11,6 +11,7 @@ import click
 from archonnx.cli.console import busy, out, say, size_text, styled
 from archonnx.cli.options import FilePath, color_option, format_option, threads_option
 from archonnx.contract.diagnostics import UsageError
+from archonnx.contract.files import check_place
 
 if TYPE_CHECKING:
     from archonnx.runtime.int8.lowering import Quantized
@@ -60,6 +61,7 @@ def quantize(
         )
     if output.suffix != ".onnx":
         raise UsageError(f"-o {output}: the file's name ends in .onnx")
+    check_place(output)  # before minutes of quantizing
     from archonnx.runtime.int8.writing import write_int8
 
     with busy(f"quantizing {file}") as tell:

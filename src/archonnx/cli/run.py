@@ -32,6 +32,7 @@ from archonnx.cli.padding import about_padding, buckets_option
 from archonnx.cli.similarity import cosines, print_cosines
 from archonnx.cli.texts import Inputs, labels_of
 from archonnx.contract.diagnostics import UsageError
+from archonnx.contract.files import check_place
 
 if TYPE_CHECKING:
     from archonnx.compiler.artifact import CompiledModel
@@ -147,6 +148,7 @@ def run(
 
     if output is not None:
         results.check_ending(output)
+        check_place(output)  # before the model is loaded, which may take long
     asked = wanted(weights, maps)
     if asked.bare:
         raise UsageError("--weights none: nothing is computed without weights")

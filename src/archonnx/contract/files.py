@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -23,9 +24,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
 
     Raises ArchonnxError where the folder is missing, and OSError, named after `path`, where it cannot be written.
     """
+    check_place(path)
     target = Path(os.path.realpath(path))
-    if not target.parent.is_dir():
-        raise ArchonnxError(f"cannot write {os.fspath(path)}: there is no folder {target.parent}; make it first")
     mode = _mode(target)
     if mode is not None and not stat.S_ISREG(mode):
         with open(target, "wb") as stream:
@@ -47,6 +47,16 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         if isinstance(error, OSError) and error.filename in (None, str(draft.path), str(draft.partial)):
             raise _about(error, path) from error
         raise
+
+
+def check_place(path: str | os.PathLike[str]) -> None:
+    """Raise what `replacing` would, as far as it is known before there is anything to write: ArchonnxError where the
+    folder is missing, OSError where the path is a folder."""
+    target = Path(os.path.realpath(path))
+    if not target.parent.is_dir():
+        raise ArchonnxError(f"cannot write {os.fspath(path)}: there is no folder {target.parent}; make it first")
+    if target.is_dir():
+        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
 
 
 def replace_file(path: str | os.PathLike[str], data: bytes) -> None:
