@@ -149,7 +149,19 @@ def _tile(node: Node, around: Surroundings) -> str | None:
     return "counts that are computed and 4 axes or more" if (around.rank(node, 0) or 4) >= 4 else None
 
 
+def _dft(node: Node, around: Surroundings) -> str | None:
+    """The axis is an attribute up to opset 19, which OpenVINO counts from the end without the last one, and an input
+    after that, which it does not look at."""
+    if around.opset < 20:
+        axis = node.attributes.get("axis", 1)
+        return f"axis={axis}" if isinstance(axis, int) and axis < 0 else None
+    named = around.number(node.input(2)) if node.input(2) else -2
+    rank = around.rank(node, 0) or 0
+    return None if named is not None and named in (1, 1 - rank) else "another axis than 1"
+
+
 DEPENDING: dict[str, Callable[[Node, Surroundings], str | None]] = {
+    "DFT": _dft,
     "Loop": _loop,
     "PRelu": _slopes,
     "ReduceL1": _reduced,

@@ -1,7 +1,7 @@
 """Operators that OpenVINO computes otherwise than ONNX says, and tells nothing of: models with them are refused.
 
 Found by running the onnx package's node cases on OpenVINO 2026.4, by the plug-in and by the library
-(tests/runtime/openvino/test_node_cases.py).
+(tests/runtime/openvino/test_otherwise.py).
 """
 
 from __future__ import annotations

@@ -62,6 +62,7 @@ def body() -> Any:
 X, IMAGE, STEPS = {"x": draw(2, 3, 4)}, {"x": draw(1, 2, 6, 5)}, {"x": draw(5, 2, 3)}
 LENGTHS = {"l": np.array([5, 3], np.int32)}
 ROUNDS = [{"n": np.array(n), "x": draw(2)} for n in (3, 0, 2)]
+WAVES = {"x": draw(1, 4, 6, 2)}
 TRUE = {"go": np.array(True)}
 CASES = {
     **{
@@ -143,6 +144,15 @@ CASES = {
     "Loop_rounds": case(
         "Loop", {"x": draw(2)}, 17, None, {"n": np.array(3), **TRUE}, ["n", "go", "x"], 2, body=body()
     ),
+    "DFT_17": case("DFT", WAVES, 17, None, axis=2),
+    "DFT_17_end": case("DFT", WAVES, 17, "DFT with axis=-2", axis=-2),
+    "DFT_20": case("DFT", WAVES, 20, "DFT with another axis than 1"),
+    **{
+        f"DFT_20_{axis}": case(
+            "DFT", WAVES, 20, wrong and "DFT with another axis than 1", {"a": np.array(axis)}, ["x", "", "a"]
+        )
+        for axis, wrong in ((1, False), (-3, False), (2, True), (-2, True))
+    },
     "Tile_constant": case("Tile", IMAGE, 13, None, {"counts": np.array([1, 2, 1, 1])}),
 }  # fmt: skip
 
