@@ -119,9 +119,12 @@ def _softmax(node: Node, around: Surroundings) -> str | None:
 def _reduced(node: Node, around: Surroundings) -> str | None:
     if 13 <= around.opset < 18 and "axes" in node.attributes:
         return f"opset {around.opset} over some axes"
-    if node.operator == "ReduceLogSum" and node.attributes.get("noop_with_empty_axes", 0) and not node.input(1):
-        return "noop_with_empty_axes=1"
-    return None
+    return None if node.operator == "ReduceLogSumExp" else _unreduced(node, around)
+
+
+def _unreduced(node: Node, around: Surroundings) -> str | None:
+    """Where nothing is reduced, OpenVINO gives the input as it is, without its absolute value or its logarithm."""
+    return "noop_with_empty_axes=1" if node.attributes.get("noop_with_empty_axes", 0) and not node.input(1) else None
 
 
 def _slopes(node: Node, around: Surroundings) -> str | None:
@@ -160,11 +163,18 @@ def _dft(node: Node, around: Surroundings) -> str | None:
     return None if named is not None and named in (1, 1 - rank) else "another axis than 1"
 
 
+def _drawn(node: Node, around: Surroundings) -> str | None:
+    """OpenVINO leaves the result as its memory was where exponentials of the scores overflow."""
+    return "scores that it may overflow on"
+
+
 DEPENDING: dict[str, Callable[[Node, Surroundings], str | None]] = {
     "DFT": _dft,
     "Loop": _loop,
+    "Multinomial": _drawn,
     "PRelu": _slopes,
     "ReduceL1": _reduced,
+    "ReduceL2": _unreduced,
     "ReduceLogSum": _reduced,
     "ReduceLogSumExp": _reduced,
     "Softmax": _softmax,

@@ -82,6 +82,14 @@ CASES = {
     "Softmax_12_last": case("Softmax", X, 12, None, axis=2),
     "Softmax_12_matrix": case("Softmax", {"x": draw(3, 4)}, 12, None),
     "Softmax_13": case("Softmax", X, 13, None, axis=1),
+    "ReduceLogSumExp_noop": case("ReduceLogSumExp", X, 18, None, noop_with_empty_axes=1),
+    **{
+        f"{op}_noop": case(op, X, 18, f"{op} with noop", noop_with_empty_axes=1) for op in ("ReduceL1", "ReduceL2")
+    },
+    "ReduceL2_13": case("ReduceL2", X, 13, None, axes=[1]),
+    "Multinomial": case(
+        "Multinomial", {"x": np.array([[-100, 100]], np.float32)}, 17, "Multinomial with scores", sample_size=5, dtype=7
+    ),
     "PRelu_vector": case("PRelu", {"x": draw(1, 2, 5, 2)}, 16, "PRelu with slopes along the last", {"s": draw(2)}),
     "PRelu_matrix": case("PRelu", {"x": draw(3, 2)}, 16, None, {"s": draw(2)}),
     "PRelu_channels": case("PRelu", IMAGE, 16, None, {"s": draw(2, 1, 1)}),
