@@ -24,6 +24,7 @@ _MEMORY = re.compile(
     r"_ALLOC_FAILED|cannot allocate memory|Failed to allocate \d+ bytes",
     re.IGNORECASE,
 )
+_NOTHING = "Tensor data equal nullptr"  # OpenVINO's words
 OLDEST_OPSET = 7  # onnxruntime's docs/OperatorKernels.md lists no kernel for an older version of most operators
 _AMOUNT = re.compile(r"(?:requested buffer of size|Failed to allocate) (\d+)")
 
@@ -76,7 +77,7 @@ def load_error(model: ModelFile, error: Exception, device: str) -> ArchonnxError
         return ModelFileError(
             model.path, f"onnxruntime {version} does not know the operator {name}{_where(model, text)}"
         )
-    if device == "openvino" and "OpenVINO" in text:
+    if device == "openvino" and ("EP_FAIL" in text or "OpenVINO" in text):
         reason = f"OpenVINO's plug-in cannot load it: {clean(text)}{_where(model, text)}"
         return MachineError(f'{model.path}: {reason}; use device="cpu" for it')
     return ModelFileError(model.path, f"onnxruntime {version} cannot load it: {clean(text)}{_where(model, text)}")
@@ -95,6 +96,8 @@ def run_error(model: ModelFile, error: Exception) -> ArchonnxError:
     node = node_name(text)
     place = find_place(model, node) if node else None
     message = f"{model.path}: the run failed: {clean(text)}{where}"
+    if _NOTHING in text:
+        message = f'{model.path}: OpenVINO\'s plug-in takes no array without elements here; use device="cpu" for it'
     if place is None:
         return RunError(message, node=node)
     return RunError(message, node=node, layer=place.layer, place=place.place, trail=place.trail)

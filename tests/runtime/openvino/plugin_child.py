@@ -98,6 +98,8 @@ def main(folder: Path) -> None:
         last, kept = cached.step({"x": np.full(3, 2, np.float32)}, {"total": total}, "y", ["next"])
         total = kept["next"]
     found["steps"] = last.tolist()
+    nothing = load(str(folder / "nothing.onnx"), "openvino")
+    found["nothing"] = error(lambda: nothing(np.empty((0, 5), np.float32)))
     found["bound"] = bound_runs(load(str(folder / "bound.onnx"), "openvino"))
     print(json.dumps(found))
 

@@ -96,6 +96,11 @@ def found(tmp_path_factory: pytest.TempPathFactory, make: Any) -> dict[str, Any]
     near += [numpy_helper.from_array(np.array([0]), "begin")]
     steps = [helper.make_node("Slice", ["x", "begin", "end"], ["a"]), helper.make_node("Min", ["a", "c"], ["y"])]
     write("same_near", whole, steps, {"y": ("int64", ["N"])}, near)
+    wide = {"y": ("float32", [None, None, None])}
+    pads = numpy_helper.from_array(np.array([0, 0, 1, 0, 0, 1]), "p")
+    write("refused_wrapped", x, [helper.make_node("Pad", ["x", "p"], ["y"], mode="wrap")], wide, [pads])
+    nothing = {"x": ("float32", [0, 5])}
+    write("nothing", nothing, [helper.make_node("Trilu", ["x"], ["y"])], {"y": ("float32", [0, 5])})
     source = str(Path(archonnx.__file__).parents[1])
     done = subprocess.run(
         [sys.executable, str(CHILD), str(folder)],
@@ -167,13 +172,15 @@ def test_what_openvino_does_not_take_runs_on_the_cpu_and_is_said_to(found: dict[
             "constant_wide",
             "it computes with the constant -1,099,511,627,776, which OpenVINO cuts to 32 bits (node that gives y)",
         ),
+        ("wrapped", "OpenVINO's plug-in cannot load it: Model wasn't fully converted"),
         ("none", "none of the model's operators runs on OpenVINO"),
     ],
 )
 def test_what_would_be_computed_otherwise_is_refused(found: dict[str, Any], model: str, words: str) -> None:
     message = found[f"refused_{model}"]
     assert message.startswith("MachineError: ")
-    assert f'refused_{model}.onnx: {words}; use device="cpu" for it' in message
+    assert f"refused_{model}.onnx: {words}" in message
+    assert message.endswith('; use device="cpu" for it')
 
 
 def test_numbers_beyond_32_bits_are_refused(found: dict[str, Any]) -> None:
@@ -187,6 +194,12 @@ def test_a_failed_run_says_where_without_openvinos_own_places(found: dict[str, A
     assert "the shape of input data (6) conflicts with the reshape pattern" in message
     assert "(node net/reshape at net.arch:3:5)" in message
     assert not any(word in message for word in ("src/", "Exception", "OpenVINOExecutionProvider", "\n"))
+
+
+def test_arrays_without_elements_are_told_of(found: dict[str, Any]) -> None:
+    words = """OpenVINO's plug-in takes no array without elements here; use device="cpu" for it"""
+    assert found["nothing"].startswith("RunError: ")
+    assert found["nothing"].endswith(words)
 
 
 def test_no_old_results_come_after_a_run_that_failed(found: dict[str, Any]) -> None:
