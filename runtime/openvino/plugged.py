@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from archonnx.runtime.buffers import misshapen, shape_error, too_small
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 class Laid:
     """Inputs, and arrays for outputs, as onnxruntime's values, which point into them. fits: whether a run was seen to
-    give results of the shapes of these arrays, all of them."""
+    give results of the shapes of these arrays, all of them, and each later one will."""
 
     def __init__(self, names: list[str], inputs: Any, outputs: Any) -> None:
         self.names, self.inputs, self.outputs = names, inputs, outputs
@@ -64,9 +65,18 @@ class PluginEngine(Engine):
             elif array.size and value.data_ptr() != array.ctypes.data:
                 array[...] = to_numpy(spec, value)
             values.append(array)
-        # An output that is an input takes the place of the array that was given for it.
-        binding.fits = len(out) == len(specs) and not any(spec.name in feeds for spec in specs)
+        binding.fits = len(out) == len(specs) and self._settled
         return values
+
+    @cached_property
+    def _settled(self) -> bool:
+        """Whether the shapes of the inputs settle those of the outputs, as far as the file tells, and no output is an
+        input, which would take the place of the array that was given for it."""
+        inputs, outputs = self._model.inputs, self._model.outputs
+        known = {size for spec in inputs for size in spec.shape or () if size is not None}
+        sizes = [size for spec in outputs for size in (spec.shape if spec.shape is not None else (None,))]
+        settled = all(isinstance(size, int) or size in known for size in sizes)
+        return settled and {spec.name for spec in inputs}.isdisjoint(spec.name for spec in outputs)
 
     def _values(self, arrays: Arrays, names: Iterable[str]) -> Any:
         from onnxruntime.capi import onnxruntime_pybind11_state as state

@@ -223,8 +223,13 @@ def test_a_bound_session_reads_what_its_inputs_hold_now(found: dict[str, Any]) -
     assert bound["empty"] == [0, 2]
 
 
+def test_a_bound_session_writes_into_the_same_arrays(found: dict[str, Any]) -> None:
+    assert found["settled"] == [[*[-11.0 * v] * 3, *[11.0 * v] * 3, True] for v in range(4)]
+
+
 def test_an_array_of_another_shape_than_the_result_is_told_and_spoils_nothing(found: dict[str, Any]) -> None:
     bound = found["bound"]
     assert bound["wrong"] == "UsageError: out: output places: the array has the shape [2, 1], the result [2, 2]"
     assert bound["right"] == [[0, 0], [0, 1]]
+    assert bound["again"] == [[-4.0, -3.0]]
     assert bound["fewer"] == "UsageError: out: output places: the array has the shape [2, 2], the result [2, 1]"
