@@ -89,7 +89,8 @@ def _overlap(array: Any, other: Any) -> bool:
 def _check(spec: Spec, array: Any) -> None:
     expected = f"out: output {spec.name}: expected {spec.type}, received {describe(array)}"
     if array.dtype != numpy_dtype(spec.dtype):
-        raise UsageError(expected)
+        order = "" if array.dtype.isnative else ", whose bytes are in another order than this machine's"
+        raise UsageError(f"{expected}{order}")
     if spec.shape is not None:
         if len(spec.shape) != array.ndim:
             raise UsageError(f"{expected}: {len(spec.shape)} axes, not {array.ndim}")

@@ -53,6 +53,10 @@ def test_out_of_some_outputs(two: Any) -> None:
     ("out", "words"),
     [
         (np.empty((2, 3)), "output y: expected float32[N, 3], received float64[2, 3]"),
+        (
+            np.empty((2, 3), np.dtype(np.float32).newbyteorder()),
+            "output y: expected float32[N, 3], received float32[2, 3], whose bytes are in another order than this machine's",
+        ),
         (np.empty((2, 4), np.float32), "output y: expected float32[N, 3], received float32[2, 4]: axis 1 is 3, not 4"),
         (np.empty(6, np.float32), "output y: expected float32[N, 3], received float32[6]: 2 axes, not 1"),
         (np.empty((3, 3), np.float32), "output y: the array has the shape [3, 3], the result [2, 3]"),
