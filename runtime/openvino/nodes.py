@@ -24,6 +24,11 @@ class Node:
     attributes: dict[str, int | str | list[int]] = field(default_factory=dict)
     outer: bool = True
 
+    @property
+    def standard(self) -> bool:
+        """Whether it is of ONNX's own operators, in the model's own graph."""
+        return self.outer and self.domain in ("", "ai.onnx")
+
     def input(self, at: int) -> str:
         """The name of an input, "" where it is left out."""
         return self.inputs[at] if at < len(self.inputs) else ""

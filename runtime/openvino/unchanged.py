@@ -48,7 +48,7 @@ def check_casts(model: ModelFile, nodes: Sequence[Node]) -> None:
     casts: dict[str, list[Node]] = {}
     for node in nodes:
         name = node.input(0)
-        if name not in types or not node.outer or not node.outputs or not _same_type(node, types):
+        if name not in types or not node.standard or not node.outputs or not _same_type(node, types):
             continue
         made = node.outputs[0]
         types[made] = types[name]

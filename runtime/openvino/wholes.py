@@ -28,7 +28,7 @@ _LEAST, _MOST = -(2**31), 2**31 - 1
 def check_wholes(source: str | bytes, model: ModelFile, nodes: Sequence[Node]) -> None:
     """Raises MachineError for what would be computed otherwise. nodes: all of the model."""
     types = {spec.dtype for spec in model.inputs} | model.dtypes
-    reckoning = [node for node in nodes if node.outer and node.operator in _ARITHMETIC and node.outputs]
+    reckoning = [node for node in nodes if node.standard and node.operator in _ARITHMETIC and node.outputs]
     if reckoning and types & NARROW:
         made = _types(source)
         for node in reckoning:
@@ -36,7 +36,7 @@ def check_wholes(source: str | bytes, model: ModelFile, nodes: Sequence[Node]) -
                 reason = f"it computes in {type_}, whose ends OpenVINO does not go round"
                 raise MachineError(f'{model.path}: {reason} ({told([node], model)}); use device="cpu" for it')
     constants = {node.outputs[0] for node in nodes if node.operator == "Constant" and node.outputs} | model.initializers
-    cutting = [node for node in nodes if node.outer and node.operator in _CUT]
+    cutting = [node for node in nodes if node.standard and node.operator in _CUT]
     taken = {name: node for node in cutting for name in node.inputs if name in constants}
     for name, wide in _wide(source) if taken and types & _WIDE_TYPES else ():
         if name in taken:
