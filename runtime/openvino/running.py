@@ -134,7 +134,18 @@ class OpenVinoRunner:
         ran = self._run(lambda: self._lay({**feeds, **held}, {}), {}, None)
         scores = ran.output(*self._outputs[wanted]).copy()
         lease = Lease(ran.compiled, ran.request)
-        return scores, {name: Kept(ran.request.get_output_tensor(self._outputs[name][0]), lease) for name in keep}
+        return scores, {name: Kept(self._tensor(ran, self._outputs[name][0]), lease) for name in keep}
+
+    def _tensor(self, ran: Bound, place: int) -> Any:
+        """An output where it was made; a copy of one that lies in an array of the caller's, being an input."""
+        import openvino
+
+        made = ran.request.get_output_tensor(place)
+        if place not in self._passed_on:
+            return made
+        own = openvino.Tensor(made.element_type, made.shape)
+        made.copy_to(own)
+        return own
 
     def bare(self, feeds: Arrays) -> Callable[[], None]:
         """A call that runs the model on these inputs and leaves the outputs in OpenVINO's tensors. It raises RunError,

@@ -317,6 +317,19 @@ def test_what_a_step_keeps_is_no_array_and_stays_as_it_is(make: Any, on_library:
         assert runner.step({"x": two}, held[number], "y", [])[0].tolist() == [-2.0 * (number + 1)] * 3
 
 
+def test_a_state_that_is_passed_on_is_kept_apart_from_the_callers_array(make: Any, on_library: Any) -> None:
+    states = {"x": ("float32", ["N"]), "rate": ("float32", ["N"])}
+    product = helper.make_node("Mul", ["x", "rate"], ["y"])
+    runner = on_library(make(states, [product], {"y": ("float32", ["N"]), "rate": ("float32", ["N"])}))._engine
+    x, rate = np.full(3, 2, np.float32), np.full(3, 5, np.float32)
+    last, kept = runner.step({"x": x, "rate": rate}, {}, "y", ["rate"])
+    assert last.tolist() == [10.0] * 3
+    rate[:] = 7
+    for _ in range(2):
+        last, kept = runner.step({"x": x}, {"rate": kept["rate"]}, "y", ["rate"])
+        assert last.tolist() == [10.0] * 3
+
+
 def test_a_run_without_copies(neg: Any) -> None:
     run = neg._engine.bare({"x": X})
     assert run() is None
