@@ -77,6 +77,10 @@ def load_error(model: ModelFile, error: Exception, device: str) -> ArchonnxError
         return ModelFileError(
             model.path, f"onnxruntime {version} does not know the operator {name}{_where(model, text)}"
         )
+    match = re.search(r"two nodes with same node name \((.*)\)", text)
+    if match:
+        mend = 'give each a name of its own, or none: node.name = ""'
+        return ModelFileError(model.path, f"two of its nodes are called {match[1]}, which onnxruntime refuses; {mend}")
     if device == "openvino" and ("EP_FAIL" in text or "OpenVINO" in text):
         reason = f"OpenVINO's plug-in cannot load it: {clean(text)}{_where(model, text)}"
         return MachineError(f'{model.path}: {reason}; use device="cpu" for it')

@@ -222,6 +222,13 @@ def test_arguments_of_other_types_are_refused(make: Any, load: Any) -> None:
         load_any(model)
 
 
+def test_nodes_of_one_name_are_told_with_the_way_out(make: Any, load: Any) -> None:
+    twice = [helper.make_node("Neg", ["x"], ["a"], name="n (1)"), helper.make_node("Neg", ["a"], ["y"], name="n (1)")]
+    words = r'two of its nodes are called n \(1\), which onnxruntime refuses; .*, or none: node\.name = ""$'
+    with pytest.raises(ModelFileError, match=words):
+        load(make({"x": ("float32", ["N"])}, twice))
+
+
 def test_graphs_that_are_insisted_on_need_cuda(make: Any, load: Any) -> None:
     model = make({"x": ("float32", ["N"])})
     assert load(model, graphs=False)([1.0]).tolist() == [1.0]
