@@ -69,13 +69,13 @@ def _alone(graph: OperatorGraph, groups: list[list[Branch]]) -> list[list[Branch
         return []
     readers = Readers(graph).of_weights()
     alike: dict[Hashable, set[int]] = {}  # of groups with the same weights, their operators
-    for branches in groups:
-        own = alike.setdefault(_weights_of(branches), set())
+    owns = [alike.setdefault(_weights_of(branches), set()) for branches in groups]
+    for own, branches in zip(owns, groups, strict=True):
         own.update(id(one) for b in branches for one in (b.product, b.add) if one is not None)
     return [
         branches
-        for branches in groups
-        if all(readers[id(w)] <= alike[_weights_of(branches)] for b in branches for r in b.recipes for w in r.weights())
+        for own, branches in zip(owns, groups, strict=True)
+        if all(readers[id(w)] <= own for b in branches for r in b.recipes for w in r.weights())
     ]
 
 

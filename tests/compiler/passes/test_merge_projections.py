@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import archonnx
 from archonnx.compiler.ir import OperatorGraph
+from archonnx.compiler.passes import merge_projections as merging
 from archonnx.compiler.passes.merge_projections import merge_projections
 from archonnx.contract.dims import Facts
 
@@ -203,6 +204,15 @@ def test_quantized_weights_are_those_of_each_matrix(tmp_path: Path) -> None:
         model.save(tmp_path / "few.onnx", weight_bits=8, optimization=level)
         found.append(archonnx.load(tmp_path / "few.onnx")(x))
     np.testing.assert_allclose(found[1], found[0], rtol=1e-4, atol=1e-5)
+
+
+def test_weights_of_many_branches_are_compared_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    weights_of = merging._weights_of
+    monkeypatch.setattr(merging, "_weights_of", lambda branches: asked.append(len(branches)) or weights_of(branches))
+    text = "model Experts():\n    input x: float32[B, T, 4]\n    ys = [x -> Dense(3) for _ in range(50)]\n    ys -> Add()\n"
+    archonnx.compile(text=text).lower()
+    assert asked == [50]
 
 
 @settings(max_examples=25, deadline=None)
