@@ -80,6 +80,8 @@ def binary(operator: str, a: Any, b: Any) -> Any:
 
 
 def _numbers(operator: str, a: Any, b: Any) -> Any:
+    if operator == "@":
+        raise Problem("E0501", "`@` multiplies matrices: one side is a tensor", "numbers are multiplied by `*`")
     if operator == "**":
         if (
             isinstance(a, int)
