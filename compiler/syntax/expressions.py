@@ -49,7 +49,8 @@ class Expressions(Operands):
                 if not stack or CLOSER[stack[-1][0].text] != token.text:
                     self.fail("E0110", f"`{token.text}` closes no bracket", token)
                 opened, outer, postfix = stack.pop()
-                outer.append(self.inside(opened, token, out, postfix))
+                declares = len(outer) == 2 and outer[0].text in ("model", "block", "def")
+                outer.append(self.inside(opened, token, out, postfix, declares))
                 out = outer
             else:
                 out.append(token)
@@ -60,15 +61,15 @@ class Expressions(Operands):
             )
         return out
 
-    def inside(self, opened: Token, closed: Token, tokens: list[Token], postfix: bool) -> Token:
-        """One pair of brackets as one token, whose value is its parsed inside."""
+    def inside(self, opened: Token, closed: Token, tokens: list[Token], postfix: bool, declares: bool) -> Token:
+        """One pair of brackets as one token, whose value is its parsed inside. declares: parameters stand in it."""
         outer = self.tokens, self.at
         self.tokens, self.at = [*tokens, closed._replace(kind="end")], 0
         place = self.place(opened, closed)
         value: object
         if opened.text == "(":
             kind = "call" if postfix else "paren"
-            value = self.arguments() if postfix else self.parenthesis(place)
+            value = self.arguments(declares) if postfix else self.parenthesis(place)
         else:
             kind = "subscript" if postfix else "list"
             value = self.subscript() if postfix else self.list_items(place)
@@ -100,7 +101,8 @@ class Expressions(Operands):
         self.tokens, self.at = outer
         return value
 
-    def argument(self, seen_name: bool) -> tree.Argument:
+    def argument(self, seen_name: bool, declares: bool = False) -> tree.Argument:
+        """One argument of a call, or one parameter of a declaration. seen_name: one with a name, or a default, came before."""
         first = self.tokens[self.at]
         if first.text in ("*", "**"):
             self.fail("E0123", f"arguments are written out: there is no `{first.text}`", first)
@@ -113,21 +115,19 @@ class Expressions(Operands):
         value = self.expression()
         last = self.tokens[self.at - 1]
         if seen_name and self.tokens[self.at].text != "for":
-            self.fail(
-                "E0128",
-                "a value without a name follows a named one",
-                first,
-                "put it first, or name it: NAME=VALUE",
-                last,
-            )
+            message, help = "a value without a name follows a named one", "put it first, or name it: NAME=VALUE"
+            if declares:
+                message = "a parameter without a default follows one that has a default"
+                help = f"put it first, or give it a default: {value.id if isinstance(value, tree.Name) else 'NAME'} = VALUE"
+            self.fail("E0128", message, first, help, last)
         return tree.Argument(self.place(first, last), None, value)
 
-    def arguments(self) -> list[tree.Argument]:
-        """The arguments of a call; a single generator reads as a comprehension."""
+    def arguments(self, declares: bool = False) -> list[tree.Argument]:
+        """The arguments of a call; a single generator reads as a comprehension. declares: they are parameters."""
         found: list[tree.Argument] = []
         named = False
         while self.tokens[self.at].kind != "end":
-            argument = self.argument(named)
+            argument = self.argument(named, declares)
             if self.tokens[self.at].text == "for":
                 if found or argument.name is not None:
                     self.fail("E0123", "a generator stands alone in a call", self.tokens[self.at], "put it in [ ]")
