@@ -102,7 +102,7 @@ class Expressions(Operands):
         return value
 
     def argument(self, seen_name: bool, declares: bool = False) -> tree.Argument:
-        """One argument of a call, or one parameter of a declaration. seen_name: one with a name, or a default, came before."""
+        """One argument of a call, or parameter of a declaration. seen_name: one with a name or default came before."""
         first = self.tokens[self.at]
         if first.text in ("*", "**"):
             self.fail("E0123", f"arguments are written out: there is no `{first.text}`", first)
@@ -117,8 +117,9 @@ class Expressions(Operands):
         if seen_name and self.tokens[self.at].text != "for":
             message, help = "a value without a name follows a named one", "put it first, or name it: NAME=VALUE"
             if declares:
+                name = value.id if isinstance(value, tree.Name) else "NAME"
                 message = "a parameter without a default follows one that has a default"
-                help = f"put it first, or give it a default: {value.id if isinstance(value, tree.Name) else 'NAME'} = VALUE"
+                help = f"put it first, or give it a default: {name} = VALUE"
             self.fail("E0128", message, first, help, last)
         return tree.Argument(self.place(first, last), None, value)
 
