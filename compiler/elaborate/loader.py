@@ -144,7 +144,7 @@ class Loader:
 
     def _import(self, module: Module, node: tree.Import) -> None:
         try:
-            source = self._resolve_dotted(node) if node.dotted else self._resolve_path(module, node)
+            source = self._resolve_dotted(module, node) if node.dotted else self._resolve_path(module, node)
         except Abort as abort:
             assert abort.diagnostic is not None
             self.diagnostics.add(abort.diagnostic)
@@ -197,17 +197,14 @@ class Loader:
             )
         return self._open(real, os.path.relpath(real, module.root), module.root, node, relative_to=module.name)
 
-    def _resolve_dotted(self, node: tree.Import) -> Module:
+    def _resolve_dotted(self, module: Module, node: tree.Import) -> Module:
         package, *rest = node.path.split(".")
         base = zoo_folder(package)
         if base is None or not rest:
-            packages = ", ".join(sorted(zoo_packages()))
-            raise _abort(
-                "E0204",
-                f"there is no {node.path}",
-                node.path_place,
-                f"dotted imports name a zoo and a file of it: {packages}",
-            )
+            help = f"dotted imports name a zoo and a file of it: {', '.join(sorted(zoo_packages()))}"
+            if module.folder is not None and os.path.isfile(os.path.join(module.folder, package, *rest) + ".arch"):
+                help = f'a path stands in quotes: from "{"/".join([package, *rest])}" import ...'
+            raise _abort("E0204", f"there is no {node.path}", node.path_place, help)
         real = os.path.realpath(os.path.join(base, *rest) + ".arch")
         return self._open(
             real, node.path.replace(".", "/") + ".arch", os.path.realpath(base), node, relative_to=package
@@ -232,9 +229,8 @@ class Loader:
             names = [f.removesuffix(".arch") for f in sorted(others) if f.endswith(".arch")]
             near = did_you_mean(os.path.basename(real).removesuffix(".arch"), names)
             help = f"did you mean {near[0]}?" if near else _help_of(node.path, name)
-            raise _abort(
-                "E0204", f"there is no file {node.path!r} beside {relative_to}", node.path_place, help
-            ) from None
+            what = node.path if node.dotted else f"file {node.path!r} beside {relative_to}"
+            raise _abort("E0204", f"there is no {what}", node.path_place, help) from None
         except CompileError as error:
             raise Abort(replace(error.diagnostics[0], place=node.path_place)) from None
         except OSError as error:
@@ -250,6 +246,8 @@ def _abort(code: str, message: str, place: Place, help: str | None = None) -> Ab
 
 def _help_of(path: str, name: str) -> str:
     """The way out where there is no file `path`: a model that ships, copied alone, lacks its blocks."""
+    if path.startswith("zoo."):
+        return "`archonnx zoo` lists the files that ship"
     parts = path.removesuffix(".arch").split("/")
     zoo = zoo_folder("zoo")
     if zoo is not None and ".." not in parts and os.path.isfile(os.path.join(zoo, *parts) + ".arch"):

@@ -113,6 +113,16 @@ def test_a_dotted_name_that_is_not_there(path: str) -> None:
     assert codes(f"from {path} import ResNet50\n\n" + body("Dense(3)")) == ["E0204"]
 
 
+def test_a_dotted_name_is_guessed_and_a_file_beside_stands_in_quotes(root: Path) -> None:
+    near = only("from zoo.resne import ResNet50\n\n" + body("Dense(3)"), "E0204")
+    assert (near.message, near.help) == ("there is no zoo.resne", "did you mean resnet?")
+    assert (
+        only("from zoo.qqq import A\n\n" + body("Dense(3)"), "E0204").help == "`archonnx zoo` lists the files that ship"
+    )
+    beside = only("from deep.inner import two\n\n" + body("two()"), "E0204", root)
+    assert beside.help == 'a path stands in quotes: from "deep/inner" import ...'
+
+
 def test_a_name_is_imported_once(root: Path) -> None:
     text = 'from "blocks" import head\nfrom "deep/inner" import two as head\n\n' + HEAD + "    head()\n"
     assert codes(text, root=root) == ["E0203"]
