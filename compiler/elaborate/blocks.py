@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from archonnx.compiler.elaborate import apply, limits, statements
 from archonnx.compiler.elaborate.naming import Scope
 from archonnx.compiler.elaborate.state import Binding, Frame
-from archonnx.compiler.elaborate.values import POISON, AppliableBlock, Results, Stop, show
+from archonnx.compiler.elaborate.values import POISON, Abort, AppliableBlock, Results, Stop, show
 from archonnx.compiler.graph import Value
 from archonnx.compiler.syntax import tree
 from archonnx.contract.diagnostics import Diagnostic, Place
@@ -89,11 +89,21 @@ def run(inner: Frame, body: tree.Body, place: Place) -> Any:
         inner.it_is_input = True
     statements.execute(body.statements, inner)
     if inner.given:
-        name, _, at = inner.given[0]
-        if name is not None:
-            raise inner.outside().error("E0604", f"{body.name} has no input {name}", at)
-        raise inner.outside().error("E0604", f"{body.name} takes fewer inputs: {len(inner.given)} too many", at)
+        raise _left_over(inner, body)
     return results(inner, place)
+
+
+def _left_over(inner: Frame, body: tree.Body) -> Abort:
+    """What to say of the first input that the body did not take."""
+    names = inner.inputs
+    name, _, at = inner.given[0]
+    if name in names:
+        return inner.outside().error("E0604", f"{body.name} got its input {name} twice", at, "keep one of them")
+    help = f"its inputs are {', '.join(names)}" if len(names) > 1 else f"its input is {names[0]}" if names else None
+    if name is not None:
+        return inner.outside().error("E0604", f"{body.name} has no input {name}", at, help)
+    most = f"{len(names)} input{'s' if len(names) != 1 else ''}"
+    return inner.outside().error("E0604", f"{body.name} takes {most}, got {len(names) + len(inner.given)}", at, help)
 
 
 def results(frame: Frame, place: Place) -> Any:

@@ -39,6 +39,7 @@ def input_statement(node: tree.Input, frame: Frame) -> None:
         count = whole(evaluate.expression(node.count, frame), f"the number of inputs {node.name}")
         if count < 0:
             raise frame.error("E0609", f"the number of inputs {node.name} is {count}", node.count.place)
+    frame.inputs.append(node.name)
     if frame.is_model:
         value = _declare_inputs(node, count, frame)
     else:

@@ -124,6 +124,7 @@ class Frame:
     is_model: bool = False  # the model that is compiled, not a block inside it
     loops: list[tuple[str, Any]] = field(default_factory=list)
     given: list[tuple[str | None, Any, Place]] = field(default_factory=list)  # inputs still to be taken, by the caller
+    inputs: list[str] = field(default_factory=list)  # those that the body has declared so far
     omitted: frozenset[str] = frozenset()  # the compiled model's optional inputs that are left out
     zero_symbols: frozenset[str] = frozenset()  # symbols that `require X >= 0` allows to be 0
     outputs: list[tuple[str | None, Any, Place]] = field(default_factory=list)

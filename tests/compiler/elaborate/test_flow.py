@@ -181,6 +181,24 @@ def test_what_cannot_be_applied(line: str, code: str) -> None:
     assert codes(body(line)) == [code]
 
 
+@pytest.mark.parametrize(
+    ("line", "message", "help"),
+    [
+        ("(x, x, x) -> mix()", "mix takes 2 inputs, got 3", "its inputs are left, right"),
+        ("(x, left=x, right=x) -> mix()", "mix takes 2 inputs, got 3", "its inputs are left, right"),
+        ("(x, left=x) -> one()", "one takes 1 input, got 2", "its input is left"),
+        ("(x, right=x, right=x) -> mix()", "mix got its input right twice", "keep one of them"),
+        ("(x, x, rigt=x) -> mix()", "mix has no input rigt", "its inputs are left, right"),
+    ],
+)
+def test_the_inputs_of_a_block_that_do_not_fit(line: str, message: str, help: str) -> None:
+    blocks = (
+        "block mix():\n    input left\n    input right\n    left + right\n\nblock one():\n    input left\n    -left\n\n"
+    )
+    error = only(blocks + body(line), "E0604")
+    assert (error.message, error.help) == (message, help)
+
+
 def test_the_mend_of_a_layer_called_like_a_function() -> None:
     assert only(body("y = Dense(4)(x)"), "E0607").help == "write x -> Dense(4)"
 
