@@ -62,18 +62,10 @@ def call(node: tree.Call, frame: Frame) -> Any:
 
 
 def _applied_by_parentheses(value: Appliable, node: tree.Call, frame: Frame) -> Abort:
-    text = frame.module.file.text.splitlines()
+    text = frame.module.file.line(node.place.line)
     one_line = node.place.line == node.place.end_line
-    inner = (
-        text[node.place.line - 1][node.function.place.column - 1 : node.function.place.end_column - 1]
-        if one_line
-        else value.constructor
-    )
-    source = (
-        ", ".join(text[a.place.line - 1][a.place.column - 1 : a.place.end_column - 1] for a in node.arguments)
-        if one_line
-        else "x"
-    )
+    inner = text[node.function.place.column - 1 : node.function.place.end_column - 1] if one_line else value.constructor
+    source = ", ".join(text[a.place.column - 1 : a.place.end_column - 1] for a in node.arguments) if one_line else "x"
     source = f"({source})" if len(node.arguments) > 1 else source or "x"
     return frame.error(
         "E0607", "a layer is applied by the arrow, not by parentheses", node.place, f"write {source} -> {inner}"

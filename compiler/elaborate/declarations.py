@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 from archonnx.compiler import assets
@@ -325,10 +326,14 @@ def require_statement(node: tree.Require, frame: Frame) -> None:
 
 
 def _blamed(frame: Frame, message: str, place: Place, written: str) -> Abort:
+    words = set(re.findall(r"\w+", written))
     known = [
         f"{n} = {b.value}"
         for n, b in frame.names.items()
-        if n in written and b.kind in ("symbol", "parameter", "loop") and not isinstance(b.value, (Value, Appliable))
+        if n in words
+        and b.kind in ("symbol", "parameter", "loop")
+        and not isinstance(b.value, (Value, Appliable))
+        and str(b.value) != n  # a symbol that stands for itself
     ]
     return frame.error("E0385", message, place, None, "not so" + (f": {', '.join(known)}" if known else ""))
 
@@ -336,7 +341,7 @@ def _blamed(frame: Frame, message: str, place: Place, written: str) -> Abort:
 def _text_of(place: Place, frame: Frame) -> str:
     if place.line != place.end_line:
         return "the requirement"
-    return frame.module.file.text.splitlines()[place.line - 1][place.column - 1 : place.end_column - 1]
+    return frame.module.file.line(place.line)[place.column - 1 : place.end_column - 1]
 
 
 def _shipped(value: str) -> str | None:

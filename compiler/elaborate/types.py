@@ -175,9 +175,7 @@ def _match_size(entry: tree.Expr, size: Dim, value: Value, frame: Frame, blame: 
     verdict = frame.state.facts.equal(wanted, size)
     if verdict is Verdict.YES:
         return
-    written = frame.module.file.text.splitlines()[entry.place.line - 1][
-        entry.place.column - 1 : entry.place.end_column - 1
-    ]
+    written = frame.module.file.line(entry.place.line)[entry.place.column - 1 : entry.place.end_column - 1]
     meaning = written
     if written != str(wanted):
         meaning += f" = {wanted}" if isinstance(wanted, int) else f" (here {wanted})"

@@ -379,3 +379,7 @@ class File(Node):
     name: str
     text: str
     declarations: list[Declaration]
+
+    def line(self, number: int) -> str:
+        """One line of the text, counted from 1. U+2028 and form feeds end none, as they do for `str.splitlines`."""
+        return self.text.split("\n")[number - 1]

@@ -92,6 +92,13 @@ def test_requirements() -> None:
     assert codes(body("require x > 0", "ReLU()", head=head)) == ["E0385"]
 
 
+def test_a_requirement_that_does_not_hold_shows_what_its_names_stand_for() -> None:
+    text = "model A(channels = 7, n = 2):\n    # \u2028 and \f end no line\n    input x: float32[N, 3]\n"
+    one = only(text + "    require channels % 2 == 0\n    ReLU()\n", "E0385")
+    assert (one.message, one.label) == ("channels % 2 == 0 does not hold", "not so: channels = 7")
+    assert only(text + "    require N < 1\n    ReLU()\n", "E0385").label == "not so"
+
+
 def test_a_symbol_stands_for_one_or_more_unless_required() -> None:
     text = "model A():\n    input x: float32[N, P, 3]\n    require P >= 1\n    ReLU()\n"
     assert graph(text).requirements == []
