@@ -122,7 +122,8 @@ def model_of(declared: tree.Body | tree.Variant, module: Module, frame: Frame, p
             )
             raise UsageError(f"the model {declared.name} has no parameter {name}: {known}")
     arguments = {**preset, **{n: v for n, v in parameters.items() if n in names}}
-    return Model(declared.name, body, home, arguments, body.documentation)
+    calls = construct.variant_trail(declared, module, frame)
+    return Model(declared.name, body, home, arguments, body.documentation, calls)
 
 
 def optional_inputs_of(body: tree.Body) -> frozenset[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from archonnx.compiler.elaborate import apply, binding, evaluate, limits, rules
+from archonnx.compiler.elaborate import apply, binding, evaluate, library, limits, rules
 from archonnx.compiler.elaborate.loader import Module
 from archonnx.compiler.elaborate.state import Binding, Frame
 from archonnx.compiler.elaborate.values import (
@@ -22,6 +22,7 @@ from archonnx.compiler.graph import Value
 from archonnx.compiler.layers.base import Layer, LayerError
 from archonnx.compiler.layers.plugins import Guard
 from archonnx.compiler.syntax import tree
+from archonnx.contract.diagnostics import Frame as Application
 from archonnx.contract.diagnostics import Place, did_you_mean
 
 if TYPE_CHECKING:
@@ -90,14 +91,23 @@ def _base(variant: tree.Variant, module: Module, frame: Frame) -> tuple[Module, 
         return found
     if isinstance(callee, tree.Name) and callee.id in module.failed_imports:
         raise Abort(None)
+    form = "a variant is made of a model: model NAME = MODEL(arguments)"
     names = [m.name for m in module.models() if m is not variant]
-    near = did_you_mean(callee.id, names) if isinstance(callee, tree.Name) else []
-    raise frame.error(
-        "E0202",
-        "a variant is made of a model: model NAME = MODEL(arguments)",
-        callee.place,
-        f"did you mean {near[0]}?" if near else None,
-    )
+    if not isinstance(callee, tree.Name) or found is not None or library.is_layer(callee.id):
+        raise frame.error("E0202", form, callee.place)
+    near = did_you_mean(callee.id, names)
+    help = f"did you mean {near[0]}?" if near else f"its models are {', '.join(names)}" if names else form
+    raise frame.error("E0202", f"there is no model {callee.id}", callee.place, help)
+
+
+def variant_trail(declared: tree.Body | tree.Variant, module: Module, frame: Frame) -> tuple[Application, ...]:
+    """The calls by which a variant comes to its body, innermost first; () for a body."""
+    calls: list[Application] = []
+    while isinstance(declared, tree.Variant):
+        place = declared.call.place
+        module, declared = _base(declared, module, Frame(frame.state, module, None, frame.scope))
+        calls.insert(0, Application(declared.name, place))
+    return tuple(calls)
 
 
 def call_def(declared: tree.Def, module: Module, node: tree.Call, frame: Frame) -> Any:

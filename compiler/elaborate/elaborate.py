@@ -6,6 +6,7 @@ import gc
 import sys
 from collections.abc import Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from archonnx.compiler.assets import check_assets
@@ -13,11 +14,12 @@ from archonnx.compiler.elaborate import binding, blocks, calls, choosing, statem
 from archonnx.compiler.elaborate.failures import failure, position
 from archonnx.compiler.elaborate.loader import Loader, Module
 from archonnx.compiler.elaborate.naming import Scope
-from archonnx.compiler.elaborate.state import Binding, Frame, State
+from archonnx.compiler.elaborate.state import Binding, Frame, Model, State
 from archonnx.compiler.elaborate.values import POISON, Abort, Appliable, Stop, show
 from archonnx.compiler.graph import LayerGraph, Node, Output, Requirement, Value
 from archonnx.compiler.syntax import tree
 from archonnx.contract.diagnostics import CompileError, Diagnostic, Diagnostics, Place
+from archonnx.contract.diagnostics import Frame as Application
 from archonnx.contract.dims import Condition, Expr, Facts
 
 if TYPE_CHECKING:
@@ -151,7 +153,29 @@ def _elaborate(
     )
     _check_defaults(state, module)
     model = choosing.choose(state, module, name, parameters)
-    body = model.body
+    with _told_with(model.calls, loader):
+        return _run(state, model, parameters)
+
+
+@contextmanager
+def _told_with(calls: tuple[Application, ...], loader: Loader) -> Iterator[None]:
+    """The errors of a variant's body end their trail with the lines that set its arguments."""
+    found = loader.diagnostics
+    before = len(found.found)
+    try:
+        yield
+    except (Stop, Abort, CompileError) as ended:
+        if not calls:
+            raise
+        if not isinstance(ended, CompileError) and ended.diagnostic is not None:
+            found.add(ended.diagnostic)
+        found.found[before:] = [replace(d, trail=(*d.trail, *calls)) for d in found.found[before:]]
+        raise failure(loader) from None
+
+
+def _run(state: State, model: Model, parameters: Mapping[str, Any]) -> LayerGraph:
+    """The graph of a model that was chosen, with the values of its parameters."""
+    loader, graph, body = state.loader, state.graph, model.body
     graph.name, graph.documentation, graph.place = model.name, model.documentation, body.place
     scope = Scope("", (), state.names_given(body))
     frame = Frame(state, model.module, body, scope, is_model=True, active=(body,))

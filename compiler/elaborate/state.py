@@ -213,10 +213,14 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What is to be compiled: a body, the module it stands in, the arguments that variants and the caller set."""
+    """What is to be compiled: a body, the module it stands in, the arguments that variants and the caller set.
+
+    calls: those by which a variant comes to the body, innermost first.
+    """
 
     name: str
     body: tree.Body
     module: Module
     arguments: dict[str, Any]
     documentation: str | None
+    calls: tuple[Application, ...] = ()

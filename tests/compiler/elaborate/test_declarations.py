@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from elaboration import HEAD, body, codes, graph, only, shape
+from elaboration import HEAD, body, codes, found, graph, only, shape
 
 from archonnx.compiler.artifact import compile_text
 from archonnx.contract.diagnostics import UsageError
@@ -32,6 +32,32 @@ def test_variants_in_a_circle_are_an_error() -> None:
 @pytest.mark.parametrize("base", ["Dense(4)", "Nothing()", "f()"])
 def test_a_variant_is_made_of_a_model(base: str) -> None:
     assert codes(f"def f() = 3\n\nmodel Small = {base}\n") == ["E0202"]
+
+
+def test_a_variant_of_a_model_that_is_not_there_is_guessed() -> None:
+    base = "model Base(n = 3):\n    input x: float32[N, n]\n    Dense(n)\n\n"
+    near = only(base + "model Large = Bas(n=4)\n", "E0202")
+    assert (near.message, near.help) == ("there is no model Bas", "did you mean Base?")
+    far = only(base + "model Large = Nothing(n=4)\n", "E0202")
+    assert far.help == "its models are Base"
+    assert only("model Large = Dense(4)\n", "E0202").message.startswith("a variant is made of a model")
+
+
+def test_errors_of_a_variants_body_tell_who_set_its_arguments() -> None:
+    text = (
+        "block tail(n):\n    Dense(n)\n\n"
+        "model A(n = 3):\n    input x: float32[N, 3]\n    tail(n)\n\n"
+        "model B = A(n=0)\n\nmodel C = B()\n"
+    )
+    (one,) = found(text, model="C")
+    assert [(f.name, f.place.line) for f in one.trail] == [("tail", 6), ("A", 8), ("B", 10)]
+    (one,) = found(text.replace("n=0", "n=2").replace("    tail(n)", "    tail(0)"), model="A")
+    assert [f.name for f in one.trail] == ["tail"]
+
+
+def test_what_is_wrong_with_an_import_is_no_variants_fault() -> None:
+    text = "defaults Dens(units=3)\n\nmodel A(n = 3):\n    input x: float32[N, 3]\n    Dense(n)\n\nmodel B = A(n=0)\n"
+    assert [(d.code, len(d.trail)) for d in found(text, model="B")] == [("E0202", 0), ("E0403", 1)]
 
 
 def test_defaults_of_parameters_use_those_to_their_left() -> None:
