@@ -125,7 +125,7 @@ class _Reader:
     def __init__(self, tokens: Sequence[Token], comments: Sequence[Comment]) -> None:
         self.item = Item()
         self.rows = [self.item]
-        self.stack: list[tuple[Group, Item]] = []
+        self.stack: list[tuple[Group, Item, list[str]]] = []  # with what was `late` where the bracket opened
         self.header = tokens[0].text in ("model", "block", "def")
         self.waiting: list[str] = []  # comments on lines of their own, before the next row
         self.late: list[str] = []  # and those behind an item that no comma has ended yet
@@ -142,8 +142,8 @@ class _Reader:
         if token.kind == "op" and token.text in ("(", "["):
             group = Group(token, self.kind(token))
             self.item.parts.append(group)
-            self.stack.append((group, self.item))
-            self.item = Item()
+            self.stack.append((group, self.item, self.late))
+            self.item, self.late = Item(), []
         elif token.kind == "op" and token.text in (")", "]"):
             self.close(token, last)
         elif token.kind == "op" and token.text == "," and self.stack:
@@ -173,7 +173,7 @@ class _Reader:
         return "call" if postfix else "paren"
 
     def close(self, token: Token, last: Token) -> None:
-        group, outer = self.stack.pop()
+        group, outer, late = self.stack.pop()
         group.comma = last.text == "," and last.kind == "op"
         if self.item.parts:
             self.finish(self.item)
@@ -192,7 +192,7 @@ class _Reader:
         )
         group.text = group.opened.text + ", ".join(joined(item.parts, group.kind) for item in group.items)
         group.text += ("," if group.keeps_comma else "") + group.closer
-        self.item = outer
+        self.item, self.late = outer, late
 
     def comment(self, comment: Comment) -> None:
         group = self.stack[-1][0] if self.stack else None

@@ -116,3 +116,19 @@ def test_deep_and_long_sources() -> None:
 def test_what_does_not_parse_is_not_formatted(bad: str) -> None:
     with pytest.raises(CompileError):
         formatted(bad)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = (f(a)\n# why\n[0])",
+        "x = (a\n# why\n(1, 2), b)",
+        "x = [a\n# why\n[\n1,\n# inner\n2][0], b]",
+        "x = (a\n# one\n[0]\n# two\n(1)\n# three\n)",
+    ],
+)
+def test_comments_before_brackets_within_brackets_stay(text: str) -> None:
+    once = formatted(text)
+    assert comments(once) == comments(text)
+    assert plain(read(once)) == plain(read(text))
+    assert formatted(once) == once
