@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from archonnx.compiler.functions.raw_checks import check_fit
 from archonnx.compiler.graph import TensorType
 from archonnx.compiler.layers.base import LayerError
 from archonnx.contract.dtypes import BY_ONNX, DTYPES
@@ -28,7 +29,7 @@ def infer_with_onnx(layer: Raw, c: Context, inputs: tuple[TensorType | None, ...
 
     schema: Any = onnx.defs.get_schema(layer.type_name, c.opset, "")
     _check_dtypes(schema, inputs)
-    _check_order(layer, inputs)
+    check_fit(layer, c, inputs)
     count = _result_count(schema, c.results, _parts(layer, c))
     names = ["" if t is None else f"i{k}" for k, t in enumerate(inputs)]
     left_out = layer.omissible & c.dropped
@@ -132,15 +133,6 @@ def _check_dtypes(schema: Any, inputs: tuple[TensorType | None, ...]) -> None:
                 help=f"convert one of them: cast(tensor, {first})",
                 input=k,
             )
-
-
-def _check_order(layer: Raw, inputs: tuple[TensorType | None, ...]) -> None:
-    """E0905 where a Transpose does not order every axis, which onnx lets pass."""
-    perm, x = layer.arguments.get("perm"), inputs[0] if inputs else None
-    if layer.type_name == "Transpose" and perm is not None and x is not None and sorted(perm) != list(range(x.rank)):
-        wanted = f"names each axis from 0 to {x.rank - 1} once" if x.rank else "of a scalar is []"
-        message = f"ONNX refuses Transpose of {x}: perm {wanted}, got {perm}"
-        raise LayerError("E0905", message, argument="perm")
 
 
 def _conversion(wanted: Sequence[str]) -> str | None:

@@ -33,6 +33,16 @@ x -> onnx.Transpose(perm=[0, "1"])      | E0403 | perm of Transpose is a list, e
 x -> onnx.Transpose(perm=2)             | E0403 | perm of Transpose is a list | | 2
 x -> onnx.Transpose(perm=[0, 2])        | E0905 | perm names each axis from 0 to 1 once, got [0, 2] | | [0, 2]
 x -> onnx.Transpose(perm=[0])           | E0905 | perm names each axis from 0 to 1 once, got [0] | | [0]
+(x, i) -> onnx.GatherElements(axis=2)   | E0905 | of float32[N, 4]: axis is -2 to 1, got 2 | | 2)
+(x, i, x) -> onnx.ScatterElements(axis=-3) | E0905 | axis is -2 to 1, got -3 | | -3
+x -> onnx.LpNormalization(axis=7)       | E0905 | axis is -2 to 1, got 7 | | 7
+(x, [1.0]) -> onnx.LayerNormalization(axis=2) | E0905 | axis is -2 to 1, got 2 | | 2
+(x, 2) -> onnx.CumSum()                 | E0905 | CumSum of float32[N, 4]: axis is -2 to 1, got 2 | | onnx
+(() -> onnx.Constant(value=1.0), 0) -> onnx.CumSum() | E0905 | a scalar has no axis, got 0 | | onnx
+(x[0], [3, 2]) -> onnx.Reshape()        | E0905 | its 4 elements do not fill [3, 2] | | onnx
+(x[0], [3, -1]) -> onnx.Reshape()       | E0905 | its 4 elements do not fill [3, -1] | | onnx
+(x[0], [0, 0]) -> onnx.Reshape()        | E0905 | [0, 0] | | onnx
+(x[0], [0, 2]) -> onnx.Reshape(allowzero=True) | E0905 | its 4 elements do not fill [0, 2] | | onnx
 x -> onnx.Cast(to="float31")            | E0403 | to of Cast is a whole number, got "float31" | did you mean float32? | "float31"
 x -> onnx.Conv(auto_pad=1)              | E0403 | auto_pad of Conv is a string, got 1 | | 1
 () -> onnx.Constant(value=[[1], 2])     | E0403 | nested lists of them, or a cast of one: cast([1], int32), got | | [[1]
