@@ -70,9 +70,13 @@ def _declare_inputs(node: tree.Input, count: int | None, frame: Frame) -> Any:
     names = [node.name] if count is None else [f"{node.name}_{i}" for i in range(count)]
     made: list[Value] = []
     taken = {i.name for i in frame.state.graph.inputs}
+    given = {o.name for o in frame.state.graph.outputs}
     for name in names:
         if name in taken:
             raise frame.error("E0609", f"two inputs are called {name}", node.name_place)
+        if name in given:
+            help = "give one of them another name"
+            raise frame.error("E0609", f"{name} is an input and an output", node.name_place, help)
         value = Value(type, None, 0, name, place=node.place)
         frame.state.axis_places[id(value)] = axes
         frame.state.graph.inputs.append(
@@ -199,6 +203,10 @@ def _give(name: str | None, value: Value, node: tree.Output, frame: Frame, famil
                     "E0609", f"{name} is an input and an output", node.place, "give the output another name"
                 )
             given = f"{name}_next"  # ONNX wants every name once: the next value of state h leaves as h_next
+        others = {o.name for o in frame.state.graph.outputs} | (inputs if given != name else set())
+        if given in others:
+            what = f"the next value of {given.removesuffix('_next')} leaves the file as {given}, which is taken twice"
+            raise frame.error("E0609", what, node.place, f"give the other {given} another name")
         frame.state.graph.outputs.append(Output(given, value, state, family, node.place))
     frame.outputs.append((name, value, node.place))
 

@@ -97,6 +97,24 @@ def test_a_state_is_paired_with_its_input() -> None:
     assert (out.name, out.state) == ("h_next", "h")
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["output state h = h + x", "output h_next = x"],
+        ["output h_next = x", "output state h = h + x"],
+        ["input h_next: float32[N, 3]", "output state h = h + h_next + x"],
+    ],
+)
+def test_the_name_of_a_next_value_is_given_to_nothing_else(lines: list[str]) -> None:
+    one = only(body("input h: float32[N, 3]", *lines), "E0609")
+    assert one.message == "the next value of h leaves the file as h_next, which is taken twice"
+
+
+def test_an_input_below_an_output_has_another_name() -> None:
+    lines = ["output y = x + 1", "input y: float32[N, 3]", "output z = y"]
+    assert only(body(*lines), "E0609").message == "y is an input and an output"
+
+
 def test_a_states_symbolic_axis_may_grow_and_its_numbers_stay() -> None:
     head = "model A():\n    input x: float32[N, 1, 3]\n    input h: float32[N, T, 3]\n"
     assert shape(body("output state h = concat([h, x], axis=1)", head=head)) == "float32[N, T + 1, 3]"
