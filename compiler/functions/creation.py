@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from archonnx.compiler.functions.base import Function
 from archonnx.compiler.graph import TensorType
-from archonnx.compiler.layers.base import arg
+from archonnx.compiler.layers.base import LayerError, arg
 from archonnx.compiler.layers.domains import DTypeDomain, Literal, Whole
+from archonnx.contract.dtypes import DTYPES
 
 if TYPE_CHECKING:
     from archonnx.compiler.ir import Tensor
@@ -72,6 +73,14 @@ class cast(Function):
     dtype = arg(DTypeDomain(), doc="The type to convert to: float32, int64, bool, ...")
 
     def infer(self, c: Context, x: TensorType) -> TensorType:
+        for dtype in (x.dtype, self.dtype):
+            if DTYPES[dtype].kind == "complex" and x.dtype != self.dtype:
+                message = f"cast of {x} to {self.dtype}: ONNX converts no complex numbers"
+                raise LayerError("E0353", message, argument="dtype")
+        since = DTYPES[self.dtype].since
+        if since > c.opset:
+            message = f"{self.dtype} came with opset {since}, and this is opset {c.opset}"
+            raise LayerError("E0902", message, help=f"build with --opset {since}", argument="dtype")
         return TensorType(self.dtype, x.shape)
 
     def lower(self, b: Builder, x: Tensor) -> Tensor:

@@ -6,12 +6,16 @@ from typing import NamedTuple
 
 
 class DType(NamedTuple):
-    """An element type. `onnx` is the number of onnx.TensorProto.DataType; `bits` an element's size (0: variable)."""
+    """An element type. `onnx` is the number of onnx.TensorProto.DataType; `bits` an element's size (0: variable).
+
+    `since` is the operator set whose operators take it first, where that is past what every file has.
+    """
 
     name: str
     onnx: int
     bits: int
     kind: str  # "float", "int", "uint", "bool", "string" or "complex"
+    since: int = 13
 
 
 # Numbers from onnx.proto's TensorProto.DataType.
@@ -34,16 +38,16 @@ DTYPES: dict[str, DType] = {
         DType("complex64", 14, 64, "complex"),
         DType("complex128", 15, 128, "complex"),
         DType("bfloat16", 16, 16, "float"),
-        DType("float8e4m3fn", 17, 8, "float"),
-        DType("float8e4m3fnuz", 18, 8, "float"),
-        DType("float8e5m2", 19, 8, "float"),
-        DType("float8e5m2fnuz", 20, 8, "float"),
-        DType("uint4", 21, 4, "uint"),
-        DType("int4", 22, 4, "int"),
-        DType("float4e2m1", 23, 4, "float"),
-        DType("float8e8m0", 24, 8, "float"),
-        DType("uint2", 25, 2, "uint"),
-        DType("int2", 26, 2, "int"),
+        DType("float8e4m3fn", 17, 8, "float", 19),
+        DType("float8e4m3fnuz", 18, 8, "float", 19),
+        DType("float8e5m2", 19, 8, "float", 19),
+        DType("float8e5m2fnuz", 20, 8, "float", 19),
+        DType("uint4", 21, 4, "uint", 21),
+        DType("int4", 22, 4, "int", 21),
+        DType("float4e2m1", 23, 4, "float", 23),
+        DType("float8e8m0", 24, 8, "float", 24),
+        DType("uint2", 25, 2, "uint", 25),
+        DType("int2", 26, 2, "int", 25),
     )
 }
 

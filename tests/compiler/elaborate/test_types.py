@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import onnx
 import pytest
-from elaboration import HEAD, body, codes, graph, only, paths, shape
+from elaboration import HEAD, body, codes, found, graph, only, paths, shape
+
+import archonnx
+from archonnx.contract.dtypes import DTYPES
 
 TWO = "model A():\n    input x: float32[N, S]\n    input y: float32[N, T]\n"
 ADD = "block add():\n    input a: [B, D]\n    input b: [B, D]\n    a + b\n\n"
@@ -97,6 +101,26 @@ def test_a_requirement_that_does_not_hold_shows_what_its_names_stand_for() -> No
     one = only(text + "    require channels % 2 == 0\n    ReLU()\n", "E0385")
     assert (one.message, one.label) == ("channels % 2 == 0 does not hold", "not so: channels = 7")
     assert only(text + "    require N < 1\n    ReLU()\n", "E0385").label == "not so"
+
+
+def test_a_dtype_is_as_old_as_the_operators_that_take_it() -> None:
+    spelled = {"float32": "float", "float64": "double"}
+    schemas = [s for s in onnx.defs.get_all_schemas_with_history() if s.domain == ""]
+    ports = [(s.since_version, set(p.types)) for s in schemas for p in (*s.inputs, *s.outputs)]
+    for name, dtype in DTYPES.items():
+        first = min(since for since, types in ports if f"tensor({spelled.get(name, name)})" in types)
+        assert dtype.since == max(first, 13), name
+
+
+def test_a_dtype_newer_than_the_operator_set_is_said_where_it_is_written() -> None:
+    text = (
+        'model A():\n    input x: int4[N, 3]\n    weight w: float4e2m1[3] = "ones"\n    output x2 = x\n    output w\n'
+    )
+    errors = found(text)
+    assert [(d.code, d.place and d.place.line) for d in errors] == [("E0902", 2), ("E0902", 3)]
+    assert errors[0].message == "int4 came with opset 21, and this is opset 20"
+    assert errors[0].help == "build with --opset 21"
+    archonnx.compile(text=text, opset=23)
 
 
 def test_a_symbol_stands_for_one_or_more_unless_required() -> None:

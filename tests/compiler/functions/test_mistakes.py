@@ -41,6 +41,8 @@ E0353 | ~y                             | bitwise_not is not defined for float32
 E0353 | y & y                          | bitwise_and is not defined for float32
 E0353 | i ** -1                        | gives fractions
 E0353 | take(x, y)                     | cast(indices, int64)
+E0353 | cast(x, complex64)             | cast of float32[N, 3, 4] to complex64: ONNX converts no complex numbers
+E0902 | cast(x, int4)                  | build with --opset 21
 E0353 | where(x, x, x)                 | compare first
 E0353 | argmax(b)                      | argmax is not defined for bool
 E0354 | tril(x[0, 0])                  | a matrix has two axes
