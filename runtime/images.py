@@ -32,6 +32,8 @@ _DAMAGE = (
     struct.error,
     zlib.error,
 )
+_UPRIGHT = 1
+_MINISWHITE = (262, 0)  # TIFF's tag of what its numbers mean, and the value that says 0 is white
 _DTYPES = frozenset(
     "float16 bfloat16 float32 float64 uint8 int16 uint16 int32 uint32 int64 uint64".split()
 )  # those that hold 0..255
@@ -122,7 +124,7 @@ def decode_picture(spec: Spec, path: str, say: Say) -> np.ndarray[Any, Any]:
 
 def _open(spec: Spec, path: str, say: Say) -> Image:
     """The picture, decoded and upright."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, UnidentifiedImageError
 
     with open(path, "rb") as stream:  # what cannot be read is the system's refusal, not the picture's
         try:
@@ -131,22 +133,56 @@ def _open(spec: Spec, path: str, say: Say) -> Image:
                 picture: Image.Image = Image.open(stream, formats=_FORMATS)
                 frames = int(getattr(picture, "n_frames", 1))
                 picture.load()
-                turned = ImageOps.exif_transpose(picture)
+                orientation = picture.getexif().get(0x0112, _UPRIGHT)
         except UnidentifiedImageError:
             raise InputError(f"{path}: this is no picture that is known ({', '.join(_FORMATS)})", spec.name) from None
         except Image.DecompressionBombError:
-            limit = f"{2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6:.0f} million"
-            raise InputError(f"{path}: the picture has more than {limit} pixels; make it smaller", spec.name) from None
+            many = f"more than {_most_pixels() / 1e6:.0f} million pixels"
+            raise InputError(f"{path}: the picture has {many}; make it smaller", spec.name) from None
         except _DAMAGE as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(f"{path}: the picture is damaged or cut short: {reason}", spec.name) from None
     say(f"{spec.name}: {path}, {picture.format} picture, {_size(picture)}, {picture.mode}")
     if frames > 1:
         say(f"{spec.name}: the first of its {frames} frames is taken")
-    orientation = picture.getexif().get(0x0112, 1)
-    if turned.size != picture.size or orientation not in (0, 1):
-        say(f"{spec.name}: turned upright, as its EXIF orientation {orientation} says")
-    return turned
+    if picture.format == "TIFF" and picture.mode.startswith("I;16") and _white_is_0(picture):
+        message = (
+            f"{path}: 0 is white in its numbers of 16 bits, which are not read; save it with 0 as black, or as PNG"
+        )
+        raise InputError(message, spec.name)
+    turn = _turns().get(orientation)
+    if turn is None:
+        return picture
+    say(f"{spec.name}: turned upright, as its EXIF orientation {int(orientation)} says")
+    return picture.transpose(turn)
+
+
+def _turns() -> dict[Any, Image.Transpose]:
+    """What brings a picture of each EXIF orientation upright; of those that it needs none for, nothing."""
+    from PIL.Image import Transpose
+
+    return {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }
+
+
+def _white_is_0(picture: Image) -> bool:
+    """Whether a TIFF file says so, which Pillow heeds up to 8 bits alone."""
+    tag, white = _MINISWHITE
+    return bool(getattr(picture, "tag_v2", {}).get(tag) == white)
+
+
+def _most_pixels() -> int:
+    """Above how many Pillow refuses to open a picture; 0 where somebody told it not to."""
+    from PIL import Image
+
+    return 2 * (Image.MAX_IMAGE_PIXELS or 0)
 
 
 def _convert(spec: Spec, picture: Image, channels: int, say: Say) -> Image:
@@ -167,9 +203,11 @@ def _convert(spec: Spec, picture: Image, channels: int, say: Say) -> Image:
         say(f"{spec.name}: transparency dropped")
     target = "L" if channels == 1 else "RGB"
     if picture.mode != target:
+        said = {"L": "grey", "LA": "grey", "1": "black and white"}
         if (picture.mode in ("L", "1", "LA")) != (target == "L"):
-            said = {"L": "grey", "LA": "grey", "1": "black and white"}
             say(f"{spec.name}: {said.get(picture.mode, picture.mode)} to {said.get(target, target)}")
+        if picture.mode == "LAB":  # which Pillow makes nothing but RGB of
+            picture = picture.convert("RGB")
         picture = picture.convert(target)
     return picture
 
@@ -190,6 +228,10 @@ def _resize(spec: Spec, picture: Image, layout: Layout, say: Say) -> Image:
         width = max(1, round(picture.width * fixed[0] / picture.height))
     if (picture.width, picture.height) == (width, height):
         return picture
+    if len(fixed) == 1 and _most_pixels() and width * height > _most_pixels():
+        size = f"{width:,} x {height:,} (width x height)"
+        message = f"{_size(picture)} would become {size}, with the proportion kept; cut it into pieces first"
+        raise InputError(f"input {spec.name}: {spec.type} takes no picture so long: {message}", spec.name)
     resized = picture.resize((width, height), Image.Resampling.BILINEAR)
     say(f"{spec.name}: resized from {_size(picture)} to {_size(resized)}, bilinear")
     return resized

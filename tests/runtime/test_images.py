@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import random
+import struct
 import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from archonnx.runtime.errors import InputError
 from archonnx.runtime.images import layout_of
@@ -155,6 +156,59 @@ def test_exif_orientation_is_applied(folder: Path) -> None:
     assert value.shape == (1, 6, 4, 3)
     assert value[0, 0, 0].tolist() == [30.0, 0.0, 200.0]  # the lower left corner is the upper left one now
     assert "image: turned upright, as its EXIF orientation 6 says" in said
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_is_that_of_pillow(folder: Path, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.open("p.png").save("turned.png", exif=exif)
+    value = decode(spec("N", "H", "W", 3), "turned.png")
+    assert np.array_equal(value[0], np.asarray(ImageOps.exif_transpose(Image.open("turned.png"))))
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 255])
+def test_an_orientation_that_is_none_turns_nothing(folder: Path, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.open("p.png").save("turned.png", exif=exif)
+    said: list[str] = []
+    assert decode(spec("N", "H", "W", 3), "turned.png", said.append).shape == (1, 4, 6, 3)
+    assert not [line for line in said if "upright" in line]
+
+
+def test_a_picture_is_turned_whatever_its_other_tags_hold(folder: Path) -> None:
+    entries = struct.pack("<HHIHxx", 0x0112, 3, 1, 6) + struct.pack("<HHIi", 0x0100, 9, 1, -5)  # an odd width
+    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + entries + bytes(4)
+    Image.open("p.png").save("turned.webp", exif=exif)
+    assert decode(spec("N", "H", "W", 3), "turned.webp").shape == (1, 6, 4, 3)
+
+
+@pytest.mark.parametrize(
+    ("size", "shape"), [((20000, 1), ("N", 224, "W", 3)), ((1, 20000), ("N", "H", 224, 3))], ids=["wide", "tall"]
+)
+def test_a_strip_that_would_grow_beyond_memory_is_refused(
+    folder: Path, size: tuple[int, int], shape: tuple[Any, ...]
+) -> None:
+    Image.new("RGB", size).save("strip.png")
+    with pytest.raises(InputError, match=r"takes no picture so long: .* would become .*4,480,000"):
+        decode(spec(*shape), "strip.png")
+
+
+def test_lab_becomes_grey_as_well(folder: Path) -> None:
+    Image.open("p.png").convert("LAB").save("lab.tif")
+    value = decode(spec("N", "H", "W", 1), "lab.tif")
+    assert np.array_equal(value[0, ..., 0], np.asarray(Image.open("lab.tif").convert("RGB").convert("L")))
+    assert np.abs(value[0, ..., 0] - np.asarray(Image.open("p.png").convert("L"))).max() < 10
+
+
+def test_sixteen_bits_of_which_0_is_white_are_refused(folder: Path) -> None:
+    wide = np.arange(24, dtype=np.uint16).reshape(4, 6) * 2000
+    Image.fromarray(wide).save("white.tif", tiffinfo={262: 0})
+    with pytest.raises(InputError, match=r"white.tif: 0 is white in its numbers of 16 bits"):
+        decode(spec("N", "H", "W", 1), "white.tif")
+    Image.fromarray(wide).save("black.tif")
+    assert decode(spec("N", "H", "W", 1), "black.tif")[0, -1, -1, 0] == round(23 * 2000 / 257)
 
 
 def test_of_several_frames_the_first_is_taken(folder: Path) -> None:
