@@ -58,7 +58,7 @@ def decode_sound(spec: Spec, path: str, say: Say, rate: int | None) -> np.ndarra
         say(f"{spec.name}: what is behind its last whole sample is left out")
     if channels > 1:
         say(f"{spec.name}: the mean of its {channels} channels is taken")
-    samples = wav.samples.mean(axis=1)
+    samples = wav.samples.mean(axis=1, dtype=np.float64).astype(np.float32) if channels > 1 else wav.samples[:, 0]
     if rate is None:
         say(f"{spec.name}: taken at {wav.rate:,} samples a second, as it is: the model does not tell its sampling_rate")
     elif rate != wav.rate:
@@ -81,7 +81,12 @@ def _fitted(spec: Spec, samples: np.ndarray[Any, Any], say: Say) -> np.ndarray[A
     if len(spec.shape) == 2:
         samples = samples[None]
         say(f"{spec.name}: first axis added: a batch of 1")
-    result = np.ascontiguousarray(samples).astype(numpy_dtype(spec.dtype))
+    with np.errstate(over="ignore"):
+        result = np.ascontiguousarray(samples).astype(numpy_dtype(spec.dtype))
+    if not np.isfinite(result).all():
+        loudest = float(np.abs(samples).max())
+        message = f"{spec.type} does not hold the sound, which goes up to {loudest:.3g}; sounds are -1 to 1: scale it"
+        raise InputError(f"input {spec.name}: {message}", spec.name)
     shape, least, most = ", ".join(map(str, result.shape)), float(result.min()), float(result.max())
     say(f"{spec.name}: {spec.dtype}[{shape}], values {least:.3g} to {most:.3g}")
     return result

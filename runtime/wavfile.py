@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 LIMIT = 1 << 30  # bytes of samples; as float32 they may take four times as much
 RATES = range(1000, 1_000_001)  # samples a second
 _INTEGERS, _FLOATS, _EXTENSIBLE = 1, 3, 0xFFFE
-_STREAMED = 0xFFFFFFFF  # what writers put for a length that they do not know yet
+_STREAMED = 0x7FFFF000  # from here on: what writers put for a length that they do not know yet; above LIMIT anyway
 _GUID = bytes.fromhex("000000001000800000aa00389b71")  # behind the two bytes of a form, in extensible files
 _OTHERS = {
     0x0002: "Microsoft ADPCM",
@@ -73,8 +73,11 @@ def read_wav(stream: BinaryIO) -> Wav:
         elif kind == b"data":
             if form is None:
                 raise WavError("the WAV file is damaged: its samples come before what they are")
-            if length == _STREAMED:
+            if length >= _STREAMED and left < length:
                 length = left
+            if length == 0 and left and not stream.read(4).strip().isalnum():  # which would name another part
+                tells = f"it tells of no samples, and {left:,} bytes follow: what wrote it did not come to its end"
+                raise WavError(f"the WAV file is damaged: {tells}; write it anew: ffmpeg -i FILE NEW.wav")
             if length > left:
                 raise WavError(f"the WAV file is cut short: {left:,} of {length:,} bytes of samples are there")
             if length > LIMIT:
@@ -122,7 +125,8 @@ def _numbers(data: np.ndarray[Any, Any], form: _Format) -> np.ndarray[Any, Any]:
     import numpy as np
 
     if form.form == _FLOATS:
-        return data.view(f"<f{form.width}").astype(np.float32)
+        with np.errstate(over="ignore"):  # what float32 does not hold is infinite, which is refused
+            return data.view(f"<f{form.width}").astype(np.float32)
     if form.width == 1:  # without a sign, 128 is silence
         return (data.astype(np.float32) - 128) / 128
     if form.width == 3:

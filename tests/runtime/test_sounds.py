@@ -83,6 +83,17 @@ def test_a_last_part_of_a_sample_is_told(folder: Path) -> None:
     assert "audio: what is behind its last whole sample is left out" in decoded(spec("S"), "odd.wav")[1]
 
 
+def test_loud_channels_are_mixed_within_their_range(folder: Path) -> None:
+    Path("loud.wav").write_bytes(wav(np.full(6, 3e38, "<f4").tobytes(), form=FLOAT, channels=2, bits=32))
+    np.testing.assert_allclose(decoded(spec("S"), "loud.wav")[0], np.full(3, 3e38, np.float32))
+
+
+def test_a_sound_that_the_inputs_type_does_not_hold_is_refused(folder: Path) -> None:
+    Path("loud.wav").write_bytes(wav(np.array([1, -1e6], "<f4").tobytes(), form=FLOAT, bits=32))
+    with pytest.raises(InputError, match=r"float16\[S\] does not hold the sound, which goes up to 1e\+06; sounds are"):
+        decoded(spec("S", dtype="float16"), "loud.wav")
+
+
 @pytest.mark.parametrize(
     ("spec", "words"),
     [

@@ -64,8 +64,19 @@ def test_other_chunks_are_passed_over(tmp_path: Path) -> None:
     assert found.samples.shape == (300, 2)
 
 
-def test_a_length_that_was_not_known_is_the_rest(tmp_path: Path) -> None:
-    assert read(wav(pcm(TONE, 16), channels=2, length=0xFFFFFFFF), tmp_path).samples.shape == (300, 2)
+@pytest.mark.parametrize("length", [0xFFFFFFFF, 0x80000000, 0x7FFFFFFF, 0x7FFFF000], ids=hex)
+def test_a_length_that_was_not_known_is_the_rest(length: int, tmp_path: Path) -> None:
+    assert read(wav(pcm(TONE, 16), channels=2, length=length), tmp_path).samples.shape == (300, 2)
+
+
+def test_a_length_of_0_before_samples_is_told(tmp_path: Path) -> None:
+    with pytest.raises(WavError, match="it tells of no samples, and 1,200 bytes follow: what wrote it did not come to"):
+        read(wav(pcm(TONE, 16), channels=2, length=0), tmp_path)
+    assert read(wav(b"", length=0) + chunk(b"id3 ", b"abc"), tmp_path).samples.shape == (0, 1)
+
+
+def test_what_float32_does_not_hold_is_infinite(tmp_path: Path) -> None:
+    assert np.isinf(read(wav(np.array([1e300]).tobytes(), form=FLOAT, bits=64), tmp_path).samples).all()
 
 
 def test_bytes_that_are_no_whole_sample_are_counted(tmp_path: Path) -> None:
