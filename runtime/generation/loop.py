@@ -36,6 +36,7 @@ class _Row:
     into: Continuation
     draw: np.random.Generator
     stream: TextStream | None
+    known: int  # tokens from here on have no text: a model may score more than its tokenizer has
     watch: Watch
     seen: set[int] = field(default_factory=set)
     done: bool = False
@@ -51,7 +52,9 @@ class _Row:
         text = None
         if self.stream is not None:
             assert into.text is not None
-            text = self.watch.feed(self.stream.feed(token))
+            text = self.stream.feed(token) if token < self.known else ""
+            if len(into.tokens) > limits.least:  # before, no text ends it, nor begins what does
+                text = self.watch.feed(text)
             into.text += text
         yield Piece(self.number, token, text)
         if self.watch.found is not None:
@@ -112,10 +115,11 @@ class Loop:
 
         # A text's draws are its own: they are the same alone and beside others.
         draw = np.random.default_rng(np.random.SeedSequence(self.result.seed or 0, spawn_key=(number,)))
-        stream = None
+        stream, known = None, 0
         if self.tokenizer is not None:
-            into.text, stream = "", self.tokenizer.stream(into.prompt)
-        return _Row(number, into, draw, stream, Watch(self.stops.texts), set(into.prompt))
+            known = self.tokenizer.vocabulary
+            into.text, stream = "", self.tokenizer.stream([token for token in into.prompt if token < known])
+        return _Row(number, into, draw, stream, known, Watch(self.stops.texts), set(into.prompt))
 
     def _choose(self, rows: Sequence[_Row], scores: np.ndarray[Any, Any]) -> list[int | None]:
         """The next token of each text, None for one that has ended."""

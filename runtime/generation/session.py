@@ -78,6 +78,11 @@ def start(
     given = _given(inputs, roles)
     texts = read_prompts(prompt, roles, tokenizer)
     stops = read_stops(stop, tokenizer, roles.name, roles.vocabulary)
+    if limits.least and roles.vocabulary is not None and len(stops.tokens) == roles.vocabulary:
+        raise UsageError(
+            f"stop: each of the {roles.vocabulary:,} tokens of {roles.name} ends the text, and min_new_tokens="
+            f"{limits.least} asks for tokens before that; leave one of them out"
+        )
     if seed is None and not how.greedy:
         import secrets
 

@@ -157,6 +157,31 @@ def test_a_text_ends_a_text(writer: archonnx.Session) -> None:
     assert (stream.result.reason, stream.result.rows[0].stopped_by) == ("stop", wanted)
 
 
+def test_no_text_ends_a_text_before_its_least_tokens(writer: archonnx.Session) -> None:
+    whole = writer.generate("abc", max_new_tokens=20, seed=2, stop=[]).text
+    assert whole is not None
+    calls: dict[str, Any] = {"max_new_tokens": 20, "seed": 2, "stop": list(set(whole))}  # every character would end it
+    assert writer.generate("abc", **calls).text == ""
+    found = writer.generate("abc", min_new_tokens=7, **calls)
+    assert found.text == whole[:7]
+    assert (found.reason, found.rows[0].stopped_by) == ("stop", whole[7])
+    assert writer.generate("abc", min_new_tokens=7, max_new_tokens=20, seed=2, stop=whole[6:8]).text == whole
+
+
+def test_a_token_that_the_tokenizer_does_not_know_has_no_text(folder: Path) -> None:
+    """As models have whose table of tokens was rounded up."""
+    target = folder / "rounded.onnx"
+    archonnx.compile(MODELS / "gpt2.arch", "GPT2", **SIZES, cache=True).save(target)
+    few = characters_file("abcdefghij").encode()
+    with archonnx.load(target, tokenizer=few) as session:
+        found = session.generate([1, 30, 2], max_new_tokens=15, seed=1)
+        assert max(found.tokens) >= 10 > min(found.tokens)
+        assert found.text == "".join("abcdefghij"[token] for token in found.tokens if token < 10)
+        pieces = list(session.stream([1, 30, 2], max_new_tokens=15, seed=1))
+        assert [piece.token for piece in pieces] == found.tokens
+        assert all((piece.text == "") == (piece.token >= 10) for piece in pieces if piece.token is not None)
+
+
 def test_the_tokenizers_end_ends_a_text(writer: archonnx.Session) -> None:
     """Scores that are nearly flat draw <eos>, the token 0, sooner or later."""
     found = writer.generate(["a"] * 20, max_new_tokens=20, temperature=2.0, seed=0)
@@ -271,6 +296,11 @@ def test_a_text_of_a_fixed_length_is_filled_up() -> None:
         ([[1], 2], {}, "several prompts are each a text or a list of tokens; received 2"),
         ([1], {"max_new_tokens": 0}, "max_new_tokens is a whole number of at least 1, received 0"),
         ([1], {"max_new_tokens": 5, "min_new_tokens": 6}, "min_new_tokens is 6, above max_new_tokens, 5"),
+        (
+            [1],
+            {"min_new_tokens": 1, "stop": range(31)},
+            "stop: each of the 31 tokens of GPT2 ends the text, and min_new_tokens=1 asks for tokens before that",
+        ),
         ([1], {"stop": 31}, "stop: 31 is outside the vocabulary of GPT2: 0 to 30"),
         ([1], {"top_p": 2}, "top_p is a probability above 0, and 1 at most; received 2"),
         ([1], {"inputs": {"keys": 1}}, "inputs: GPT2 has no input keys beside its tokens"),
