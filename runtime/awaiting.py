@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 Value = TypeVar("Value")
@@ -23,6 +24,11 @@ class Stop:
         with self._lock:
             self._begun = not self._stopped
             return self._begun
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was asked to end: an error that comes then says nothing of the call."""
+        return self._stopped
 
     def attach(self, options: Any) -> None:
         """Belong to the run that is made with these RunOptions, and no other."""
@@ -43,7 +49,8 @@ class Stop:
 async def awaited(work: Callable[[Stop], Value]) -> Value:
     """What `work` returns or raises, run in a thread of the event loop's own.
 
-    A task that is cancelled waits until the run has ended, so that nothing reads the caller's arrays any more.
+    A task that is cancelled, however often, waits until the run has ended, so that nothing reads the caller's arrays
+    any more.
     """
     stop = Stop()
 
@@ -57,7 +64,9 @@ async def awaited(work: Callable[[Stop], Value]) -> Value:
         return await asyncio.shield(future)
     except asyncio.CancelledError:
         if stop.stop():
-            await asyncio.wait([future])
+            while not future.done():
+                with suppress(asyncio.CancelledError):  # cancelled once more: the run reads the arrays as yet
+                    await asyncio.wait([future])
             future.exception()  # asked for, as asyncio logs what nobody asks for: that it was stopped is no news
         else:  # it waits for a thread, and need not come to its turn
             future.cancel()

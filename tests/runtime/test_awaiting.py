@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 import threading
 import time
@@ -124,6 +125,33 @@ def test_a_cancelled_call_waits_until_its_run_has_ended() -> None:
         assert ended == [True]
 
     asyncio.run(work())
+
+
+def test_a_call_that_is_cancelled_again_waits_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
+    ended = []
+
+    def slow(stop: Stop) -> None:
+        begun.set()
+        time.sleep(0.1)
+        ended.append(True)
+        raise RunError("it was stopped")
+
+    begun = threading.Event()
+
+    async def work() -> None:
+        task = asyncio.create_task(awaited(slow))
+        await asyncio.to_thread(begun.wait)
+        for _ in range(3):
+            task.cancel()
+            await asyncio.sleep(0.005)
+        assert not task.done()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert ended == [True]
+
+    asyncio.run(work())
+    gc.collect()
+    assert not caplog.records, "nothing of an exception that nobody asked for"
 
 
 def test_a_cancelled_call_that_waits_for_a_thread_never_begins() -> None:
