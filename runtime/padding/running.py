@@ -118,6 +118,8 @@ class Filled(Before):
         try:
             values = self._cut(self._runner.run(self._full(feeds, size), stop), feeds, size)
         except RunError as error:
+            if stop is not None and stop.stopped:
+                raise
             if FAILED not in self.padding.whole:
                 log.warning("%s: %s, and runs in its exact shape: %s", self._model.path, FAILED, error)
             self.padding.count(FAILED)

@@ -12,6 +12,8 @@ import pytest
 from behind import drawn, graph_of, n, one
 
 from archonnx.contract.diagnostics import UsageError
+from archonnx.runtime.awaiting import Stop
+from archonnx.runtime.errors import RunError
 from archonnx.runtime.loading import load
 from archonnx.runtime.padding import running
 
@@ -195,6 +197,17 @@ def test_a_call_that_fails_filled_up_is_run_as_it_is(
     assert (
         len([line for line in caplog.messages if "a call failed when it was filled up, and runs in its" in line]) == 1
     )
+
+
+def test_a_call_that_was_stopped_is_no_failure_of_padding(caplog: pytest.LogCaptureFixture) -> None:
+    session = load(typed(POOLED), "cpu", buckets=SIZES)
+    assert session.padding is not None
+    stop = Stop()
+    stop.stop()
+    with pytest.raises(RunError):
+        session._timed((plain(3),), {}, stop)
+    assert (session.padding.padded, session.padding.whole) == (0, {})
+    assert not caplog.records
 
 
 def test_a_model_that_looks_at_all_tokens_runs_in_exact_shapes_and_says_why(
