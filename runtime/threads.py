@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any
 
 from archonnx.contract.diagnostics import UsageError
@@ -28,9 +29,9 @@ def thread_count(asked: int | None, environment: Mapping[str, str] = os.environ)
     """
     given: Any = asked  # not all callers check types
     if given is not None:
-        if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= MOST:
+        if isinstance(given, bool) or not isinstance(given, Integral) or not 1 <= given <= MOST:
             raise UsageError(f"threads is {_RANGE}, received {given!r}")
-        return given
+        return int(given)
     text = environment.get(VARIABLE, "").strip()
     if not text:
         return physical_cores()

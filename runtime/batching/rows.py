@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
 from archonnx.contract.diagnostics import UsageError
@@ -58,10 +59,10 @@ def read_batch(asked: Any) -> int | tuple[int, ...] | None:
         return None
     several = isinstance(asked, list | tuple)
     given = list(asked) if several else [asked]
-    if not given or any(isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MOST for n in given):
+    if not given or any(isinstance(n, bool) or not isinstance(n, Integral) or not 1 <= n <= MOST for n in given):
         what = "a whole number of rows of at least 1, or several of them"
         raise UsageError(f"batch is {what}, received {asked!r}")
-    return tuple(sorted(set(given))) if several else given[0]
+    return tuple(sorted({int(n) for n in given})) if several else int(given[0])
 
 
 def parted(rows: int, most: int) -> list[int]:

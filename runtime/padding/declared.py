@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 from archonnx.contract.diagnostics import UsageError, did_you_mean
@@ -50,13 +51,13 @@ def read_buckets(asked: Any) -> Buckets | None:
     several = list(sizes) if isinstance(sizes, list | tuple) else [sizes]
     if not isinstance(mask, str) or not several:
         raise UsageError(f"{_FORM}; received {asked!r}")
-    wrong = [n for n in several if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MOST]
+    wrong = [n for n in several if isinstance(n, bool) or not isinstance(n, Integral) or not 1 <= n <= MOST]
     if wrong:
         raise UsageError(f"buckets of {mask}: a size is a whole number of tokens of at least 1, received {wrong[0]!r}")
     if several != sorted(set(several)):
         right = ", ".join(map(str, sorted(set(several))))
         raise UsageError(f"buckets of {mask}: sizes rise, and each is there once: [{right}]; received {several!r}")
-    return Buckets(mask, tuple(several))
+    return Buckets(mask, tuple(map(int, several)))
 
 
 def token_axes(buckets: Buckets, model: ModelFile, contract: Contract) -> Tokens:

@@ -38,6 +38,7 @@ def test_what_is_asked_for_comes_before_the_variable_and_that_before_the_machine
     assert threads.thread_count(3, told) == 3
     assert threads.thread_count(None, told) == 5
     assert threads.thread_count(None, {"ARCHONNX_THREADS": ""}) == physical_cores()
+    assert threads.thread_count(np.int64(3)) == 3  # type: ignore[arg-type]
 
 
 def test_a_session_tells_its_threads(make: Any, load: Any, monkeypatch: pytest.MonkeyPatch) -> None:

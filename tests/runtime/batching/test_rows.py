@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,6 +46,7 @@ def test_several_numbers_are_put_in_order() -> None:
     assert read_batch(None) is None
     assert read_batch(7) == 7
     assert read_batch([8, 1, 8]) == (1, 8)
+    assert (read_batch(np.int64(7)), read_batch((np.int32(8), 1))) == (7, (1, 8))
 
 
 @given(st.integers(1, 5000), st.integers(1, 600))

@@ -43,6 +43,7 @@ def test_sizes_are_read() -> None:
     assert read_buckets(None) is None
     assert read_buckets({"mask": 8}) == Buckets("mask", (8,))
     assert read_buckets({"mask": (4, 8)}) == Buckets("mask", (4, 8))
+    assert read_buckets({"mask": [np.int64(4), np.int32(8)]}) == Buckets("mask", (4, 8))
     assert str(Buckets("mask", (4, 8))) == "mask=4,8"
 
 
