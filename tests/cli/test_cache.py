@@ -43,6 +43,16 @@ def test_run_keeps_nothing_where_it_is_off(folder: Path) -> None:
     assert not (folder / "cache").exists()
 
 
+@pytest.mark.parametrize("more", [[], ["--clear"], ["--format", "json"]], ids=str)
+def test_a_file_is_no_folder_of_a_cache(folder: Path, capsys: Output, more: list[str]) -> None:
+    (folder / "cache").write_text("mine")
+    assert main(["cache", *more]) == 2
+    assert (
+        "cache is a file, and no folder of a cache; --cache or ARCHONNX_CACHE name another" in capsys.readouterr().err
+    )
+    assert (folder / "cache").read_text() == "mine"
+
+
 def test_the_cache_is_listed_and_cleared(folder: Path, capsys: Output) -> None:
     assert main(["cache"]) == 0
     assert "cache holds nothing" in capsys.readouterr().out

@@ -50,6 +50,8 @@ def cache(model: Path | None, cache: Path, clear: bool, format: str) -> int:
     folder = cache_folder(asked, str(model or ""))
     if folder is None:
         raise UsageError("there is no cache: it is off, or this user has no folder for it; --cache names one")
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise UsageError(f"{folder} is a file, and no folder of a cache; --cache or ARCHONNX_CACHE name another")
     store = Store(folder)
     path = None if model is None else os.path.abspath(model)
     freed = store.clear(path) if clear else None
