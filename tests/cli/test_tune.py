@@ -91,6 +91,7 @@ def test_json_is_the_plan(folder: Path, capsys: Output) -> None:
         (["net.onnx", "--data", "rows.npz", "--bind", "size=4"], 2, "sizes come from the data: leave out size, or"),
         (["net.onnx", "-o", "."], 2, "cannot write .: it is a folder; name a file, as in plan.json"),
         (["net.onnx", "-o", "no/such/plan.json"], 2, "cannot write no/such/plan.json: the folder"),
+        (["net.onnx", "-o", "."], 2, "cannot write .: it is a folder; choose another"),
     ],
 )
 def test_what_is_wrong_is_one_line_before_anything_runs(
@@ -106,6 +107,12 @@ def test_what_is_wrong_is_one_line_before_anything_runs(
     assert "Traceback" not in captured.err
     assert len([line for line in captured.err.splitlines() if line.startswith("error")]) == 1
     assert not list(folder.glob("*.plan.json"))
+
+
+def test_a_folder_in_the_place_of_the_plan_is_told_first(folder: Path, capsys: Output) -> None:
+    (folder / "net.plan.json").mkdir()
+    assert main(["tune", "net.onnx", "--budget", "86400"]) == 2
+    assert "error: cannot write net.plan.json: it is a folder; archonnx tune ... -o FILE" in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_written_to_is_told_first(

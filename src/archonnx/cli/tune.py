@@ -136,12 +136,14 @@ def _check_folder(target: Path, beside: bool) -> None:
     if target.is_dir():
         raise UsageError(f"cannot write {target}: it is a folder; name a file, as in {target / 'plan.json'}")
     folder = Path(os.path.realpath(target)).parent
+    mend = "archonnx tune ... -o FILE writes it elsewhere, for load(..., plan=FILE)" if beside else "choose another"
+    if target.is_dir():
+        raise UsageError(f"cannot write {target}: it is a folder; {mend}")
     try:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
         reason = f"the folder {folder} cannot be written to ({error.strerror})"
-        mend = "archonnx tune ... -o FILE writes it elsewhere, for load(..., plan=FILE)" if beside else "choose another"
         raise UsageError(f"cannot write {target}: {reason}; {mend}") from None
 
 
