@@ -106,8 +106,10 @@ def sizes_of(
             break
     else:
         if wide := _wide(open_sizes):
-            mend = f"give them: --bind {wide[0]}=16"
-            raise UsageError(f"{path}: no sizes of {', '.join(wide)} were found that it allows; {mend}")
+            beside = ", ".join(f"{name} = {size}" for name, size in (bind or {}).items())
+            asked = f" beside {beside}" if beside else ""
+            mend = f"give {'other ones' if asked else 'them'}: --bind {wide[0]}=16"
+            raise UsageError(f"{path}: no sizes of {', '.join(wide)} were found that it allows{asked}; {mend}")
         values = open_sizes  # only the batch is open: the check of the call says what does not fit the others
         shapes = {s.name: _shape(s, contract, {**fixed, **values}) for s in drawn}
     examples = [shape[0] for s in specs if (shape := shapes.get(s.name) or given.get(s.name))]
