@@ -24,6 +24,7 @@ from archonnx.runtime.caching.folders import OFF, check_cache
 from archonnx.runtime.contract import Contract
 from archonnx.runtime.cuda.graphs import read_graphs
 from archonnx.runtime.devicearray import GPU_DEVICES
+from archonnx.runtime.emptiness import never_fatal
 from archonnx.runtime.errors import ModelFileError
 from archonnx.runtime.modelfile import ModelFile, read_model
 from archonnx.runtime.padding.declared import read_buckets
@@ -194,7 +195,7 @@ def _load(source: str | bytes, model: ModelFile, asked: Settings, stays: bool = 
         raise MachineError(f'{model.path}: {reason}; load it with graphs="auto"')
     lowered = f" in {choice.computes}" if choice.precision != "float32" else ""
     log.info("%s runs on %s%s: %s", model.path, choice.device, lowered, started.why)
-    runner = in_batches(started.runner, model, contract, bare, asked.batch)
+    runner = in_batches(never_fatal(started.runner, model, bare), model, contract, bare, asked.batch)
     if asked.buckets is not None:
         from archonnx.runtime.padding.running import in_buckets
 

@@ -65,7 +65,7 @@ class ModelFile:
     """The outline of a model file. nodes: by node name; external: data file -> bytes it must have at least;
     declared_optional: the inputs that its source lets a compilation leave out; dtypes: of its constants, and those that
     values are made or turned into inside; rounding: how many products with weights of few bits (MatMulNBits) allow the
-    other factor to be rounded too; lstms: how many LSTM the outermost graph has."""
+    other factor to be rounded too; lstms: how many LSTM the outermost graph has; operators: all that it has."""
 
     path: str
     ir_version: int = 0
@@ -82,6 +82,7 @@ class ModelFile:
     dtypes: set[str] = field(default_factory=set)
     rounding: int = 0
     lstms: int = 0
+    operators: set[str] = field(default_factory=set)
 
     @property
     def is_ours(self) -> bool:
@@ -194,7 +195,10 @@ class _Reader:
     def graph(self, graph: Field, outermost: bool) -> None:
         for f in self.source.inside(graph):
             if f.number == 1:
-                self.into.lstms += self.node(f) == "LSTM" and outermost
+                operator = self.node(f)
+                if outermost:
+                    self.into.lstms += operator == "LSTM"
+                    self.into.operators.add(operator)
             elif f.number == 5:
                 name = self.tensor(f)
                 if outermost:

@@ -135,6 +135,7 @@ def _whole(path: str, manifest: Manifest, models: Sequence[ModelFile]) -> ModelF
         whole.opsets.update(model.opsets)
         whole.nodes.update(model.nodes)
         whole.dtypes |= model.dtypes
+        whole.operators |= model.operators
         whole.rounding += model.rounding
         whole.lstms += model.lstms
     assets = {key: value for key, value in models[0].metadata.items() if key.startswith(keys.ASSET)}
