@@ -12,6 +12,7 @@ import os
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from archonnx.runtime.machine import physical_cores
@@ -19,6 +20,7 @@ from archonnx.runtime.wrapping import Wrapped
 
 PATIENCE = 2.0
 SHORT = 5e-4
+_LOOK = 0.01  # seconds between two looks at whether a call that waits is to end
 
 
 class Queue:
@@ -33,8 +35,9 @@ class Queue:
         """Forget all: after a fork, whose threads are not there any more."""
         self._guard, self._waiting, self._busy = threading.Lock(), deque(), False
 
-    def enter(self, seconds: float) -> bool:
-        """Wait for a turn, at most so long. Returns whether it was given one, which `leave` ends."""
+    def enter(self, seconds: float, ended: Callable[[], bool] = lambda: False) -> bool:
+        """Wait for a turn, at most so long, and no longer than until `ended`. Returns whether it was given one, which
+        `leave` ends."""
         with self._guard:
             if not self._busy:
                 self._busy = True
@@ -42,9 +45,14 @@ class Queue:
             mine = threading.Lock()
             mine.acquire()
             self._waiting.append(mine)
+        until = time.monotonic() + seconds
         try:
-            if mine.acquire(timeout=seconds):
-                return True
+            while not ended():
+                left = until - time.monotonic()
+                if mine.acquire(timeout=max(0.0, min(left, _LOOK))):
+                    return True
+                if left <= 0:
+                    break
         except BaseException:  # an interrupt
             if not self._withdrawn(mine):
                 self.leave()
@@ -90,11 +98,17 @@ class InTurns(Wrapped):
 
     def _run(self, run: Any, args: tuple[Any, ...]) -> Any:
         usual = self._usual
-        turn = usual >= SHORT and self._queue.enter(PATIENCE * usual)
+        options = args[-1] if args else None
+
+        def ended() -> bool:  # by `Stop`, from another thread
+            return bool(getattr(options, "terminate", False))
+
+        turn = usual >= SHORT and self._queue.enter(PATIENCE * usual, ended)
         began = time.perf_counter()
         try:
             return run(*args)
         finally:
-            self._usual = time.perf_counter() - began
+            if not ended():
+                self._usual = time.perf_counter() - began
             if turn:
                 self._queue.leave()

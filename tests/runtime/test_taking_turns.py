@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,26 @@ def test_nobody_waits_longer_than_its_patience() -> None:
     assert time.perf_counter() - began < 1.5
     thread.join()
     assert queue.enter(0), "the turn that was not given was not left either"
+
+
+def test_a_call_that_is_stopped_waits_no_more() -> None:
+    queue, options = Queue(), SimpleNamespace(terminate=False)
+    assert queue.enter(0)
+    session = InTurns(SimpleNamespace(run=lambda options: options.terminate), queue)
+    session._usual = 30.0
+    found: list[bool] = []
+    thread = threading.Thread(target=lambda: found.append(session.run(options)))
+    thread.start()
+    while not queue._waiting:
+        time.sleep(0.001)
+    assert thread.is_alive()
+    options.terminate = True
+    thread.join(10)
+    assert found == [True], "it began, and ended at once"
+    assert session._usual == 30.0, "what a call takes is not learnt of one that was stopped"
+    assert not queue._waiting
+    queue.leave()
+    assert queue.enter(0)
 
 
 def test_short_calls_do_not_wait() -> None:
