@@ -53,7 +53,8 @@ def read_buckets(asked: Any) -> Buckets | None:
         raise UsageError(f"{_FORM}; received {asked!r}")
     wrong = [n for n in several if isinstance(n, bool) or not isinstance(n, Integral) or not 1 <= n <= MOST]
     if wrong:
-        raise UsageError(f"buckets of {mask}: a size is a whole number of tokens of at least 1, received {wrong[0]!r}")
+        what = f"a whole number of tokens of at least 1 and at most {MOST}"
+        raise UsageError(f"buckets of {mask}: a size is {what}, received {wrong[0]!r}")
     if several != sorted(set(several)):
         right = ", ".join(map(str, sorted(set(several))))
         raise UsageError(f"buckets of {mask}: sizes rise, and each is there once: [{right}]; received {several!r}")

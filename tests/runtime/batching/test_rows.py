@@ -36,9 +36,8 @@ def test_the_rows_are_the_first_axis_and_what_is_called_alike(inputs: list[Spec]
 
 @pytest.mark.parametrize("wrong", [0, -1, True, 1.5, "4", (), [0], (1, 2.0), 2**31])
 def test_batch_is_one_number_or_several(wrong: object) -> None:
-    with pytest.raises(
-        UsageError, match=r"^batch is a whole number of rows of at least 1, or several of them, received"
-    ):
+    message = r"^batch is a whole number of rows of at least 1 and at most 2147483647, or several of them, received"
+    with pytest.raises(UsageError, match=message):
         read_batch(wrong)
 
 

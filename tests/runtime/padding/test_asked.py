@@ -24,7 +24,7 @@ MODEL = graph_of([n("Softmax", "hidden", "y")]).SerializeToString()
         ({"a": [1], "b": [2]}, "buckets names the input"),
         ({"mask": []}, "buckets names the input"),
         ({3: [4]}, "buckets names the input"),
-        ({"mask": [0, 4]}, "buckets of mask: a size is a whole number of tokens of at least 1, received 0"),
+        ({"mask": [0, 4]}, "a size is a whole number of tokens of at least 1 and at most 2147483647, received 0"),
         ({"mask": [4, -8]}, "received -8"),
         ({"mask": [4, 8.0]}, r"received 8\.0"),
         ({"mask": [True]}, "received True"),
