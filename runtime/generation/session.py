@@ -105,7 +105,10 @@ def _limits(most: Any, least: Any) -> Limits:
 
 def _given(inputs: Mapping[str, Any] | None, roles: Roles) -> dict[str, Any]:
     """The inputs that a call gives beside the prompt: what stays as it is, and what states begin with."""
-    given = dict(inputs or {})
+    asked: Any = {} if inputs is None else inputs  # not all callers check types
+    if not isinstance(asked, Mapping):
+        raise UsageError(f"inputs are arrays by the names of inputs, in a dict; received {type(asked).__name__}")
+    given = dict(asked)
     known = [*(spec.name for spec in roles.others), *roles.states]
     unknown = next((name for name in given if name not in known), None)
     if unknown is not None:

@@ -303,6 +303,7 @@ def test_a_text_of_a_fixed_length_is_filled_up() -> None:
         ),
         ([1], {"stop": 31}, "stop: 31 is outside the vocabulary of GPT2: 0 to 30"),
         ([1], {"top_p": 2}, "top_p is a probability above 0, and 1 at most; received 2"),
+        ([1], {"inputs": [1]}, "inputs are arrays by the names of inputs, in a dict; received list"),
         ([1], {"inputs": {"keys": 1}}, "inputs: GPT2 has no input keys beside its tokens"),
     ],
 )
