@@ -15,7 +15,7 @@ from archonnx.runtime.modelfile import Spec
 
 if TYPE_CHECKING:
     import numpy as np
-    from PIL.Image import Image
+    from PIL.Image import Image, Transpose
 
 Say = Callable[[str], None]
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")
@@ -157,7 +157,7 @@ def _open(spec: Spec, path: str, say: Say) -> Image:
     return picture.transpose(turn)
 
 
-def _turns() -> dict[Any, Image.Transpose]:
+def _turns() -> dict[Any, Transpose]:
     """What brings a picture of each EXIF orientation upright; of those that it needs none for, nothing."""
     from PIL.Image import Transpose
 

@@ -29,7 +29,7 @@ def thread_count(asked: int | None, environment: Mapping[str, str] = os.environ)
     """
     given: Any = asked  # not all callers check types
     if given is not None:
-        if isinstance(given, bool) or not isinstance(given, Integral) or not 1 <= given <= MOST:
+        if isinstance(given, bool) or not isinstance(given, Integral) or not 1 <= int(given) <= MOST:
             raise UsageError(f"threads is {_RANGE}, received {given!r}")
         return int(given)
     text = environment.get(VARIABLE, "").strip()

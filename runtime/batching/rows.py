@@ -59,7 +59,7 @@ def read_batch(asked: Any) -> int | tuple[int, ...] | None:
         return None
     several = isinstance(asked, list | tuple)
     given = list(asked) if several else [asked]
-    if not given or any(isinstance(n, bool) or not isinstance(n, Integral) or not 1 <= n <= MOST for n in given):
+    if not given or any(isinstance(n, bool) or not isinstance(n, Integral) or not 1 <= int(n) <= MOST for n in given):
         what = f"a whole number of rows of at least 1 and at most {MOST}, or several of them"
         raise UsageError(f"batch is {what}, received {asked!r}")
     return tuple(sorted({int(n) for n in given})) if several else int(given[0])

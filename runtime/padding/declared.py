@@ -51,7 +51,7 @@ def read_buckets(asked: Any) -> Buckets | None:
     several = list(sizes) if isinstance(sizes, list | tuple) else [sizes]
     if not isinstance(mask, str) or not several:
         raise UsageError(f"{_FORM}; received {asked!r}")
-    wrong = [n for n in several if isinstance(n, bool) or not isinstance(n, Integral) or not 1 <= n <= MOST]
+    wrong = [n for n in several if isinstance(n, bool) or not isinstance(n, Integral) or not 1 <= int(n) <= MOST]
     if wrong:
         what = f"a whole number of tokens of at least 1 and at most {MOST}"
         raise UsageError(f"buckets of {mask}: a size is {what}, received {wrong[0]!r}")
