@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archonnx.contract.diagnostics import MachineError
+from archonnx.contract.diagnostics import MachineError, UsageError
 from archonnx.runtime.int8.calibrating import Method, quantize
 from archonnx.runtime.int8.choosing import MUCH, choices, first_of, light_choices, share_of, work_of
 from archonnx.runtime.int8.mixing import mix, share_constants
@@ -20,6 +20,7 @@ from archonnx.runtime.precision.candidates import largest_error
 from archonnx.runtime.precision.deciding import LoweredNode, Lowering
 from archonnx.runtime.threads import set_threads
 from archonnx.runtime.translate import load_error, ort_errors, run_error
+from archonnx.runtime.values import FOREIGN
 
 if TYPE_CHECKING:
     from archonnx.runtime.samples import Sample
@@ -37,7 +38,7 @@ class PastBoundError(MachineError):
 @dataclass(frozen=True, slots=True)
 class Quantized:
     """model: the .onnx file in int8. error: the largest over outputs and examples, against float32; agreement: the
-    share of rows whose largest number of the last axis is the same one, None where the first output has no such;
+    share of rows whose largest number of the last axis is the same one, None where the first output has none;
     judged: how many examples told both, apart: none of which calibrated; calibrated: how many did."""
 
     model: bytes
@@ -51,10 +52,11 @@ class Quantized:
     def __str__(self) -> str:
         kept = self.lowering.kept
         same = "" if self.agreement is None else f", the same largest score in {self.agreement:.1%}"
-        whose = "others" if self.apart else "the same"
+        examples = f"{self.calibrated:,} example{'' if self.calibrated == 1 else 's'}"
+        whose = f"{self.judged:,} other{'' if self.judged == 1 else 's'}" if self.apart else "the same"
         return (
             f"{len(self.lowering.nodes) - len(kept):,} of {len(self.lowering.nodes):,} products in int8, calibrated on "
-            f"{self.calibrated:,} examples; error {self.error:.1e}{same} on {self.judged:,} {whose}"
+            f"{examples}; error {self.error:.1e}{same} on {whose}"
         )
 
     def about(self) -> dict[str, Any]:
@@ -113,9 +115,17 @@ def lower(
     max_error: of the whole. Products that lose more alone stay in float32, then those that lose most, until it holds.
     progress: gets a word on each step that takes long.
 
-    Raises PastBoundError where no choice stays within max_error, MachineError where nothing can be quantized, RunError,
-    ModelFileError, OSError.
+    Raises UsageError where samples give other values to constants, PastBoundError where no choice stays within
+    max_error, MachineError where nothing can be quantized, RunError, ModelFileError, OSError.
     """
+    foreign = next((spec for spec in model.inputs if spec.dtype in FOREIGN), None)
+    if foreign is not None:
+        reason = f"its input {foreign} is of a type that onnxruntime's calibration is not given from Python"
+        raise MachineError(f"{model.path}: {reason}; make it float32, and a Cast behind it")
+    overridden = sorted({name for sample in samples for name in sample if name in model.initializers})
+    if overridden:
+        reason = f"the data give {', '.join(overridden)}, which the file has values for"
+        raise UsageError(f"{model.path}: {reason}, and int8 rounds those ahead; leave them out of the data")
     calibrating, judging = split(samples)
     with tempfile.TemporaryDirectory(prefix="archonnx-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
@@ -234,7 +244,8 @@ def _agreement(outputs: Sequence[Sequence[Any]], reference: Sequence[Sequence[An
         if not isinstance(ref, np.ndarray) or ref.dtype.kind != "f" or ref.ndim < 2 or ref.shape[-1] < 2:
             return None
         same.append((y.argmax(axis=-1) == ref.argmax(axis=-1)).reshape(-1))
-    return float(np.concatenate(same).mean())
+    every = np.concatenate(same)
+    return float(every.mean()) if every.size else None
 
 
 class _Run:

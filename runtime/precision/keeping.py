@@ -113,13 +113,25 @@ def place_of(
 
 
 def _digest(samples: Sequence[Mapping[str, Any]]) -> str:
-    """A hash of the data that were measured on."""
+    """A hash of the data that were measured on: arrays, and sequences and maps of them."""
     import numpy as np
 
     found = hashlib.sha256()
+
+    def add(value: Any) -> None:
+        if isinstance(value, list | tuple):
+            found.update(f"[{len(value)} ".encode())
+            for item in value:
+                add(item)
+        elif isinstance(value, Mapping):
+            add([each for item in value.items() for each in item])
+        else:
+            array = np.asarray(value)
+            found.update(f"{array.dtype} {array.shape} ".encode())
+            found.update(repr(array.tolist()).encode() if array.dtype == object else array.tobytes())
+
     for sample in samples:
         for name in sorted(sample):
-            array = np.asarray(sample[name])
-            found.update(f"{name} {array.dtype} {array.shape} ".encode())
-            found.update(repr(array.tolist()).encode() if array.dtype == object else np.ascontiguousarray(array).data)
+            found.update(f"{name} ".encode())
+            add(sample[name])
     return found.hexdigest()

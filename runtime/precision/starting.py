@@ -281,7 +281,8 @@ def samples_of(model: ModelFile, contract: Contract, data: Any) -> list[Sample]:
     try:
         made = [inputs_of(model.path, contract, {}, seed=seed) for seed in range(DRAWN)]
     except UsageError as error:
-        raise UsageError(f"{error}; or data=..., inputs that an error can be measured on") from None
+        mend = "" if "data=" in str(error) else "; or data=..., inputs that an error can be measured on"
+        raise UsageError(f"{error}{mend}") from None
     shapes = ", ".join(f"{name} {_shape(array)}" for name, array in made[0][0].items())
     log.warning(
         "%s: errors are measured on inputs drawn at random (%s); data=... takes real ones", model.path, shapes or "none"

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import onnx
 import onnxruntime
@@ -18,6 +19,7 @@ from archonnx.contract.diagnostics import MachineError
 from archonnx.runtime.int8 import calibrating, lowering, preparing
 from archonnx.runtime.int8.lowering import Quantized, lower, split
 from archonnx.runtime.modelfile import read_model
+from archonnx.runtime.precision.keeping import _digest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
@@ -280,3 +282,61 @@ def test_what_feeds_a_product_alone_stays_with_it(tmp_path: Path) -> None:
     assert prepared.feeding({"deep"}) == set()  # the sum takes the stem's too
     assert prepared.feeding({"stem"}) == set()
     assert prepared.feeding({"point", "deep"}) == set()
+
+
+def test_data_that_give_constants_other_values_are_refused() -> None:
+    model = convolutional()
+    model.graph.input.append(helper.make_tensor_value_info("dense.kernel", TensorProto.FLOAT, [8, 10]))
+    calls = [{"image": each[None], "dense.kernel": np.ones((8, 10), np.float32)} for each in pictures(8)]
+    with pytest.raises(archonnx.UsageError, match=r"the data give dense\.kernel, which the file has values for"):
+        archonnx.load(model.SerializeToString(), "cpu", precision="int8", data=calls, threads=1)
+
+
+def test_what_calibrated_is_told_in_numbers_that_fit() -> None:
+    for few, said in ((1, "calibrated on 1 example; "), (3, "calibrated on 3 examples; ")):
+        made = lowered(convolutional(), calls(pictures(few)))
+        assert said in str(made)
+        assert str(made).endswith(" on the same")
+    assert str(lowered(convolutional(), calls(pictures(9)))).endswith(" on 2 others")
+
+
+def test_outputs_without_rows_agree_in_nothing() -> None:
+    made = lowered(convolutional(), [{"image": pictures(1)[:0]}, {"image": pictures(1)}])
+    assert made.agreement is not None
+    empty = [[np.zeros((0, 10), np.float32)]]
+    assert lowering._agreement(empty, empty) is None
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_data_of_small_floats_calibrate_where_python_gives_them_to_onnxruntime(tmp_path: Path, dtype: str) -> None:
+    path = tmp_path / "net.onnx"
+    model = convolutional()
+    small = getattr(TensorProto, dtype.upper())
+    model.graph.input[0].type.tensor_type.elem_type = small
+    model.graph.node.insert(0, helper.make_node("Cast", ["image"], ["wide"], name="widen", to=TensorProto.FLOAT))
+    first = next(node for node in model.graph.node if node.name == "first")
+    first.input[0] = "wide"
+    onnx.save(model, path)
+    images = pictures(8).astype(helper.tensor_dtype_to_np_dtype(small))
+    more = {"precision": "int8", "cache": tmp_path / "cache", "threads": 1}
+    if dtype == "bfloat16":
+        with pytest.raises(
+            MachineError, match=r"input image: bfloat16\[N, 12, 12, 3\] is of a type .* a Cast behind it"
+        ):
+            archonnx.load(path, "cpu", data=images, **more)
+        return
+    session = archonnx.load(path, "cpu", data=images, **more)
+    assert session.precision == "int8"
+    assert len(list((tmp_path / "cache" / "int8").glob("*/model.onnx"))) == 1
+    archonnx.load(path, "cpu", data=images[::-1], **more)
+    assert len(list((tmp_path / "cache" / "int8").glob("*/model.onnx"))) == 2
+
+
+def test_sequences_among_the_data_are_told_apart() -> None:
+    def digest(*parts: list[float]) -> str:
+        return _digest([{"parts": [np.array(part, np.float32) for part in parts]}])
+
+    assert digest([1.0], [2.0, 3.0]) == digest([1.0], [2.0, 3.0])
+    small = ml_dtypes.bfloat16  # which has no buffer that a hash reads
+    assert _digest([{"x": np.ones(3, small)}]) != _digest([{"x": np.zeros(3, small)}])
+    assert len({digest([1.0], [2.0, 3.0]), digest([1.0, 2.0], [3.0]), digest([1.0]), digest()}) == 4
