@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _INT32 = (-(1 << 31), (1 << 31) - 1)
 WIDE = frozenset({"int64", "uint64", "uint32"})  # what becomes int32
-_MEND = 'use device="cpu" for it, without precision='
+_MEND = 'use device="cpu" for it'
 
 
 def check_model(model: ModelFile) -> None:
