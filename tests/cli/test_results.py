@@ -33,6 +33,20 @@ def test_strings_are_called_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert repr(texts) == "Results(words: string[2])"
 
 
+def test_no_number_is_cut_where_the_terminal_is_narrow(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = np.array([[-0.146484, 1.10938, 0.394531]], np.float32)
+    monkeypatch.setenv("COLUMNS", "40")
+    results.print_results({"x": np.zeros((1, 3))}, {"y": values}, None, None)
+    narrow = capsys.readouterr().out
+    assert "…" not in narrow
+    assert narrow.splitlines() == ["y: float32[1, 3]", "  -0.146484  1.10938  0.394531"]
+    monkeypatch.setenv("COLUMNS", "80")
+    results.print_results({"x": np.zeros((1, 3))}, {"y": values}, None, None)
+    assert capsys.readouterr().out.splitlines()[2].split() == ["0", "0", "0", "-0.146484", "1.10938", "0.394531"]
+
+
 def test_different_numbers_of_rows_make_no_table() -> None:
     assert not results.print_table({"a": np.zeros(3)}, {"b": np.zeros(4)})
     assert not results.print_table({"a": np.float32(3)}, {"b": np.zeros(1)})

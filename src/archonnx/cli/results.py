@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 TABLE_ROWS = 64  # a result of so many rows
 TABLE_COLUMNS = 16  # and columns, inputs included, is printed as a table
+_ANY_WIDTH = 100_000
 SHOWN_ROWS = 16  # rows of which the best K are listed
 SHOWN_VALUES = 8  # values shown of a large output
 BEST = 5  # classes listed of a classifier's scores where --top says nothing
@@ -70,7 +71,8 @@ def columns(arrays: Results) -> list[tuple[str, np.ndarray[Any, Any]]] | None:
 
 
 def print_table(inputs: Results, outputs: Results) -> bool:
-    """Print inputs beside outputs, a row an example, where both are small enough; say whether that was so."""
+    """Print inputs beside outputs, a row an example, where both are small enough and the terminal is so wide that no
+    number is cut; say whether that was so."""
     left, right = columns(inputs), columns(outputs)
     if not left or not right or len(left) + len(right) > TABLE_COLUMNS:
         return False
@@ -86,7 +88,10 @@ def print_table(inputs: Results, outputs: Results) -> bool:
         table.add_column(name, justify="left" if text else "right", style=style, no_wrap=not text)
     for row in range(max(rows)):
         table.add_row(*(shown(values[row]) for _, values in left + right))
-    rich_console().print(table)
+    console = rich_console()
+    if console.measure(table, options=console.options.update(max_width=_ANY_WIDTH)).maximum > console.width:
+        return False
+    console.print(table)
     return True
 
 
