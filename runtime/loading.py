@@ -157,6 +157,12 @@ def _no_model(found: Any) -> UsageError:
 
 def _load_file(path: str, asked: Settings) -> Session:
     """Load a file, again where another took its place meanwhile: what was read of the two need not fit together."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(path).decode("ascii", "backslashreplace")
+        mend = "rename it, set a locale of UTF-8, or load its bytes"
+        raise ModelFileError(shown, f"its path is no UTF-8, and onnxruntime takes no other; {mend}") from None
     for _ in range(TRIES):
         before = _number(path)
         try:

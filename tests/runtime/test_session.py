@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import os
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -227,6 +229,17 @@ def test_nodes_of_one_name_are_told_with_the_way_out(make: Any, load: Any) -> No
     words = r'two of its nodes are called n \(1\), which onnxruntime refuses; .*, or none: node\.name = ""$'
     with pytest.raises(ModelFileError, match=words):
         load(make({"x": ("float32", ["N"])}, twice))
+
+
+@pytest.mark.skipif(os.name == "nt" or sys.platform == "darwin", reason="paths are Unicode there")
+def test_a_path_that_is_no_utf8_is_told(make: Any, tmp_path: Path) -> None:
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.onnx")
+    Path(path).write_bytes(make({"x": ("float32", ["N"])}).SerializeToString())
+    with pytest.raises(
+        ModelFileError, match=r"caf\\xe9\.onnx: its path is no UTF-8, .*; rename it, set a locale"
+    ) as caught:
+        load_any(path, "cpu")
+    assert str(caught.value).isascii()
 
 
 def test_graphs_that_are_insisted_on_need_cuda(make: Any, load: Any) -> None:
