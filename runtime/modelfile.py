@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -126,6 +127,10 @@ def read_model(data: bytes | str | os.PathLike[str], path: str | None = None) ->
     """
     if isinstance(data, bytes):
         return _read(Source(data), path or "<bytes>")
+    mode = os.stat(data).st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # opening a pipe may wait for ever, a folder says so itself
+        reason = "it is no regular file, but a pipe or a device; write it to a file, or load its bytes"
+        raise ModelFileError(path or os.fsdecode(data), reason)
     with open(data, "rb") as stream:
         return _read(Source(stream), path or os.fspath(data))
 

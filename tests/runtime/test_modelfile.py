@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from pathlib import Path
 from typing import Any
@@ -152,3 +153,10 @@ def test_sequences_and_optionals_are_told_apart(wrap: list[str], kind: str, type
     graph = helper.make_graph([], "g", [helper.make_value_info("x", proto)], [])
     spec = read_model(helper.make_model(graph).SerializeToString()).inputs[0]
     assert (spec.kind, spec.type, spec.optional) == (kind, type_, "optional" in wrap)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "m.onnx")
+    with pytest.raises(ModelFileError, match=r"m\.onnx: it is no regular file, but a pipe or a device; write it to a"):
+        read_model(tmp_path / "m.onnx")
