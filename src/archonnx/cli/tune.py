@@ -133,12 +133,11 @@ class Progress:
 
 def _check_folder(target: Path, beside: bool) -> None:
     """Whether the plan can be written, which is better known before a minute of measuring."""
-    if target.is_dir():
-        raise UsageError(f"cannot write {target}: it is a folder; name a file, as in {target / 'plan.json'}")
     folder = Path(os.path.realpath(target)).parent
     mend = "archonnx tune ... -o FILE writes it elsewhere, for load(..., plan=FILE)" if beside else "choose another"
     if target.is_dir():
-        raise UsageError(f"cannot write {target}: it is a folder; {mend}")
+        named = mend if beside else f"name a file, as in {target / 'plan.json'}"
+        raise UsageError(f"cannot write {target}: it is a folder; {named}")
     try:
         with tempfile.TemporaryFile(dir=folder):
             pass
