@@ -98,17 +98,25 @@ class InTurns(Wrapped):
 
     def _run(self, run: Any, args: tuple[Any, ...]) -> Any:
         usual = self._usual
+        if usual < SHORT:  # it neither waits nor looks at whether it is stopped
+            return self._taken(run, args, lambda: False)
         options = args[-1] if args else None
 
         def ended() -> bool:  # by `Stop`, from another thread
             return bool(getattr(options, "terminate", False))
 
-        turn = usual >= SHORT and self._queue.enter(PATIENCE * usual, ended)
+        turn = self._queue.enter(PATIENCE * usual, ended)
+        try:
+            return self._taken(run, args, ended)
+        finally:
+            if turn:
+                self._queue.leave()
+
+    def _taken(self, run: Any, args: tuple[Any, ...], ended: Callable[[], bool]) -> Any:
+        """Run, and remember how long that took, but of a run that was stopped."""
         began = time.perf_counter()
         try:
             return run(*args)
         finally:
             if not ended():
                 self._usual = time.perf_counter() - began
-            if turn:
-                self._queue.leave()
