@@ -142,6 +142,11 @@ def test_a_file_that_is_named_without_its_mark(capsys: Output) -> None:
             2,
             "--similarity compares",
         ),
+        (
+            [*RUN[1:], "--input", "text=a", "--similarity", "--top", "3"],
+            2,
+            "--similarity prints cosines, and --top values: leave one of them out; --format json has both",
+        ),
     ],
 )
 def test_what_is_refused(argv: list[str], code: int, said: str, folder: Path, capsys: Output) -> None:

@@ -149,6 +149,8 @@ def run(
     if output is not None:
         results.check_ending(output)
         check_place(output)  # before the model is loaded, which may take long
+    if similarity and top is not None and format == "text":
+        raise UsageError("--similarity prints cosines, and --top values: leave one of them out; --format json has both")
     asked = wanted(weights, maps)
     if asked.bare:
         raise UsageError("--weights none: nothing is computed without weights")
