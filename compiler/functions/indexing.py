@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from archonnx.compiler.functions.base import Function, axes_of, broadcast, product, result_types
 from archonnx.compiler.graph import TensorType
 from archonnx.compiler.layers.base import LayerError, arg
-from archonnx.compiler.layers.domains import Anything, Axis, Optional
+from archonnx.compiler.layers.domains import Axis, Domain, Optional
 from archonnx.contract.dims import Expr, ceil_div, dim_max, dim_min
 from archonnx.contract.dtypes import is_integer
 
@@ -19,15 +19,36 @@ if TYPE_CHECKING:
     from archonnx.contract.dims import Dim, Facts
 
 
+class _Entries(Domain):
+    """What stands in the brackets of `x[...]`, as the elaborator writes it down."""
+
+    def describe(self) -> str:
+        return 'a tuple of whole numbers or dimensions, ("slice", start, stop, step), None and Ellipsis'
+
+    def parse(self, value: Any) -> Any:
+        if not isinstance(value, (list, tuple)):
+            raise self.fail()
+        for entry in value:
+            if isinstance(entry, (list, tuple)):
+                good = len(entry) == 4 and entry[0] == "slice" and all(n is None or _is_number(n) for n in entry[1:])
+            else:
+                good = entry is None or entry is ... or _is_number(entry)
+            if not good:
+                raise self.fail()
+        return tuple(tuple(entry) if isinstance(entry, list) else entry for entry in value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, Expr)) and not isinstance(value, bool)
+
+
 class getitem(Function):
     """`x[index]`: numbers take an axis away, slices keep it, None makes one, `...` is all that is not named."""
 
     inputs = ("x",)
     parameters = ("x", "index")
     onnx = ("Slice", "Gather", "Unsqueeze")
-    index = arg(
-        Anything(), doc='A tuple of whole numbers or dimensions, ("slice", start, stop, step), None and Ellipsis.'
-    )
+    index = arg(_Entries(), doc="What stands in the brackets.")
 
     def entries(self, x: TensorType) -> list[tuple[Any, int]]:
         """Every entry with the axis of x that it reads (-1 for None), slices for the axes that are not named."""
