@@ -60,5 +60,11 @@ def is_float(dtype: str) -> bool:
     return DTYPES[dtype].kind == "float"
 
 
+def bounds(dtype: str) -> tuple[int, int]:
+    """The smallest and the largest number of a whole number's dtype."""
+    bits, signed = DTYPES[dtype].bits, DTYPES[dtype].kind == "int"
+    return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+
+
 def is_integer(dtype: str) -> bool:
     return DTYPES[dtype].kind in ("int", "uint")

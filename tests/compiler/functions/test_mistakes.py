@@ -42,6 +42,16 @@ E0353 | y & y                          | bitwise_and is not defined for float32
 E0353 | i ** -1                        | gives fractions
 E0353 | take(x, y)                     | cast(indices, int64)
 E0353 | cast(x, complex64)             | cast of float32[N, 3, 4] to complex64: ONNX converts no complex numbers
+E0511 | cast(i, uint8) > -1            | -1 is no uint8, which goes from 0 to 255
+E0511 | cast(i, uint8) + 256           | cast(tensor, int32)
+E0511 | cast(i, int32) + 3000000000    | cast(tensor, int64)
+E0511 | cast(i, int32) + 1e10          | is no int32, which goes from -2147483648 to 2147483647
+E0511 | i * [1, 2, 3, 4, 5, 2**63]     | cast(tensor, float32)
+E0403 | getitem(x, 0)                  | a tuple of whole numbers or dimensions
+E0403 | getitem(x, None)               | a tuple of whole numbers or dimensions
+E0403 | getitem(x, ["a"])              | a tuple of whole numbers or dimensions
+E0403 | getitem(x, [("slice", 0.5, 1, 1)]) | a tuple of whole numbers or dimensions
+E0403 | getitem(x, [(0, 1)])           | a tuple of whole numbers or dimensions
 E0902 | cast(x, int4)                  | build with --opset 21
 E0353 | where(x, x, x)                 | compare first
 E0353 | argmax(b)                      | argmax is not defined for bool
