@@ -264,6 +264,7 @@ def _check_macs(node: Node, frame: Frame, place: Place) -> None:
 
 def _checked(type: TensorType, layer: Layer, frame: Frame, place: Place) -> TensorType:
     """Sizes as simple as the facts make them, none below its least and none past the limit."""
+    frame.check_age(type.dtype, place)
     shape = tuple(s if isinstance(s, int) else frame.state.facts.normalize(s) for s in type.shape)
     function = bool(layer.parameters) or not layer.type_name[:1].isupper()
     least = 0 if function or layer.takes_constants else 1

@@ -17,6 +17,7 @@ from archonnx.compiler.syntax import tree
 from archonnx.contract.diagnostics import Diagnostic, Diagnostics, Label, Place
 from archonnx.contract.diagnostics import Frame as Application
 from archonnx.contract.dims import Expr, Facts
+from archonnx.contract.dtypes import DTYPES
 
 if TYPE_CHECKING:
     from archonnx.compiler.elaborate.cells import CellInputs
@@ -159,6 +160,13 @@ class Frame:
         """What to raise for a Problem met at a place."""
         diagnostic = Diagnostic(problem.code, problem.message, place, trail=self.trail, help=problem.help)
         return Stop(diagnostic) if problem.stop else Abort(diagnostic)
+
+    def check_age(self, dtype: str, place: Place) -> None:
+        """E0902 for a dtype that came with a later operator set; opset 0 stands for none, where nothing is compiled."""
+        since, opset = DTYPES[dtype].since, self.state.opset
+        if 0 < opset < since:
+            message = f"{dtype} came with opset {since}, and this is opset {opset}"
+            raise self.error("E0902", message, place, f"build with --opset {since}")
 
     def outside(self) -> Frame:
         """A frame whose errors are the caller's: without the innermost application in their trail."""

@@ -22,7 +22,7 @@ from archonnx.compiler.layers.base import Layer, LayerError
 from archonnx.compiler.syntax import tree
 from archonnx.contract.diagnostics import Place, did_you_mean
 from archonnx.contract.dims import Expr
-from archonnx.contract.dtypes import bounds, is_float, is_integer
+from archonnx.contract.dtypes import is_float, is_integer, misfit
 
 if TYPE_CHECKING:
     from archonnx.compiler.elaborate.binding import Given
@@ -100,13 +100,12 @@ def constant(value: Any, dtype: str | None, frame: Frame, place: Place, *, strin
             place,
             "convert the tensor first: cast(tensor, float32)",
         )
-    if is_integer(dtype) and numbers:
-        low, high = bounds(dtype)
-        if min(numbers) < low or max(numbers) > high:
-            odd = next(n for n in numbers if not low <= n <= high)
-            wider = next((d for d in ("int32", "int64") if bounds(d)[0] <= odd <= bounds(d)[1]), "float32")
-            message = f"{show(odd)} is no {dtype}, which goes from {low} to {high}"
-            raise frame.error("E0511", message, place, f"convert the tensor first: cast(tensor, {wider})")
+    for number in (min(numbers), max(numbers)) if numbers else ():
+        why = misfit(number, dtype)
+        if why:
+            wider = ("int32", "int64", "float32") if is_integer(dtype) else ("float32", "float64")
+            holds = next((d for d in wider if not misfit(number, d)), "float64")
+            raise frame.error("E0511", why, place, f"convert the tensor first: cast(tensor, {holds})")
     return _constant(value, dtype, frame, place)
 
 

@@ -17,11 +17,8 @@ from archonnx.contract.dtypes import ALIASES, DTYPES
 
 def dtype_of(node: tree.Name, frame: Frame) -> str:
     """The dtype that a type names; E0902 where the operator set does not have it yet."""
-    name, opset = _dtype_named(node, frame), frame.state.opset
-    since = DTYPES[name].since
-    if 0 < opset < since:  # 0 where nothing is compiled, as in bodies that no model runs
-        message = f"{name} came with opset {since}, and this is opset {opset}"
-        raise frame.error("E0902", message, node.place, f"build with --opset {since}")
+    name = _dtype_named(node, frame)
+    frame.check_age(name, node.place)
     return name
 
 

@@ -77,10 +77,6 @@ class cast(Function):
             if DTYPES[dtype].kind == "complex" and x.dtype != self.dtype:
                 message = f"cast of {x} to {self.dtype}: ONNX converts no complex numbers"
                 raise LayerError("E0353", message, argument="dtype")
-        since = DTYPES[self.dtype].since
-        if since > c.opset:
-            message = f"{self.dtype} came with opset {since}, and this is opset {c.opset}"
-            raise LayerError("E0902", message, help=f"build with --opset {since}", argument="dtype")
         return TensorType(self.dtype, x.shape)
 
     def lower(self, b: Builder, x: Tensor) -> Tensor:

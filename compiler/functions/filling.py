@@ -10,7 +10,7 @@ from archonnx.compiler.graph import TensorType
 from archonnx.compiler.layers.base import LayerError, arg
 from archonnx.compiler.layers.domains import Axis, DTypeDomain, Either, Flag, Optional, Real, Shape, Whole
 from archonnx.contract.dims import Expr, ceil_div, dim_max
-from archonnx.contract.dtypes import is_float, is_integer
+from archonnx.contract.dtypes import DTYPES, is_float, is_integer, misfit
 
 if TYPE_CHECKING:
     from archonnx.compiler.ir import Tensor
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Number = Either(Whole(symbolic=True), Real())
 LARGEST = 1024  # elements of a constant that is written out
+EXPAND = 13  # Expand takes no dtype that came with a later operator set
 
 
 class arange(Function):
@@ -118,6 +119,7 @@ class zeros(Filled):
     dtype = arg(DTypeDomain(), default="float32", doc="Its type.")
 
     def infer(self, c: Context, *inputs: TensorType) -> TensorType:
+        _check_fill(self.type_name, self.number, self.dtype)
         return TensorType(self.dtype, self.shape)
 
 
@@ -150,7 +152,14 @@ class full(Filled):
 
 
 def _check_fill(name: str, value: Any, dtype: str) -> None:
-    """E0361 where the number is none of the dtype's."""
+    """E0361 where the number is none of the dtype's, or ONNX expands none of it."""
+    kind, since = DTYPES[dtype].kind, DTYPES[dtype].since
+    if kind in ("string", "complex") or since > EXPAND:
+        help = f"convert what it makes: cast({name}(...), {dtype})" if since > EXPAND else None
+        raise LayerError("E0361", f"{name} makes no {dtype}", help=help, argument="dtype")
+    why = misfit(value, dtype)
+    if why:
+        raise LayerError("E0361", f"{name} of {dtype}: {why}", argument="fill_value")
     if (isinstance(value, float) and is_integer(dtype) and not value.is_integer()) or not (
         is_float(dtype) or is_integer(dtype) or dtype == "bool"
     ):
@@ -167,7 +176,9 @@ class zeros_like(Filled):
     dtype = arg(Optional(DTypeDomain()), default=None, doc="Its type; None: the other's.")
 
     def infer(self, c: Context, *inputs: TensorType) -> TensorType:
-        return TensorType(self.dtype or inputs[0].dtype, inputs[0].shape)
+        dtype = self.dtype or inputs[0].dtype
+        _check_fill(self.type_name, self.number, dtype)
+        return TensorType(dtype, inputs[0].shape)
 
 
 class ones_like(zeros_like):

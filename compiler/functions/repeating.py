@@ -8,7 +8,7 @@ from archonnx.compiler.functions.base import Function, axes_of, product, result_
 from archonnx.compiler.graph import TensorType
 from archonnx.compiler.layers.base import LayerError, arg
 from archonnx.compiler.layers.domains import Axes, Axis, Choice, Domain, Either, Optional, Real, Repeated, Whole
-from archonnx.contract.dtypes import DTYPES, is_float
+from archonnx.contract.dtypes import DTYPES, is_float, misfit
 
 if TYPE_CHECKING:
     from archonnx.compiler.ir import Tensor
@@ -226,6 +226,9 @@ class pad(Function):
         value = self.constant_values
         if value is not None and not is_float(x.dtype) and (isinstance(value, float) or DTYPES[x.dtype].kind == "bool"):
             raise LayerError("E0361", f"pad of {x.dtype} with {value}", argument="constant_values")
+        why = misfit(value, x.dtype) if value is not None else ""
+        if why:
+            raise LayerError("E0361", f"pad of {x.dtype}: {why}", argument="constant_values")
         # A mirror shows each element once; `wrap` and `symmetric` have one more to show than `reflect`.
         spare = {"reflect": 1, "symmetric": 0, "wrap": 0, "edge": None, "constant": None}[self.mode]
         if spare is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 
@@ -64,6 +65,24 @@ def bounds(dtype: str) -> tuple[int, int]:
     """The smallest and the largest number of a whole number's dtype."""
     bits, signed = DTYPES[dtype].bits, DTYPES[dtype].kind == "int"
     return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+
+
+# Half a step past the largest number: from here on what is rounded to these is infinite.
+_INFINITE = {"float16": 65520.0, "bfloat16": 2.0**128 - 2.0**119, "float32": 2.0**128 - 2.0**103}
+
+
+def misfit(value: float | int | bool, dtype: str) -> str:
+    """Why a number is none of a dtype's: "300 does not fit uint8, which holds 0 to 255"; "" where it is one."""
+    if is_integer(dtype):
+        low, high = bounds(dtype)
+        return "" if low <= value <= high else f"{_shown(int(value))} does not fit {dtype}, which holds {low} to {high}"
+    if _INFINITE.get(dtype, math.inf) <= abs(value) < math.inf:
+        return f"{_shown(value)} does not fit {dtype}, which ends at {65504 if dtype == 'float16' else '3.4e38'}"
+    return ""
+
+
+def _shown(value: float | int) -> str:
+    return str(value) if isinstance(value, float) or abs(value) < 10**40 else f"an integer of {value.bit_length()} bits"
 
 
 def is_integer(dtype: str) -> bool:

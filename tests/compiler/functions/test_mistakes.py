@@ -42,17 +42,28 @@ E0353 | y & y                          | bitwise_and is not defined for float32
 E0353 | i ** -1                        | gives fractions
 E0353 | take(x, y)                     | cast(indices, int64)
 E0353 | cast(x, complex64)             | cast of float32[N, 3, 4] to complex64: ONNX converts no complex numbers
-E0511 | cast(i, uint8) > -1            | -1 is no uint8, which goes from 0 to 255
+E0511 | cast(i, uint8) > -1            | -1 does not fit uint8, which holds 0 to 255
 E0511 | cast(i, uint8) + 256           | cast(tensor, int32)
 E0511 | cast(i, int32) + 3000000000    | cast(tensor, int64)
-E0511 | cast(i, int32) + 1e10          | is no int32, which goes from -2147483648 to 2147483647
+E0511 | cast(i, int32) + 1e10          | 10000000000 does not fit int32, which holds -2147483648 to 2147483647
 E0511 | i * [1, 2, 3, 4, 5, 2**63]     | cast(tensor, float32)
+E0511 | cast(x, float16) * 1e6         | 1000000.0 does not fit float16, which ends at 65504
+E0511 | x + [0.5, 1, 2, -1e40]         | cast(tensor, float64)
+E0511 | x * 10**400                    | does not fit float32
+E0361 | full((2,), 300, dtype=uint8)   | full of uint8: 300 does not fit uint8, which holds 0 to 255
+E0361 | full_like(cast(i, uint8), -1)  | -1 does not fit uint8
+E0361 | full((2,), 1e5, dtype=float16) | 100000.0 does not fit float16
+E0361 | pad(cast(i, int8), 1, constant_values=200) | 200 does not fit int8
+E0361 | zeros((2,), dtype=string)      | zeros makes no string
+E0361 | ones((2,), dtype=complex64)    | ones makes no complex64
+E0361 | ones((2,), dtype=float8e4m3fn) | cast(ones(...), float8e4m3fn)
 E0403 | getitem(x, 0)                  | a tuple of whole numbers or dimensions
 E0403 | getitem(x, None)               | a tuple of whole numbers or dimensions
 E0403 | getitem(x, ["a"])              | a tuple of whole numbers or dimensions
 E0403 | getitem(x, [("slice", 0.5, 1, 1)]) | a tuple of whole numbers or dimensions
 E0403 | getitem(x, [(0, 1)])           | a tuple of whole numbers or dimensions
 E0902 | cast(x, int4)                  | build with --opset 21
+E0902 | arange(3, dtype=int2)          | build with --opset 25
 E0353 | where(x, x, x)                 | compare first
 E0353 | argmax(b)                      | argmax is not defined for bool
 E0354 | tril(x[0, 0])                  | a matrix has two axes
