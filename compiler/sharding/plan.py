@@ -158,7 +158,9 @@ def plan_shards(
     begins = partition(problem, float("inf") if memory is None else memory)
     if begins is None:
         assert memory is not None
-        raise _refusal(graph, problem, firsts, memory)
+        sizes_text = ", ".join(f"{name}={numbers[name]}" for name in guessed)
+        told = f"; {sizes_text} guessed, --bind {guessed[0]}=SIZE says otherwise" if guessed else ""
+        raise _refusal(graph, problem, firsts, memory, told)
     places = [firsts[begin] for begin in begins]
     stages = _stages(graph, costs, sizes, places, flops)
     links = tuple(_link(graph, costs, sizes, places, number, bandwidth) for number in range(1, devices))
@@ -212,7 +214,8 @@ def _check(devices: int, memory: int | None, bandwidth: int, flops: float | None
             raise UsageError(f"{name} is a number above 0, received {value!r}")
 
 
-def _refusal(graph: LayerGraph, problem: Problem, firsts: list[int], memory: int) -> DoesNotFit:
+def _refusal(graph: LayerGraph, problem: Problem, firsts: list[int], memory: int, told: str) -> DoesNotFit:
+    """Why no cut fits. told: the sizes that were guessed, at the message's end."""
     held, devices = whole(problem).memory, problem.stages
     least = fewest(problem, memory_of, memory)
     if least is None:
@@ -222,7 +225,7 @@ def _refusal(graph: LayerGraph, problem: Problem, firsts: list[int], memory: int
         where = f" ({node.place})" if node.place is not None else ""
         message = (
             f"{graph.name} fits on no number of devices of {memory:,} bytes: {node.name}{where} takes "
-            f"{alone[place]:,} bytes alone, {alone[place] - memory:,} too many"
+            f"{alone[place]:,} bytes alone, {alone[place] - memory:,} too many{told}"
         )
         return DoesNotFit(message, alone[place] - memory, None)
     fullest = least_bottleneck(problem, memory_of, float(held))
@@ -231,7 +234,7 @@ def _refusal(graph: LayerGraph, problem: Problem, firsts: list[int], memory: int
     many = "device" if devices == 1 else "devices"
     message = (
         f"{graph.name} does not fit on {devices:,} {many} of {memory:,} bytes: it takes {held:,} in all, and the "
-        f"fullest device {int(fullest):,}, {missing:,} too many; {len(least):,} devices would do"
+        f"fullest device {int(fullest):,}, {missing:,} too many; {len(least):,} devices would do{told}"
     )
     return DoesNotFit(message, missing, len(least))
 

@@ -131,6 +131,15 @@ def test_a_layer_that_no_device_holds_is_named() -> None:
     assert caught.value.least is None
 
 
+@pytest.mark.parametrize(("devices", "memory"), [(2, 100), (1, 5000)])
+def test_what_does_not_fit_says_which_sizes_were_guessed(devices: int, memory: int) -> None:
+    text = "model A():\n    input x: float32[N, T, 8]\n    Dense(8)\n    Dense(8)\n"
+    with pytest.raises(DoesNotFit, match=r"; T=128 guessed, --bind T=SIZE says otherwise$"):
+        plan_shards(archonnx.compile(text=text).graph, devices, memory=memory)
+    with pytest.raises(DoesNotFit, match=r"(too many|would do)$"):
+        plan_shards(archonnx.compile(text=text).graph, devices, memory=memory, bind={"T": 128})
+
+
 @pytest.mark.parametrize(
     ("devices", "more", "said"),
     [
