@@ -92,7 +92,9 @@ def refusal(said: str, slots: Slots, tensors: Mapping[str, Recipe], best: Assign
     if len(missing) == len(slots.by_path) and len(unexpected) == len(tensors):
         found, most = f"no name agrees, {found}", SHOWN // 3  # a few show how the names differ
     lines = [f"{said}: not the weights of {slots.said}: {found}"]
-    lines += _listed([f"missing: {s.path}, {type_of(s.weight)}{_near(s.path, unexpected)}" for s in missing], most)
+    lines += _listed(
+        [f"missing: {s.path}, {type_of(s.weight)}{_near(s.path, unexpected, slots.scope)}" for s in missing], most
+    )
     lines += _listed([f"unexpected: {printable(n)}, {type_of(tensors[n])}" for n in unexpected], most)
     lines += _listed([_mismatch(*wrong) for wrong in (*shapes, *dtypes)])
     lines += _listed(best.complaints)
@@ -107,7 +109,10 @@ def _mismatch(slot: Slot, recipe: Recipe, name: str, why: str) -> str:
     return f"{slot.path} is {type_of(slot.weight)}, {theirs}{lost}"
 
 
-def _near(name: str, known: Sequence[str]) -> str:
+def _near(name: str, known: Sequence[str], scope: str) -> str:
+    whole = f"{scope}/{name}"
+    if scope and whole in known:
+        return f"; did you mean {printable(whole)}? Names are those below {scope}"
     near = (
         did_you_mean(name, known[:2000], most=1) if name not in known else []
     )  # there, but laid out for another graph

@@ -181,6 +181,13 @@ def test_a_scope_that_does_not_exist_lists_those_that_do(scope: str, message: st
     assert str(raised.value) == message
 
 
+def test_the_names_of_the_whole_model_for_a_scope_are_told() -> None:
+    with pytest.raises(WeightsError) as caught:
+        small().with_weights(random_weights(small()), scope="head")
+    assert "missing: kernel, float32[" in str(caught.value)
+    assert "; did you mean head/kernel? Names are those below head" in str(caught.value)
+
+
 def test_what_is_left_over_is_listed() -> None:
     model = small()
     arrays = random_weights(model)
