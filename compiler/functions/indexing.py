@@ -164,6 +164,9 @@ def extent(facts: Facts, x: TensorType, axis: int, entry: tuple[Any, ...]) -> Di
         raise LayerError("E0357", f"a slice's step is a whole number and not 0, got {step}", argument="index")
     if all(b is None or isinstance(b, int) for b in (start, stop)) and isinstance(size, int):
         return len(range(*slice(start, stop, step).indices(size)))
+    ahead = _ahead(facts, x, axis, start, stop) if step > 0 else None
+    if ahead is not None:
+        return facts.normalize(ceil_div(ahead if facts.at_least(ahead, 0) else dim_max(0, ahead), step))
     least, most = (0, size) if step > 0 else (-1, size - 1)
     first, last = (least, most) if step > 0 else (most, least)
     low = first if start is None else _clamp(facts, _from_start(facts, x, axis, start), least, most)
@@ -172,6 +175,31 @@ def extent(facts: Facts, x: TensorType, axis: int, entry: tuple[Any, ...]) -> Di
     if not facts.at_least(length, 0):
         length = dim_max(0, length)
     return facts.normalize(ceil_div(length, abs(step)))
+
+
+def _ahead(facts: Facts, x: TensorType, axis: int, start: Dim | None, stop: Dim | None) -> Dim | None:
+    """How many places a slice spans, below 0 where it spans none; None where it goes from the end to the start.
+
+    The axis stands in it once: a slice of a slice of a slice has a size that does not grow twice as long each time.
+    """
+    size = x.shape[axis]
+    for bound in (start, stop):
+        if bound is not None:
+            _from_start(facts, x, axis, bound)
+    back = [bound is not None and not facts.at_least(bound, 0) for bound in (start, stop)]
+    if start is not None and back[0]:
+        if stop is None:
+            return _least(facts, size, -start)
+        return _least(facts, size, -start) + stop if back[1] else None
+    begin = 0 if start is None else start
+    if stop is None:
+        return size - begin
+    return (size + stop if back[1] else _least(facts, size, stop)) - begin
+
+
+def _least(facts: Facts, a: Dim, b: Dim) -> Dim:
+    """The smaller of two sizes, one of them where it is known to be it."""
+    return a if facts.at_least(b - a, 0) else b if facts.at_least(a - b, 0) else dim_min(a, b)
 
 
 def _clamp(facts: Facts, place: Dim, least: Dim, most: Dim) -> Dim:
