@@ -34,7 +34,7 @@ WRITTEN = [case for case in CASES if case.name not in TEXTS]
 # What onnxruntime says where it does not run a model that is well-formed; the reference implementation decides.
 REFUSALS = re.compile(
     r"has no implementation of|Failed to find kernel|needs the locale|Batchwise recurrent operations|"
-    r"can't be converted to MLDataType|No corresponding Numpy type|Non per-tensor quantization|"
+    r"of a type that onnxruntime does not exchange with Python|Non per-tensor quantization|"
     r"is not defined for empty set with bool|inconsistent total_sequence_length"
 )
 
