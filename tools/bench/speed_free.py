@@ -21,7 +21,7 @@ from tools.bench.speed_child import Child
 
 FREE = 0.8  # of the best rate of a core: it counts as free
 BEST = 0.98  # the rate that so many of the readings stay under is the best, as single ones may be timed wrongly
-TURN = 0.02  # seconds of calls, one at least
+TURN = 0.1  # seconds of calls, one at least: the first few after another process has run are slower
 FEWEST = 5  # rounds, or nothing is said
 SIZE, TIMES = 512, 3
 
