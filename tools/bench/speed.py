@@ -44,8 +44,8 @@ UNITS = (
     "a call on both waits for it."
 )
 FREE = (
-    f"{OURS}, beside {EXPORT}, in rounds of a tenth of a second for each in which no core's matrix units were slower than "
-    f"{speed_free.FREE:g} of their best before, between and after them: what the ratio is where nobody else uses them "
+    f"{OURS}, beside {EXPORT}, in rounds of a tenth of a second for each in which no core's matrix units were slower "
+    f"than {speed_free.FREE:g} of their best before, between and after them: what the ratio is where nobody else uses them "
     "(`python -m tools.bench.speed --parts free`)."
 )
 PARTS = ("networks", "free", "int8", "loading")
