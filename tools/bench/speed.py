@@ -45,8 +45,8 @@ UNITS = (
 )
 FREE = (
     f"{OURS}, beside {EXPORT}, in rounds of a tenth of a second for each in which no core's matrix units were slower "
-    f"than {speed_free.FREE:g} of their best before, between and after them: what the ratio is where nobody else uses them "
-    "(`python -m tools.bench.speed --parts free`)."
+    f"than {speed_free.FREE:g} of their best before, between and after them: what the ratio is where nobody else uses "
+    "them (`python -m tools.bench.speed --parts free`)."
 )
 PARTS = ("networks", "free", "int8", "loading")
 INT8_ERROR = 4.2e-2  # of the logits of EfficientNet-Lite0: at it, 98 % of crops agree (docs/int8.md)
